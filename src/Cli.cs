@@ -1,0 +1,50 @@
+using System.Diagnostics;
+using System.Reflection;
+using SetNsLastPid.Commands;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid;
+
+/// <summary>The program: argv, understood by <see cref="CommandLine"/>, goes to the handler of its command.</summary>
+internal static class Cli
+{
+    private static int Main(string[] argv)
+    {
+        try
+        {
+            if (ServeSettings.FromVariable() is { } settings)
+            {
+                return Serve.Run(settings);
+            }
+
+            if (OwnProgram.CalledAs() == Ancestor.Name)
+            {
+                return Ancestor.Run(argv);
+            }
+
+            return (QuickParser.Parse(argv) ?? CommandLine.parse(argv)) switch
+            {
+                Command.Get get => Get.Run(get.Options),
+                Command.Verify verify => Commands.Verify.Run(verify.Options),
+                Command.Set set => set.Options.Server is null ? Set.Run(set.Options) : SetClient.Run(set.Options),
+                Command.Serve serve => Serve.Run(serve.Options),
+                Command.Bench bench => Bench.Run(bench.Options),
+                Command.Spawn spawn => Spawn.Run(spawn.Options),
+                Command.Who who => Who.Run(who.Options),
+                Command.Predict predict => Predict.Run(predict.Options),
+                Command.Help help => Output.Print("help", help.Text),
+                Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),
+                Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
+                { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
+                _ => throw new UnreachableException(),
+            };
+        }
+        catch (Exception e)
+        {
+            return Output.Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
+        }
+    }
+
+    private static string Version =>
+        typeof(Cli).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
+}

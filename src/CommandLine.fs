@@ -1,0 +1,744 @@
+namespace SetNsLastPid
+
+open System
+open System.Globalization
+open Argu
+
+/// How `nslp set` makes a number the last PID.
+[<RequireQualifiedAccess>]
+type SetMethod =
+    /// Write where that is allowed, else cycle.
+    | Auto = 0
+    /// Write /proc/sys/kernel/ns_last_pid.
+    | Write = 1
+    /// Consume PIDs until the wanted one is the last.
+    | Cycle = 2
+
+/// How `nslp spawn` gives a process its PID.
+[<RequireQualifiedAccess>]
+type SpawnMethod =
+    /// The first of the others that works here.
+    | Auto = 0
+    /// clone3 with set_tid: exact.
+    | Clone3 = 1
+    /// Write ns_last_pid, then clone.
+    | Write = 2
+    /// Consume PIDs until the wanted one is next, then clone.
+    | Cycle = 3
+
+/// What `nslp get` was asked for.
+type GetOptions =
+    {
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of the bare number.
+        Json: bool
+    }
+
+/// What `nslp set` was asked for.
+type SetOptions =
+    {
+        /// The number to become the last PID; 0 or more.
+        Pid: int
+        /// How.
+        Method: SetMethod
+        /// Seconds after which to give up, above 0; infinite when not given.
+        Timeout: float
+        /// The process in whose PID namespace to act, 0 for the caller's own.
+        Target: int
+        /// The name of the only way of consuming a PID to try, or null for the first that works.
+        Flavour: string | null
+        /// The socket of the server that is to do it, or null for this process itself.
+        Server: string | null
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// Say on stdout what was done, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp verify` was asked for.
+type VerifyOptions =
+    {
+        /// How many runs; 1 or more.
+        Runs: int
+        /// How many operations a run has; 1 or more.
+        Steps: int
+        /// What the runs are drawn from; any when not given.
+        Seed: Nullable<uint64>
+        /// A file of operations to run instead, or null.
+        Replay: string | null
+        /// Say on stdout what came of it, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp serve` was asked for.
+type ServeOptions =
+    {
+        /// The path of the socket, or null for the one that systemd passes on.
+        Socket: string | null
+        /// How requests are carried out.
+        Method: SetMethod
+        /// The permissions of the socket, 0 to 0o777; -1 when not given.
+        Mode: int
+        /// The group of the socket, by name or number, or null when not given.
+        Group: string | null
+        /// The users to serve, by name or number; empty for all that may write to the socket.
+        AllowUsers: string[]
+        /// Seconds after which to give up on one request, above 0; infinite when not given.
+        Timeout: float
+        /// Say on stderr of each request what was done.
+        Verbose: bool
+    }
+
+/// What `nslp bench` was asked for.
+type BenchOptions =
+    {
+        /// How many seconds it may take, above 0; the start and the end of it come on top.
+        Seconds: float
+        /// Say on stdout what came of it, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp spawn` was asked for.
+type SpawnOptions =
+    {
+        /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
+        Pids: int list
+        /// How.
+        Method: SpawnMethod
+        /// Seconds after which to give up, above 0.
+        Timeout: float
+        /// The process in whose PID namespace to start the command, 0 for the caller's own.
+        Target: int
+        /// Start it in a new PID namespace.
+        NewPidns: bool
+        /// With a new user namespace around that, make the user root in it.
+        MapRoot: bool
+        /// Print the PID and return when the command runs.
+        Detach: bool
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command and its arguments, 1 or more. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
+/// What `nslp who` was asked for.
+type WhoOptions =
+    {
+        /// First and last numbers, both included; at least one pair, none with the last before the first.
+        Ranges: struct (int * int) list
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// What `nslp predict` was asked for.
+type PredictOptions =
+    {
+        /// How many PIDs, 1 or more.
+        Count: int
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// One call of nslp, understood.
+[<RequireQualifiedAccess>]
+type Command =
+    /// `nslp get`.
+    | Get of Options: GetOptions
+    /// `nslp set PID`.
+    | Set of Options: SetOptions
+    /// `nslp verify`.
+    | Verify of Options: VerifyOptions
+    /// `nslp serve SOCKET`.
+    | Serve of Options: ServeOptions
+    /// `nslp bench`.
+    | Bench of Options: BenchOptions
+    /// `nslp spawn PID... -- COMMAND`.
+    | Spawn of Options: SpawnOptions
+    /// `nslp who PID...`.
+    | Who of Options: WhoOptions
+    /// `nslp predict`.
+    | Predict of Options: PredictOptions
+    /// A text to print on stdout, asked for with `--help`.
+    | Help of Text: string
+    /// `nslp --version`.
+    | Version
+    /// Wrong usage: what is wrong, for the command of that name (empty: for nslp itself).
+    | Wrong of Name: string * Message: string
+
+type internal GetArguments =
+    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Target _ -> "look in the PID namespace of that process"
+            | Json -> "print one JSON object"
+
+type internal SetArguments =
+    | [<MainCommand>] Pid of PID: string list
+    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
+    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
+    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<EqualsAssignmentOrSpaced>] Flavour of NAME: string
+    | [<EqualsAssignmentOrSpaced>] Server of SOCKET: string
+    | [<AltCommandLine("-v")>] Verbose
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Pid _ -> "the number to become the last PID: the next process gets the first free one above it"
+            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
+            | Timeout _ -> "give up after that time; without it cycling gives up after ten laps"
+            | Target _ -> "act in the PID namespace of that process"
+            | Flavour _ -> "consume PIDs only in this way, by its name in 'nslp set -v'"
+            | Server _ -> "let the server on that socket do it, in its PID namespace"
+            | Verbose -> "say on stderr what was done"
+            | Json -> "say on stdout what was done, as one JSON object"
+
+type internal VerifyArguments =
+    | [<EqualsAssignmentOrSpaced>] Runs of NUMBER: string
+    | [<EqualsAssignmentOrSpaced>] Steps of NUMBER: string
+    | [<EqualsAssignmentOrSpaced>] Seed of NUMBER: string
+    | [<EqualsAssignmentOrSpaced>] Replay of FILE: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Runs _ -> "make so many runs, each in a PID namespace of its own (500)"
+            | Steps _ -> "of so many operations each (50)"
+            | Seed _ -> "draw the operations from this number, which is said after each run with another one"
+            | Replay _ -> "run the operations of that file instead, which is written when model and kernel differ"
+            | Json -> "say on stdout what came of it, as one JSON object"
+
+type internal BenchArguments =
+    | [<EqualsAssignmentOrSpaced>] Seconds of SECONDS: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Seconds _ -> "take so long (10)"
+            | Json -> "print one JSON object"
+
+type internal ServeArguments =
+    | [<MainCommand>] Socket of SOCKET: string list
+    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
+    | [<EqualsAssignmentOrSpaced>] Mode of MODE: string
+    | [<EqualsAssignmentOrSpaced>] Group of GROUP: string
+    | [<EqualsAssignmentOrSpaced>] Allow_User of USER: string
+    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
+    | [<AltCommandLine("-v")>] Verbose
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Socket _ -> "the path of the unix datagram socket to make; left out, the socket that systemd passes on"
+            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
+            | Mode _ -> "the permissions of the socket, octal; without it 0600"
+            | Group _ -> "the group of the socket"
+            | Allow_User _ -> "serve only this user, and others given likewise"
+            | Timeout _ -> "give up on a request after that time; without it cycling gives up after ten laps"
+            | Verbose -> "say on stderr of each request what was done"
+
+type internal SpawnArguments =
+    | [<MainCommand>] Pids of PIDS: string list
+    | [<EqualsAssignmentOrSpaced>] Method of SpawnMethod
+    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
+    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<CustomCommandLine("--new-pidns")>] New_Pidns
+    | [<CustomCommandLine("--map-root")>] Map_Root
+    | Detach
+    | [<AltCommandLine("-v")>] Verbose
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Pids _ -> "the PID; several, joined by commas, are those in nested namespaces, the innermost first"
+            | Method _ -> "choose the PID in clone3, write ns_last_pid, consume PIDs, or the first that works here"
+            | Timeout _ -> "give up after that time (10)"
+            | Target _ -> "start the command in the PID namespace of that process"
+            | New_Pidns -> "start it in a new PID namespace, which ends with the command"
+            | Map_Root -> "with --new-pidns: be root in there, in a user namespace made for it"
+            | Detach -> "print the PID and return when the command runs"
+            | Verbose -> "say on stderr what was done"
+
+type internal WhoArguments =
+    | [<MainCommand>] Pid of NUMBER: string list
+    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Pid _ -> "a number, or a range such as 1000-1010"
+            | Target _ -> "look in the PID namespace of that process"
+            | Json -> "print one JSON object"
+
+type internal PredictArguments =
+    | [<MainCommand>] Count of N: string list
+    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Count _ -> "how many PIDs (1)"
+            | Target _ -> "look in the PID namespace of that process"
+            | Json -> "print one JSON object"
+
+/// argv, understood.
+[<RequireQualifiedAccess>]
+module CommandLine =
+    exception private Misuse of string
+
+    let private misuse message = raise (Misuse message)
+
+    // What a person types is a number in decimal digits; int.Parse alone would take white space and signs too.
+    let private digits (what: string) (text: string) =
+        let isNumber = text <> "" && Seq.forall Char.IsAsciiDigit text
+
+        match Int32.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, value when isNumber -> value
+        | _ when isNumber -> misuse $"%s{what} '%s{text}' is too large"
+        | _ -> misuse $"%s{what} '%s{text}' is not a decimal number"
+
+    let private seconds (text: string) =
+        match Double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture) with
+        | true, value when value > 0.0 && value <= 1e6 -> value
+        | _ -> misuse $"timeout '%s{text}' is not a number of seconds above 0"
+
+    let private mode (text: string) =
+        if
+            text.Length > 0
+            && text.Length <= 4
+            && Seq.forall (fun c -> c >= '0' && c <= '7') text
+        then
+            match Convert.ToInt32(text, 8) with
+            | value when value <= 0o777 -> value
+            | _ -> misuse $"mode '%s{text}' is not from 0 to 0777"
+        else
+            misuse $"mode '%s{text}' is not an octal number from 0 to 0777"
+
+    // Argu takes an option it does not know for one more value.
+    let private noOptions (values: string list) =
+        values
+        |> List.tryFind (fun value -> value.Length > 1 && value[0] = '-' && not (Char.IsAsciiDigit value[1]))
+        |> Option.iter (fun option -> misuse $"'%s{option}' is not an option")
+
+    let private atMostOne (what: string) (values: string list) =
+        noOptions values
+
+        match values with
+        | [] -> None
+        | [ value ] -> Some value
+        | _ -> misuse $"one %s{what} is wanted, not %d{values.Length}"
+
+    let private only (what: string) (values: string list) =
+        match atMostOne what values with
+        | Some value -> value
+        | None -> misuse $"%s{what} is missing"
+
+    let private timeout (text: string option) =
+        match text with
+        | Some text -> seconds text
+        | None -> infinity
+
+    let private target (text: string option) =
+        match text with
+        | None -> 0
+        | Some text ->
+            match digits "target" text with
+            | 0 -> misuse "target '0' is not a process"
+            | pid -> pid
+
+    let private get (results: ParseResults<GetArguments>) =
+        Command.Get
+            {
+                Target = target (results.TryGetResult GetArguments.Target)
+                Json = results.Contains GetArguments.Json
+            }
+
+    let private set (results: ParseResults<SetArguments>) =
+        let alone =
+            [
+                "--method", results.Contains SetArguments.Method
+                "--target", results.Contains SetArguments.Target
+                "--flavour", results.Contains SetArguments.Flavour
+            ]
+
+        match List.tryFind snd alone with
+        | Some(option, _) when results.Contains SetArguments.Server ->
+            misuse $"%s{option} is for the server to know, not together with --server"
+        | _ -> ()
+
+        Command.Set
+            {
+                Pid = results.GetResult(SetArguments.Pid, []) |> only "PID" |> digits "PID"
+                Method = results.GetResult(SetArguments.Method, SetMethod.Auto)
+                Timeout = timeout (results.TryGetResult SetArguments.Timeout)
+                Target = target (results.TryGetResult SetArguments.Target)
+                Flavour = Option.toObj (results.TryGetResult SetArguments.Flavour)
+                Server = Option.toObj (results.TryGetResult SetArguments.Server)
+                Verbose = results.Contains SetArguments.Verbose
+                Json = results.Contains SetArguments.Json
+            }
+
+    let private count (what: string) (most: int) (text: string option) (otherwise: int) =
+        match Option.map (digits what) text with
+        | None -> otherwise
+        | Some n when n >= 1 && n <= most -> n
+        | Some n -> misuse $"%s{what} %d{n} is not from 1 to %d{most}"
+
+    let private seed (text: string) =
+        match UInt64.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture) with
+        | true, value -> value
+        | _ -> misuse $"seed '%s{text}' is not a decimal number below 2 to the 64th"
+
+    let private verify (results: ParseResults<VerifyArguments>) =
+        let replay = results.TryGetResult VerifyArguments.Replay
+
+        if
+            replay.IsSome
+            && (results.Contains VerifyArguments.Runs
+                || results.Contains VerifyArguments.Steps
+                || results.Contains VerifyArguments.Seed)
+        then
+            misuse "a file to replay leaves no room for runs, steps and seed"
+
+        Command.Verify
+            {
+                Runs = count "number of runs" 1000000 (results.TryGetResult VerifyArguments.Runs) 500
+                Steps = count "number of steps" 10000 (results.TryGetResult VerifyArguments.Steps) 50
+                Seed =
+                    match results.TryGetResult VerifyArguments.Seed with
+                    | Some text -> Nullable(seed text)
+                    | None -> Nullable()
+                Replay = Option.toObj replay
+                Json = results.Contains VerifyArguments.Json
+            }
+
+    let private serve (results: ParseResults<ServeArguments>) =
+        Command.Serve
+            {
+                Socket =
+                    results.GetResult(ServeArguments.Socket, [])
+                    |> atMostOne "SOCKET"
+                    |> Option.toObj
+                Method = results.GetResult(ServeArguments.Method, SetMethod.Auto)
+                Mode =
+                    match results.TryGetResult ServeArguments.Mode with
+                    | Some text -> mode text
+                    | None -> -1
+                Group = Option.toObj (results.TryGetResult ServeArguments.Group)
+                AllowUsers = Array.ofList (results.GetResults ServeArguments.Allow_User)
+                Timeout = timeout (results.TryGetResult ServeArguments.Timeout)
+                Verbose = results.Contains ServeArguments.Verbose
+            }
+
+    let private bench (results: ParseResults<BenchArguments>) =
+        Command.Bench
+            {
+                Seconds =
+                    match results.TryGetResult BenchArguments.Seconds with
+                    | Some text -> seconds text
+                    | None -> 10.0
+                Json = results.Contains BenchArguments.Json
+            }
+
+    let private pids (text: string) =
+        let entries = text.Split ',' |> List.ofArray
+
+        if text = "" then
+            misuse "PID is missing"
+        elif List.contains "" entries then
+            misuse $"PID list '%s{text}' has an empty entry"
+        elif entries.Length > Limits.Levels then
+            misuse $"PID list has %d{entries.Length} entries: at most %d{Limits.Levels} PID namespaces are nested"
+        else
+            List.map (digits "PID") entries
+
+    let private spawn (command: string list) (results: ParseResults<SpawnArguments>) =
+        if command.IsEmpty then
+            misuse "no command given: it goes after '--'"
+
+        let options =
+            {
+                Pids = results.GetResult(SpawnArguments.Pids, []) |> only "PID or list of PIDs" |> pids
+                Method = results.GetResult(SpawnArguments.Method, SpawnMethod.Auto)
+                Timeout =
+                    match results.TryGetResult SpawnArguments.Timeout with
+                    | Some text -> seconds text
+                    | None -> 10.0
+                Target = target (results.TryGetResult SpawnArguments.Target)
+                NewPidns = results.Contains SpawnArguments.New_Pidns
+                MapRoot = results.Contains SpawnArguments.Map_Root
+                Detach = results.Contains SpawnArguments.Detach
+                Verbose = results.Contains SpawnArguments.Verbose
+                Command = command
+            }
+
+        if options.NewPidns && options.Target <> 0 then
+            misuse "--new-pidns and --target exclude each other"
+        elif options.MapRoot && not options.NewPidns then
+            misuse "--map-root needs --new-pidns"
+        elif
+            options.Pids.Length > 1
+            && options.Method <> SpawnMethod.Auto
+            && options.Method <> SpawnMethod.Clone3
+        then
+            misuse "several PIDs need --method clone3"
+        else
+            Command.Spawn options
+
+    let private range (text: string) =
+        let ends =
+            match text.IndexOf('-', 1) with
+            | dash when text <> "" && dash > 0 ->
+                struct (digits "PID" text[.. dash - 1], digits "PID" text[dash + 1 ..])
+            | _ ->
+                let pid = digits "PID" text
+                struct (pid, pid)
+
+        match ends with
+        | struct (first, _) when first = 0 -> misuse $"PID '%s{text}': PIDs start at 1"
+        | struct (first, last) when last < first -> misuse $"range '%s{text}' ends before it starts"
+        | struct (_, last) when last >= Limits.PidMax -> misuse $"PID '%s{text}': PIDs end at %d{Limits.PidMax - 1}"
+        | ends -> ends
+
+    let private who (results: ParseResults<WhoArguments>) =
+        let words = results.GetResult(WhoArguments.Pid, [])
+        noOptions words
+
+        if words.IsEmpty then
+            misuse "PID is missing"
+
+        Command.Who
+            {
+                Ranges = List.map range words
+                Target = target (results.TryGetResult WhoArguments.Target)
+                Json = results.Contains WhoArguments.Json
+            }
+
+    let private predict (results: ParseResults<PredictArguments>) =
+        let count =
+            match results.GetResult(PredictArguments.Count, []) with
+            | [] -> 1
+            | words -> only "number" words |> digits "number"
+
+        if count < 1 || count > Limits.PidMax then
+            misuse $"number '%d{count}' is not from 1 to %d{Limits.PidMax}"
+
+        Command.Predict
+            {
+                Count = count
+                Target = target (results.TryGetResult PredictArguments.Target)
+                Json = results.Contains PredictArguments.Json
+            }
+
+    let private run<'T when 'T :> IArgParserTemplate> name (example: string) (read: ParseResults<'T> -> Command) argv =
+        // Without a width Argu asks System.Console for the terminal's, which makes a thread and writes to the terminal.
+        let parser =
+            ArgumentParser.Create<'T>(programName = $"nslp %s{name}", usageStringCharacterWidth = 80)
+
+        try
+            let results = parser.Parse(argv, raiseOnUsage = false)
+
+            if results.IsUsageRequested then
+                // The list is only for the sake of a better message when there are several.
+                let usage =
+                    parser
+                        .PrintUsage()
+                        .Replace("[<PID>...]", "<PID>")
+                        .Replace("<PID>...", "<PID>   ")
+                        .Replace("[<SOCKET>...]", "[<SOCKET>]")
+                        .Replace("<SOCKET>...", "<SOCKET>   ")
+
+                let usage =
+                    usage.Replace("[<PIDS>...]", "<PID>[,<PID>...] -- <COMMAND> [<ARGUMENT>...]")
+
+                let usage =
+                    usage
+                        .Replace("<PIDS>...", "<PID>    ")
+                        .Replace("[<NUMBER>...]", "<PID>...")
+                        .Replace("<NUMBER>...", "<PID>      ")
+                        .Replace("[<N>...]", "[<N>]")
+                        .Replace("<N>...", "<N>   ")
+
+                Command.Help(usage + $"\nEXAMPLE:\n\n    %s{example}\n")
+            else
+                read results
+        with
+        | Misuse message -> Command.Wrong(name, message)
+        | :? ArguParseException as e ->
+            let lines = e.Message.Split '\n'
+            let text = lines[0].Replace("ERROR: ", "").TrimEnd('.', '\r')
+            Command.Wrong(name, text)
+
+    // Argu has no "--": what follows would be taken for more values, and its options for ours.
+    let private runSpawn (argv: string[]) =
+        let mine = Array.takeWhile (fun word -> word <> "--") argv
+        let command = argv |> Array.skip (min argv.Length (mine.Length + 1)) |> List.ofArray
+        run "spawn" "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242" (spawn command) mine
+
+    type private Entry =
+        {
+            Name: string
+            Summary: string
+            Parse: string[] -> Command
+        }
+
+    let private entries =
+        [
+            {
+                Name = "get"
+                Summary = "print the last PID"
+                Parse = run "get" "nslp get" get
+            }
+            {
+                Name = "set"
+                Summary = "choose the last PID, so that the next process gets the one above it"
+                Parse = run "set" "nslp set 4242 && sh -c 'echo $$'    # prints 4243" set
+            }
+            {
+                Name = "verify"
+                Summary = "check the model of PID allocation against the running kernel"
+                Parse = run "verify" "nslp verify --runs 1000 --seed 1" verify
+            }
+            {
+                Name = "serve"
+                Summary = "choose the last PID for others, who ask on a socket"
+                Parse = run "serve" "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock" serve
+            }
+            {
+                Name = "bench"
+                Summary = "compare what there is to consume and choose PIDs with, on this machine"
+                Parse = run "bench" "nslp bench --seconds 5" bench
+            }
+            {
+                Name = "spawn"
+                Summary = "run a command with the PID of your choice, or not at all"
+                Parse = runSpawn
+            }
+            {
+                Name = "who"
+                Summary = "say who holds a PID"
+                Parse = run "who" "nslp who 4242 1000-1010" who
+            }
+            {
+                Name = "predict"
+                Summary = "print the PIDs that the next processes get"
+                Parse = run "predict" "nslp predict 3" predict
+            }
+        ]
+
+    let private help () =
+        let commands =
+            entries |> List.map (fun entry -> $"    %-10s{entry.Name} %s{entry.Summary}")
+
+        String.concat
+            "\n"
+            ([
+                "USAGE: nslp <command> [<options>]"
+                ""
+                "nslp chooses the PID that the next Linux process gets."
+                ""
+                "COMMANDS:"
+                ""
+             ]
+             @ commands
+             @ [
+                 ""
+                 "OPTIONS:"
+                 ""
+                 "    --help     display this list; 'nslp <command> --help' that of a command"
+                 "    --version  print the version"
+                 ""
+             ])
+
+    // Levenshtein's distance, a row at a time.
+    let private distance (a: string) (b: string) =
+        let nextRow (row: int list) c =
+            List.zip (List.ofSeq b) (List.pairwise row)
+            |> List.scan
+                (fun left (d, (diagonal, above)) ->
+                    List.min [ left + 1; above + 1; (if c = d then diagonal else diagonal + 1) ])
+                (row.Head + 1)
+
+        Seq.fold nextRow [ 0 .. b.Length ] a |> List.last
+
+    let private unknown (word: string) =
+        let nearest = entries |> List.minBy (fun entry -> distance word entry.Name)
+
+        if distance word nearest.Name <= 2 then
+            Command.Wrong("", $"'%s{word}' is not a command; did you mean '%s{nearest.Name}'?")
+        else
+            Command.Wrong("", $"'%s{word}' is not a command")
+
+    /// What these arguments, without the program's name, ask for. Never throws: wrong usage is a `Command` too.
+    let parse (argv: string[]) : Command =
+        match List.ofArray argv with
+        | [] -> Command.Wrong("", "no command given")
+        | ("--help" | "-h" | "help") :: _ -> Command.Help(help ())
+        | "--version" :: _ -> Command.Version
+        | word :: rest ->
+            match entries |> List.tryFind (fun entry -> entry.Name = word) with
+            | Some entry -> entry.Parse(Array.ofList rest)
+            | None when word.StartsWith '-' -> Command.Wrong("", $"'%s{word}' is not an option")
+            | None -> unknown word
+
+    // getopt's permutation: options may stand after operands, "--" ends them, "-vv" is "-v -v", "-" is an operand.
+    let private operands (argv: string list) =
+        let rec go argv verbose found =
+            match argv with
+            | [] -> Ok(verbose, List.rev found)
+            | "--" :: rest -> Ok(verbose, List.rev found @ rest)
+            | (word: string) :: rest when word.Length > 1 && word[0] = '-' ->
+                match Seq.tryFind (fun letter -> letter <> 'v') word[1..] with
+                | Some letter -> Error $"invalid option -- '%c{letter}'"
+                | None -> go rest true found
+            | word :: rest -> go rest verbose (word :: found)
+
+        go argv false []
+
+    /// What these arguments, without the program's name, ask the tool set_ns_last_pid for:
+    /// `[-v] PID | /absolute/path/to/socket`. Unlike that tool this takes nothing but a number for a PID. Never throws;
+    /// the name in `Wrong` is empty.
+    let parseAncestor (argv: string[]) : Command =
+        match operands (List.ofArray argv) with
+        | Error message -> Command.Wrong("", message)
+        | Ok(verbose, [ path ]) when path.StartsWith '/' ->
+            Command.Serve
+                {
+                    Socket = path
+                    Method = SetMethod.Auto
+                    Mode = -1
+                    Group = null
+                    AllowUsers = [||]
+                    Timeout = infinity
+                    Verbose = verbose
+                }
+        | Ok(verbose, [ pid ]) ->
+            try
+                Command.Set
+                    {
+                        Pid = digits "PID" pid
+                        Method = SetMethod.Auto
+                        Timeout = infinity
+                        Target = 0
+                        Flavour = null
+                        Server = null
+                        Verbose = verbose
+                        Json = false
+                    }
+            with Misuse message ->
+                Command.Wrong("", message)
+        | Ok(_, []) -> Command.Wrong("", "a PID or the absolute path of a socket is missing")
+        | Ok(_, words) -> Command.Wrong("", $"one PID or socket is wanted, not %d{words.Length}")

@@ -1,0 +1,28 @@
+using System.Diagnostics;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>
+/// nslp called as set_ns_last_pid: that tool's arguments, <c>[-v] PID | /absolute/path/to/socket</c>, and its exit
+/// codes, which are 0 and 1.
+/// </summary>
+internal static class Ancestor
+{
+    /// <summary>The name to be called by.</summary>
+    internal const string Name = "set_ns_last_pid";
+
+    /// <summary>Runs what the arguments ask for.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(string[] argv)
+    {
+        int status = CommandLine.parseAncestor(argv) switch
+        {
+            Command.Set set => Set.Run(set.Options),
+            Command.Serve serve => Serve.Run(serve.Options),
+            Command.Wrong wrong =>
+                Output.Complain($"{Name}: {wrong.Message}\nusage: {Name} [-v] PID | /absolute/path/to/socket\n"),
+            _ => throw new UnreachableException(),
+        };
+        return status == Output.Done ? Output.Done : Output.Failed;
+    }
+}

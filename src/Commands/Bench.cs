@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Globalization;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp bench</c>: what there is to consume, read, write and choose PIDs with, side by side in one run.</summary>
+internal static class Bench
+{
+    private const string Name = "bench";
+    private const int LapDistance = 8000;
+    private const double ConsumingShare = 0.7;
+    private const double OtherShare = 0.15;
+
+    /// <summary>Runs the command, in a PID namespace of its own where there can be one.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(BenchOptions options)
+    {
+        using DefaultSignals signals = new();
+        string reason = "";
+        if (!BenchNamespace.IsOwn && BenchNamespace.Run(out reason) is { } status)
+        {
+            return status;
+        }
+
+        bool isOwn = BenchNamespace.IsOwn;
+        if (!isOwn)
+        {
+            Output.Say(Name, $"{reason}; so this consumes PIDs of the namespace it was called in");
+        }
+
+        try
+        {
+            return Measure(options, isOwn);
+        }
+        catch (RemoteException e)
+        {
+            return Output.Fail(Name, e.Message);
+        }
+    }
+
+    private static int Measure(BenchOptions options, bool isOwn)
+    {
+        int error = LastPid.OpenForReading(out LastPid? lastPid);
+        int pidMax = LastPid.ReadPidMax();
+        if (error < 0 || pidMax < 0)
+        {
+            return Output.Fail(Name, "cannot read last_pid from /proc", -Math.Min(error, pidMax), "needs /proc mounted");
+        }
+
+        List<BenchResult> results = [];
+        // Before anything that makes a thread: the zygote is best the child of a process with one.
+        using (Zygote zygote = Zygote.Start())
+        {
+            BenchMeter processes = new();
+            BenchWays.AddProcesses(processes, zygote, pidMax - 1, isOwn);
+            results.AddRange(processes.Run(options.Seconds * OtherShare));
+        }
+
+        BenchMeter files = new();
+        BenchWays.AddLastPid(files, isOwn);
+        results.AddRange(files.Run(options.Seconds * OtherShare));
+
+        BenchMeter consuming = new();
+        BenchWays.AddConsuming(consuming, lastPid!, ThreadCounts());
+        results.AddRange(consuming.Run(options.Seconds * ConsumingShare));
+
+        using OwnPidSpace space = new();
+        error = space.PrepareToConsume(null);
+        int from = Math.Max(space.ReadLastPid(), 0);
+        Landing landing = new(space, from + LapDistance < pidMax ? from + LapDistance : LapDistance);
+        long start = Stopwatch.GetTimestamp();
+        LandingEnd end = error < 0 ? LandingEnd.Broken : landing.Run(start + (10 * Stopwatch.Frequency));
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        BenchLap? lap = end == LandingEnd.Landed ? new(space.Flavour, landing, seconds) : null;
+        return Output.Print(Name, options.Json ? BenchText.ToJson(results, lap, isOwn) : BenchText.ToText(results, lap, isOwn));
+    }
+
+    // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.
+    private static List<int> ThreadCounts()
+    {
+        List<int> counts = [];
+        int cores = Environment.ProcessorCount;
+        for (int count = 1; count < cores; count *= 2)
+        {
+            counts.Add(count);
+        }
+
+        counts.Add(cores);
+        counts.Add(cores + 2);
+        return counts;
+    }
+}

@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What <c>nslp bench</c> prints.</summary>
+internal static class BenchText
+{
+    /// <summary>For people.</summary>
+    internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn)
+    {
+        BenchChart chart = new(IsUnicode(), isColoured: Kernel.IsTerminal(1) && Variable("NO_COLOR") == "");
+        string where = isOwn ? "a PID namespace of its own" : "the caller's PID namespace";
+        string text = chart.Draw(
+            $"{Environment.ProcessorCount} cores, in {where}.\nx: against the slowest; %: of the fastest; the number before the bar: threads.\n",
+            [
+                ("PIDs consumed a second, by way and threads", Of(BenchWays.Consume, results)),
+                ("last_pid, times a second", Of(BenchWays.LastPidFile, results)),
+                ("Processes made and waited for a second", Of(BenchWays.Processes, results)),
+            ]);
+        return lap is null
+            ? text
+            : text + string.Create(
+                CultureInfo.InvariantCulture,
+                $"\nset by {lap.Flavour}, with landing\n{lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, "
+                + $"{lap.Landing.Consumed / lap.Seconds:F0}/s, {lap.Landing.Reads} reads, {lap.Landing.Wasted} too many\n");
+    }
+
+    /// <summary>For programs: one object.</summary>
+    internal static string ToJson(List<BenchResult> results, BenchLap? lap, bool isOwn)
+    {
+        StringBuilder json = new();
+        json.Append(CultureInfo.InvariantCulture, $"{{\"cores\":{Environment.ProcessorCount},");
+        json.Append(isOwn ? "\"own_namespace\":true,\"results\":[" : "\"own_namespace\":false,\"results\":[");
+        string comma = "";
+        foreach (BenchResult result in results)
+        {
+            json.Append(
+                CultureInfo.InvariantCulture,
+                $"{comma}{{\"group\":\"{result.Group}\",\"name\":\"{result.Name}\",\"threads\":{result.Threads},"
+                + $"\"per_second\":{result.PerSecond:F0},\"errno\":{result.Error}}}");
+            comma = ",";
+        }
+
+        json.Append(']');
+        if (lap is not null)
+        {
+            json.Append(
+                CultureInfo.InvariantCulture,
+                $",\"set\":{{\"flavour\":\"{lap.Flavour}\",\"consumed\":{lap.Landing.Consumed},\"wasted\":{lap.Landing.Wasted},"
+                + $"\"reads\":{lap.Landing.Reads},\"seconds\":{lap.Seconds:F6}}}");
+        }
+
+        return json.Append("}\n").ToString();
+    }
+
+    private static List<BenchResult> Of(string group, List<BenchResult> results) =>
+        results.FindAll(result => result.Group == group);
+
+    // The first that is set and not empty decides, as in setlocale(3).
+    private static bool IsUnicode()
+    {
+        string locale = Variable("LC_ALL");
+        locale = locale == "" ? Variable("LC_CTYPE") : locale;
+        locale = locale == "" ? Variable("LANG") : locale;
+        return locale.Contains("utf-8", StringComparison.OrdinalIgnoreCase)
+            || locale.Contains("utf8", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? "";
+}

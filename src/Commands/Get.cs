@@ -1,0 +1,35 @@
+using System.Globalization;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp get</c>: prints the last PID of this PID namespace, or of another.</summary>
+internal static class Get
+{
+    private const string Name = "get";
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(GetOptions options)
+    {
+        try
+        {
+            using IPidSpace space = PidSpaces.Open(options.Target);
+            int last = space.ReadLastPid();
+            return last < 0
+                ? Output.Fail(Name, "cannot read last_pid from /proc", -last, "needs /proc mounted")
+                : Output.Print(Name, Text(last, options.Json));
+        }
+        catch (RemoteException e)
+        {
+            return Output.Fail(Name, e.Message);
+        }
+    }
+
+    // Interpolation takes its buffer from a pool that has the runtime load the JIT.
+    private static string Text(int last, bool json)
+    {
+        string number = last.ToString(CultureInfo.InvariantCulture);
+        return json ? string.Concat("{\"last_pid\":", number, "}\n") : string.Concat(number, "\n");
+    }
+}

@@ -1,0 +1,30 @@
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>A holder of a number, in words.</summary>
+internal static class HolderText
+{
+    /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
+    internal static string? Describe(Holder holder)
+    {
+        if (holder.Kind is HolderKind.Nobody or HolderKind.Unknown)
+        {
+            return null;
+        }
+
+        string process = $"process {holder.Process} ({holder.CommandLine})";
+        string member = holder.Process == 0 ? "a process that /proc does not show" : process;
+        return holder.Kind switch
+        {
+            HolderKind.Process => process,
+            HolderKind.KernelThread => $"kernel thread {holder.Process} {holder.CommandLine}",
+            HolderKind.Thread => $"a thread of {process}",
+            HolderKind.Zombie => $"{process}, which has ended but was not waited for",
+            HolderKind.Group => $"a process group that {member} is left of",
+            HolderKind.Session => $"a session that {member} is left of",
+            HolderKind.Hidden => "something that /proc does not show",
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,198 @@
+using System.Diagnostics;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>How an attempt to make a number the last PID by consuming PIDs ended.</summary>
+internal enum LandingEnd
+{
+    /// <summary>The next PID is the one that follows the target.</summary>
+    Landed,
+
+    /// <summary>No number of allocations leads there: see <see cref="Landing.Obstacle"/>.</summary>
+    Hopeless,
+
+    /// <summary>The deadline passed.</summary>
+    TimedOut,
+
+    /// <summary>Others took PIDs whenever the target was near, ten laps long.</summary>
+    OutOfLaps,
+
+    /// <summary>A system call failed: see <see cref="Landing.Error"/>.</summary>
+    Broken,
+}
+
+/// <summary>
+/// One way to a last PID by consuming PIDs: observe the namespace, ask the model what to do, do it, until the model
+/// says that it is done.
+/// </summary>
+/// <param name="space">The namespace.</param>
+/// <param name="target">What last_pid shall be equivalent to.</param>
+/// <param name="progress">Where to show how far it is, or null.</param>
+/// <param name="staysAlive">Whether nslp lives on when the next process is made, and keeps its numbers.</param>
+internal sealed class Landing(IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false)
+{
+    /// <summary>Laps after which to give up.</summary>
+    internal const int MaxLaps = 10;
+
+    // So close, one by one: as many as others may take while a burst is under way.
+    private const int Near = 16;
+
+    // What counts as the last part of the way in LastPart.
+    private const int LastPartLength = 1000;
+
+    private PidSet _inUse;
+    private PidSet _own;
+    private long _lastPartStart;
+    private int _stepsSinceScan = 1;
+    private int _stepsSinceLook = int.MaxValue;
+
+    /// <summary>Why no number of allocations leads there.</summary>
+    internal Obstacle? Obstacle { get; private set; }
+
+    /// <summary>The errno of the call that failed.</summary>
+    internal int Error { get; private set; }
+
+    /// <summary>last_pid when it was read last.</summary>
+    internal int LastPid { get; private set; }
+
+    /// <summary>How many PIDs were consumed.</summary>
+    internal long Consumed { get; private set; }
+
+    /// <summary>How many more were consumed than the way was long at its start.</summary>
+    internal long Wasted => Math.Max(0, Consumed - Math.Max(Distance, 0));
+
+    /// <summary>How many allocations away the target was at the start; -1 if that was not known.</summary>
+    internal long Distance { get; private set; } = -1;
+
+    /// <summary>How often last_pid was read.</summary>
+    internal int Reads { get; private set; }
+
+    /// <summary>How often the target was passed because others took PIDs.</summary>
+    internal int Overshoots { get; private set; }
+
+    /// <summary>How long it took from when 1,000 allocations or fewer were left until it landed, overshoots included.</summary>
+    internal TimeSpan LastPart { get; private set; }
+
+    /// <summary>Runs until an end.</summary>
+    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/>.</param>
+    internal LandingEnd Run(long deadline)
+    {
+        int pidMax = space.ReadPidMax();
+        if (pidMax < 0)
+        {
+            return Break(-pidMax);
+        }
+
+        Scan();
+        long left = long.MaxValue;
+        while (true)
+        {
+            int last = space.ReadLastPid();
+            if (last < 0)
+            {
+                return Break(-last);
+            }
+
+            Reads++;
+            LastPid = last;
+            PidNamespace ns = PidNamespaceModule.observed(last, pidMax, _inUse);
+            Reach reach = Cycle.reach(_own, target, ns);
+            if (reach is Reach.After { Allocations: var allocations })
+            {
+                Distance = Distance < 0 ? allocations : Distance;
+                Overshoots += allocations > left ? 1 : 0;
+                left = allocations;
+                _lastPartStart = _lastPartStart == 0 && left <= LastPartLength ? Stopwatch.GetTimestamp() : _lastPartStart;
+                progress?.Look(left, last);
+            }
+
+            switch (Cycle.next(Near, _own, target, ns))
+            {
+                // Anything but the target itself is believed only on numbers just read.
+                case { IsLanded: true } or CycleStep.Hopeless when last != target && _stepsSinceScan > 0:
+                    Scan();
+                    break;
+                case { IsLanded: true }:
+                    LastPart = _lastPartStart == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(_lastPartStart);
+                    return LandingEnd.Landed;
+                case CycleStep.Hopeless hopeless:
+                    Obstacle = hopeless.Why;
+                    return LandingEnd.Hopeless;
+                case CycleStep.Consume { Count: 1 } when _stepsSinceLook > Near:
+                    LookAhead(last, pidMax);
+                    break;
+                case CycleStep.Consume { Count: var count }:
+                    if (Stopwatch.GetTimestamp() >= deadline)
+                    {
+                        return LandingEnd.TimedOut;
+                    }
+
+                    if (Overshoots >= MaxLaps || Consumed >= (long)MaxLaps * pidMax)
+                    {
+                        return LandingEnd.OutOfLaps;
+                    }
+
+                    CycleResult result = Consume(count, deadline);
+                    Consumed += result.Consumed;
+                    _stepsSinceScan++;
+                    _stepsSinceLook = count == 1 ? _stepsSinceLook + 1 : int.MaxValue;
+                    if (result.Error != 0)
+                    {
+                        return Break(result.Error);
+                    }
+
+                    break;
+            }
+        }
+    }
+
+    // In parts while somebody looks on: a burst of a long lap takes seconds.
+    private CycleResult Consume(int count, long deadline)
+    {
+        if (progress is not { IsShown: true } || count <= CycleProgress.Part)
+        {
+            return space.Consume(count, deadline);
+        }
+
+        CycleResult whole = default;
+        while (whole.Consumed < count && whole.Error == 0 && !whole.Stopped)
+        {
+            CycleResult part = space.Consume(Math.Min(count - whole.Consumed, CycleProgress.Part), deadline);
+            whole = part with { Consumed = whole.Consumed + part.Consumed };
+            progress.Move(part.Consumed);
+        }
+
+        return whole;
+    }
+
+    private LandingEnd Break(int error)
+    {
+        Error = error;
+        return LandingEnd.Broken;
+    }
+
+    private void Scan()
+    {
+        _inUse = space.ReadNumbersInUse();
+        _own = staysAlive ? PidSetModule.empty : space.ReadOwnNumbers();
+        _stepsSinceScan = 0;
+    }
+
+    // The numbers on the last steps may have been taken since the scan, and a second one would take so long that others
+    // may well fork meanwhile.
+    private void LookAhead(int last, int pidMax)
+    {
+        Look(last + 1, Math.Min(last + Near, pidMax - 1));
+        Look(Math.Max(target - Near, 1), Math.Min(target + Near, pidMax - 1));
+        _stepsSinceLook = 0;
+    }
+
+    private void Look(int from, int to)
+    {
+        for (int pid = from; pid <= to; pid++)
+        {
+            _inUse = space.IsHeld(pid) ? PidSetModule.add(pid, _inUse) : _inUse;
+        }
+    }
+}

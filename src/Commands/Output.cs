@@ -1,0 +1,93 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>
+/// What a user gets to read. Everything is written with write(2): the runtime's Console would make a thread, and so
+/// take a PID.
+/// </summary>
+internal static unsafe class Output
+{
+    /// <summary>The command did what it was asked for.</summary>
+    internal const int Done = 0;
+
+    /// <summary>It could not.</summary>
+    internal const int Failed = 1;
+
+    /// <summary>It was called in a wrong way.</summary>
+    internal const int Misused = 2;
+
+    private const int Stdout = 1;
+    private const int Stderr = 2;
+
+    /// <summary>Writes a result to stdout.</summary>
+    /// <returns>The exit status: <see cref="Done"/>, or <see cref="Failed"/> when the result could not be written.</returns>
+    internal static int Print(string command, string text)
+    {
+        int error = Write(Stdout, text);
+        return error == 0 ? Done : Fail(command, "cannot write the result", error);
+    }
+
+    /// <summary>Says on stderr why a command failed: <c>nslp: command: message: strerror</c>, and what would help.</summary>
+    /// <param name="command">The command's name, empty for nslp itself.</param>
+    /// <param name="message">What failed, on what.</param>
+    /// <param name="error">The errno, 0 for none.</param>
+    /// <param name="help">What would help, null when that is not known.</param>
+    /// <returns><see cref="Failed"/>.</returns>
+    internal static int Fail(string command, string message, int error = 0, string? help = null)
+    {
+        Say(command, error == 0 ? message : $"{message}: {Describe(error)}");
+        if (help is not null)
+        {
+            Say(command, help);
+        }
+
+        return Failed;
+    }
+
+    /// <summary>Says on stderr what is wrong with the command line.</summary>
+    /// <returns><see cref="Misused"/>.</returns>
+    internal static int Wrong(string command, string message)
+    {
+        Say(command, message);
+        _ = Write(Stderr, $"Try 'nslp {(command == "" ? "" : command + " ")}--help' for more information.\n");
+        return Misused;
+    }
+
+    /// <summary>Writes one line to stderr.</summary>
+    internal static void Say(string command, string message) =>
+        _ = Write(Stderr, command == "" ? $"nslp: {message}\n" : $"nslp: {command}: {message}\n");
+
+    /// <summary>Writes text to stderr as it is.</summary>
+    /// <returns><see cref="Failed"/>.</returns>
+    internal static int Complain(string text)
+    {
+        _ = Write(Stderr, text);
+        return Failed;
+    }
+
+    /// <summary>The C library's words for an errno.</summary>
+    internal static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
+
+    private static int Write(int fd, string text)
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        fixed (byte* start = bytes)
+        {
+            for (int done = 0; done < bytes.Length;)
+            {
+                long written = write(fd, start + done, bytes.Length - done);
+                if (written < 0 && errno != EINTR)
+                {
+                    return errno;
+                }
+
+                done += (int)Math.Max(written, 0);
+            }
+        }
+
+        return 0;
+    }
+}

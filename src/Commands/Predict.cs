@@ -1,0 +1,69 @@
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp predict</c>: prints the PIDs that the next processes get if nobody else makes or ends one.</summary>
+/// <remarks>Does not take a PID itself once it has read the cursor, hence the way out by exit_group.</remarks>
+internal static class Predict
+{
+    private const string Name = "predict";
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>The exit status; <see cref="Output.Failed"/> also when fewer PIDs are left.</returns>
+    internal static int Run(PredictOptions options)
+    {
+        try
+        {
+            using IPidSpace space = PidSpaces.Open(options.Target);
+            int pidMax = space.ReadPidMax();
+            if (pidMax < 0)
+            {
+                return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, "needs /proc mounted");
+            }
+
+            // nslp is gone by the time of the next process, and its numbers are free.
+            PidSet inUse = PidSetModule.empty;
+            PidSet own = space.ReadOwnNumbers();
+            foreach (int number in PidSetModule.toSeq(space.ReadNumbersInUse()))
+            {
+                inUse = PidSetModule.contains(number, own) ? inUse : PidSetModule.add(number, inUse);
+            }
+
+            bool mayBeBlind = space is OwnPidSpace && (space.ProcDirectory < 0 || ProcMount.HidesTasks(space.ProcDirectory));
+            int last = space.ReadLastPid();
+            if (last < 0)
+            {
+                return Output.Fail(Name, "cannot read last_pid from /proc", -last, "needs /proc mounted");
+            }
+
+            int[] next = [.. PidNamespaceModule.predict(options.Count, PidNamespaceModule.observed(last, pidMax, inUse))];
+            int status = Print(options, last, pidMax, next, mayBeBlind);
+            space.Dispose();
+            DiagnosticFiles.Remove();
+            Kernel.exit_group(status);
+            return status;
+        }
+        catch (RemoteException e)
+        {
+            return Output.Fail(Name, e.Message);
+        }
+    }
+
+    private static int Print(PredictOptions options, int last, int pidMax, int[] next, bool mayBeBlind)
+    {
+        if (mayBeBlind)
+        {
+            Output.Say(Name, "warning: /proc does not show all processes; PIDs of hidden ones are passed over unforeseen");
+        }
+
+        string numbers = string.Join(options.Json ? ',' : '\n', next);
+        int status = Output.Print(
+            Name,
+            options.Json ? $$"""{"last_pid":{{last}},"pid_max":{{pidMax}},"next":[{{numbers}}]}""" + "\n"
+                : next.Length == 0 ? ""
+                : numbers + "\n");
+        return status == Output.Done && next.Length < options.Count
+            ? Output.Fail(Name, $"only {next.Length} PIDs are left")
+            : status;
+    }
+}

@@ -1,0 +1,161 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using SetNsLastPid.Linux;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp set PID --server SOCKET</c>: asks a server, and never does it itself.</summary>
+internal static unsafe class SetClient
+{
+    private const string Name = "set";
+
+    // A lap through the 4,194,304 numbers of a namespace takes some twenty seconds.
+    private const double DefaultSeconds = 60;
+
+    // The next process may get one of so many numbers above the target, those in use passed over.
+    private const int Reach = 64;
+
+    /// <summary>Runs the command. Does not return once the number is set.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(SetOptions options)
+    {
+        using DefaultSignals signals = new();
+        long start = Stopwatch.GetTimestamp();
+        double seconds = double.IsFinite(options.Timeout) ? options.Timeout : DefaultSeconds;
+        sockaddr_un address;
+        int length = SocketAddress.Fill(&address, Encoding.UTF8.GetBytes(options.Server!));
+        if (length == 0)
+        {
+            return Output.Fail(
+                Name, $"cannot reach server '{options.Server}': a socket's path has 1 to {SocketAddress.MaxPathLength} bytes");
+        }
+
+        int fd = Open(seconds);
+        if (fd < 0)
+        {
+            return Output.Fail(Name, "cannot make a socket", -fd);
+        }
+
+        // Connected, so that nobody else can answer.
+        if (connect(fd, (sockaddr*)&address, length) != 0)
+        {
+            return FailToReach(options.Server!, errno);
+        }
+
+        // Whatever else there is to do is done before.
+        DiagnosticFiles.Remove();
+        using OwnPidSpace space = new();
+        PidSet own = space.ReadOwnNumbers();
+        if (PidSetModule.contains(options.Pid, own))
+        {
+            return Output.Fail(
+                Name,
+                $"cannot make {options.Pid} the last PID: nslp itself got it",
+                help: "the same call once more works, as it gets another PID");
+        }
+
+        uint request = (uint)options.Pid;
+        if ((long)send(fd, &request, sizeof(uint), MSG_NOSIGNAL) != sizeof(uint))
+        {
+            return errno == EAGAIN ? FailToAnswer(options, seconds) : FailToReach(options.Server!, errno);
+        }
+
+        byte answer;
+        long got;
+        int error;
+        do
+        {
+            SetTimeout(fd, SO_RCVTIMEO, seconds - Stopwatch.GetElapsedTime(start).TotalSeconds);
+            got = recv(fd, &answer, 1, 0);
+            error = got < 0 ? errno : 0;
+        }
+        while (error == EINTR);
+
+        if (got != 1)
+        {
+            return error == EAGAIN
+                ? FailToAnswer(options, seconds)
+                : Output.Fail(Name, $"cannot receive from server '{options.Server}'", error);
+        }
+
+        return answer == 0
+            ? Finish(options, start, own)
+            : Output.Fail(
+                Name, $"cannot make {options.Pid} the last PID: server '{options.Server}' refused", help: "its log says why");
+    }
+
+    private static int Open(double seconds)
+    {
+        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (fd < 0)
+        {
+            return -errno;
+        }
+
+        // An abstract name that the kernel chooses (unix_autobind): without an address there is no answer.
+        sockaddr address = new() { sa_family = AF_UNIX };
+        if (bind(fd, &address, sockaddr_un.sun_path_offset) != 0)
+        {
+            int error = errno;
+            close(fd);
+            return -error;
+        }
+
+        SetTimeout(fd, SO_SNDTIMEO, seconds);
+        return fd;
+    }
+
+    private static void SetTimeout(int fd, int option, double seconds)
+    {
+        // 0 would be for ever.
+        seconds = Math.Max(seconds, 1e-6);
+        timeval timeout = new() { tv_sec = (long)seconds, tv_usec = (int)((seconds - Math.Truncate(seconds)) * 1e6) };
+        _ = setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeval));
+    }
+
+    private static int FailToReach(string server, int error) => Output.Fail(
+        Name,
+        $"cannot reach server '{server}'",
+        error,
+        error == ENOENT ? $"needs 'nslp serve {server}' running"
+        : error == ECONNREFUSED ? $"nobody listens there any more: needs 'nslp serve {server}' running"
+        : error == EACCES ? "needs permission to write to the socket"
+        : error == EPROTOTYPE ? "that is the socket of something else"
+        : null);
+
+    private static int FailToAnswer(SetOptions options, double seconds) => Output.Fail(
+        Name,
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"cannot make {options.Pid} the last PID: no answer from server '{options.Server}' within {seconds} s"));
+
+    private static int Finish(SetOptions options, long start, PidSet own)
+    {
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (options.Verbose)
+        {
+            Output.Say(
+                Name,
+                string.Create(CultureInfo.InvariantCulture, $"last_pid is {options.Pid}, by server '{options.Server}', {seconds:F3} s"));
+        }
+
+        int status = options.Json
+            ? Output.Print(
+                Name,
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{{\"pid\":{options.Pid},\"method\":\"server\",\"seconds\":{seconds:F6}}}\n"))
+            : Output.Done;
+        // As in nslp set: numbers of threads that the next process may get must be free by then.
+        if (status == Output.Done && Enumerable.Range(options.Pid, Reach).Any(pid => PidSetModule.contains(pid, own)))
+        {
+            OwnProgram.ExitAfterThreads();
+        }
+
+        Kernel.exit_group(status);
+        return status;
+    }
+}

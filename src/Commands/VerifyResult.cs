@@ -1,0 +1,233 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Microsoft.FSharp.Collections;
+using SetNsLastPid.Verification;
+using Seen = SetNsLastPid.Verification.Outcome;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What came of <c>nslp verify</c>, for a person, for a program, and as a file to replay.</summary>
+internal sealed class VerifyResult
+{
+    private readonly VerifyOptions _options;
+    private readonly Setting _setting;
+    private readonly Report _report;
+    private readonly TimeSpan _time;
+
+    /// <param name="options">What was asked for.</param>
+    /// <param name="seed">What the runs were drawn from, null for a file.</param>
+    /// <param name="setting">What the sandboxes were like.</param>
+    /// <param name="report">What was seen.</param>
+    /// <param name="time">How long it took.</param>
+    internal VerifyResult(VerifyOptions options, ulong? seed, Setting setting, Report report, TimeSpan time)
+    {
+        _options = options;
+        _setting = setting;
+        _report = report;
+        _time = time;
+        Seed = seed;
+        Kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+    }
+
+    /// <summary>What the runs were drawn from, null for a file.</summary>
+    internal ulong? Seed { get; }
+
+    /// <summary>The run with a difference, from 0.</summary>
+    internal int Run => _report.Difference.Value.Run;
+
+    private string Kernel { get; }
+
+    private double Rate => _time > TimeSpan.Zero ? _report.Steps / _time.TotalSeconds : 0;
+
+    /// <summary>The smallest sequence that differs as the text of a file.</summary>
+    internal string ToReplay()
+    {
+        Difference difference = _report.Difference.Value;
+        IEnumerable<string> remarks =
+        [
+            $"Model and Linux {Kernel} differ: {(_setting.OwnUser ? "in a user namespace" : "as root")}, seed {Seed}, "
+                + $"run {difference.Run}, {_options.Steps} steps",
+            .. Show.rows(difference.Rows).Select(line => line.TrimEnd()),
+        ];
+        return ReplayText.format(ListModule.OfSeq(remarks), difference.Operations);
+    }
+
+    /// <summary>The result for a person; <paramref name="file"/> is where the difference was saved, if it was.</summary>
+    internal string ToText(string? file)
+    {
+        StringBuilder text = new();
+        string where = _setting.OwnUser ? "in a user namespace" : "as root";
+        string what = Seed is { } seed
+            ? $"{_report.Runs} {(_report.Runs == 1 ? "run" : "runs")} of {_options.Steps} steps, seed {seed}"
+            : _options.Replay!;
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"{what}, on Linux {Kernel}, {where}: {_report.Steps} operations in {_time.TotalSeconds:F1} s ({Rate:F0}/s)");
+        if (_report.Difference.IsSome)
+        {
+            AppendDifference(text, _report.Difference.Value, file);
+        }
+        else
+        {
+            text.AppendLine("model and kernel agree");
+        }
+
+        if (Seed is not null)
+        {
+            text.AppendLine();
+            foreach (string line in Show.coverage(_report))
+            {
+                text.AppendLine(line);
+            }
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The result as one JSON object.</summary>
+    internal string ToJson(string? file)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream))
+        {
+            json.WriteStartObject();
+            json.WriteBoolean("agree", _report.Difference.IsNone);
+            json.WriteString("kernel", Kernel);
+            json.WriteBoolean("user_namespace", _setting.OwnUser);
+            WriteSource(json);
+            json.WriteNumber("runs", _report.Runs);
+            json.WriteNumber("operations", _report.Steps);
+            json.WriteNumber("clones", _report.Clones);
+            json.WriteNumber("seconds", Math.Round(_time.TotalSeconds, 6));
+            json.WriteStartObject("coverage");
+            foreach ((string name, long count) in _report.Coverage)
+            {
+                json.WriteNumber(name, count);
+            }
+
+            json.WriteEndObject();
+            json.WritePropertyName("difference");
+            if (_report.Difference.IsSome)
+            {
+                WriteDifference(json, _report.Difference.Value, file);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
+    }
+
+    private static void AppendDifference(StringBuilder text, Difference difference, string? file)
+    {
+        text.AppendLine(
+            CultureInfo.InvariantCulture,
+            $"model and kernel differ in run {difference.Run}; the shortest way there ({difference.Tried} tried):");
+        text.AppendLine();
+        foreach (string line in Show.rows(difference.Rows))
+        {
+            text.AppendLine(line.TrimEnd());
+        }
+
+        if (file is not null)
+        {
+            text.AppendLine();
+            text.AppendLine(CultureInfo.InvariantCulture, $"to run this again: nslp verify --replay {file}");
+        }
+    }
+
+    private void WriteSource(Utf8JsonWriter json)
+    {
+        if (Seed is { } seed)
+        {
+            json.WriteNumber("seed", seed);
+            json.WriteNumber("steps", _options.Steps);
+        }
+        else
+        {
+            json.WriteString("replay", _options.Replay);
+        }
+    }
+
+    private static void WriteDifference(Utf8JsonWriter json, Difference difference, string? file)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("run", difference.Run);
+        json.WriteNumber("tried", difference.Tried);
+        if (file is not null)
+        {
+            json.WriteString("file", file);
+        }
+
+        json.WriteStartArray("operations");
+        foreach (Operation operation in difference.Operations)
+        {
+            json.WriteStringValue(OperationText.format(operation));
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("steps");
+        foreach (Row row in difference.Rows)
+        {
+            json.WriteStartObject();
+            json.WriteString("step", row.Step.IsSome ? Show.step(row.Step.Value) : "start");
+            json.WritePropertyName("model");
+            WriteObservation(json, row.Model);
+            json.WritePropertyName("kernel");
+            WriteObservation(json, row.Kernel);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteObservation(Utf8JsonWriter json, Observation observation)
+    {
+        json.WriteStartObject();
+        json.WriteStartArray("outcomes");
+        foreach (Seen outcome in observation.Outcomes)
+        {
+            switch (outcome)
+            {
+                case Seen.Given given:
+                    json.WriteStartArray();
+                    foreach (int pid in given.Pids)
+                    {
+                        json.WriteNumberValue(pid);
+                    }
+
+                    json.WriteEndArray();
+                    break;
+                case Seen.Wrote wrote:
+                    json.WriteNumberValue(wrote.Bytes);
+                    break;
+                case Seen.Refused refused:
+                    json.WriteStringValue(refused.Item.ToString());
+                    break;
+                default:
+                    json.WriteStringValue("done");
+                    break;
+            }
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("namespaces");
+        foreach (Reading reading in observation.Readings)
+        {
+            json.WriteStartObject();
+            json.WriteNumber("namespace", reading.Space);
+            json.WriteNumber("last_pid", reading.LastPid);
+            json.WriteNumber("pid_max", reading.PidMax);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,989 @@
+namespace SetNsLastPid
+
+open System
+open System.Numerics
+open System.Runtime.CompilerServices
+
+/// Error numbers of Linux (asm-generic/errno-base.h and errno.h; the same on x86-64 and arm64) that PID allocation
+/// and what stands around it can give.
+type Errno =
+    | EPERM = 1
+    | ENOENT = 2
+    | ESRCH = 3
+    | EINTR = 4
+    | EBADF = 9
+    | EAGAIN = 11
+    | ENOMEM = 12
+    | EACCES = 13
+    | EFAULT = 14
+    | EEXIST = 17
+    | EINVAL = 22
+    | EMFILE = 24
+    | ENOSPC = 28
+    | EROFS = 30
+    | ENOSYS = 38
+    | ETIMEDOUT = 110
+
+/// Numbers that are the same in every kernel this model speaks of.
+[<RequireQualifiedAccess>]
+module Limits =
+    /// The first number tried after a wrap while the cursor is above it: RESERVED_PIDS, kernel/pid.c.
+    [<Literal>]
+    let Reserved = 300
+
+    /// The largest pid_max: PID_MAX_LIMIT on 64 bits, include/linux/threads.h. PIDs are below it.
+    [<Literal>]
+    let PidMax = 4194304
+
+    /// The smallest pid_max up to 37 possible CPUs: RESERVED_PIDS + 1, kernel/pid.c.
+    [<Literal>]
+    let MinPidMax = 301
+
+    /// The deepest level of a PID namespace, the initial one being level 0: MAX_PID_NS_LEVEL,
+    /// include/linux/pid_namespace.h. Also the largest set_tid_size of clone3.
+    [<Literal>]
+    let Levels = 32
+
+/// What differs between kernels. Two machines that run the same kernel agree on it.
+type KernelRules =
+    {
+        /// pid_max belongs to each PID namespace and starts at 4194304 (6.14), instead of one for the whole system.
+        PidMaxPerNamespace: bool
+        /// CLONE_PIDFD may be combined with CLONE_THREAD (6.9), instead of EINVAL before any number is taken.
+        PidfdOfThread: bool
+        /// A clone that fails late as the first one into a new PID namespace leaves that namespace dead
+        /// (seen on 6.1 to 6.18; the reworked alloc_pid below cures it).
+        FailedFirstCloneKills: bool
+        /// Range and permission of every set_tid entry are checked before the first number is taken, and "no init yet"
+        /// after the pick (trees newer than 6.18, read but not run).
+        ChecksBeforePicks: bool
+    }
+
+/// Kernels by version.
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module KernelRules =
+    /// The behaviour of a mainline kernel, by the first two numbers of its release (`uname -r`). For versions after
+    /// 6.18 it is that of 6.18, the newest one this model was checked against.
+    let ofVersion (major: int) (minor: int) : KernelRules =
+        let since a b = major > a || (major = a && minor >= b)
+
+        {
+            PidMaxPerNamespace = since 6 14
+            PidfdOfThread = since 6 9
+            FailedFirstCloneKills = true
+            ChecksBeforePicks = false
+        }
+
+    /// The newest kernel the model was checked against, 6.18.
+    let newest: KernelRules = ofVersion 6 18
+
+/// A node of a `PidSet`. The shape depends on the height alone, so equal sets are equal node by node.
+[<CustomEquality; NoComparison>]
+type internal PidNode =
+    /// 64 numbers, a bit each, set when the number is in the set.
+    | Leaf of bits: uint64
+    /// 64 children, those whose numbers are all in the set, and how many numbers the children hold together.
+    | Branch of full: uint64 * count: int * children: PidNode[]
+
+    // Sets that came from one another share most nodes: without a look at the references first, comparing two walks
+    // 262144 leaves.
+    override node.Equals other =
+        match other with
+        | :? PidNode as other when Object.ReferenceEquals(node, other) -> true
+        | :? PidNode as other ->
+            match node, other with
+            | Leaf bits, Leaf otherBits -> bits = otherBits
+            | Branch(full, count, children), Branch(otherFull, otherCount, otherChildren) ->
+                full = otherFull
+                && count = otherCount
+                && (count = 0
+                    || full = UInt64.MaxValue
+                    || Array.forall2 (fun (a: PidNode) (b: PidNode) -> a.Equals b) children otherChildren)
+            | _ -> false
+        | _ -> false
+
+    override node.GetHashCode() =
+        match node with
+        | Leaf bits -> bits.GetHashCode()
+        | Branch(full, count, children) ->
+            let mutable hash = HashCode.Combine(full, count)
+
+            for i in 0..63 do
+                match children[i] with
+                | Leaf 0UL
+                | Branch(_, 0, _) -> ()
+                | child when ((full >>> i) &&& 1UL) = 0UL -> hash <- HashCode.Combine(hash, i, child.GetHashCode())
+                | _ -> ()
+
+            hash
+
+/// An immutable set of numbers from 0 to 16777215. Finding the first absent number, adding and removing take four
+/// steps whatever the size: it is the 64-ary tree with a "nothing free below" mark a child that the kernel keeps PIDs
+/// in (lib/radix-tree.c, `idr_get_free`), made persistent.
+[<Struct>]
+type PidSet =
+    internal
+        {
+            Root: PidNode
+        }
+
+    /// How many numbers are in the set.
+    member set.Count =
+        match set.Root with
+        | Leaf bits -> BitOperations.PopCount bits
+        | Branch(_, count, _) -> count
+
+/// Sets of PIDs.
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module PidSet =
+    /// Numbers are below this: 64 to the fourth, above every pid_max.
+    [<Literal>]
+    let Capacity = 16777216
+
+    [<Literal>]
+    let private TopShift = 18
+
+    let private countOf node =
+        match node with
+        | Leaf bits -> BitOperations.PopCount bits
+        | Branch(_, count, _) -> count
+
+    let private isFull node =
+        match node with
+        | Leaf bits -> bits = UInt64.MaxValue
+        | Branch(full, _, _) -> full = UInt64.MaxValue
+
+    // ReadyToRun leaves Array.copy, Array.create and Array.zeroCreate to the JIT, which costs more than all else here.
+    let private copyOf (children: PidNode[]) =
+        nonNull (Unsafe.As<PidNode[]>(children.Clone()))
+
+    let private same (child: PidNode) =
+        let children =
+            nonNull (Unsafe.As<PidNode[]>(Array.CreateInstance(typeof<PidNode>, 64)))
+
+        for i in 0 .. children.Length - 1 do
+            children[i] <- child
+
+        children
+
+    let rec private uniform shift bits =
+        if shift = 0 then
+            Leaf bits
+        else
+            let child = uniform (shift - 6) bits
+            Branch(bits, 64 * countOf child, same child)
+
+    let private emptyNode = uniform TopShift 0UL
+
+    /// The set without a number.
+    let empty: PidSet = { Root = emptyNode }
+
+    let private withChild full count (children: PidNode[]) i child =
+        let copy = copyOf children
+        copy[i] <- child
+        let bit = 1UL <<< i
+        let full = if isFull child then full ||| bit else full &&& ~~~bit
+        Branch(full, count - countOf children[i] + countOf child, copy)
+
+    let rec private set shift present n node =
+        match node with
+        | Leaf bits ->
+            let bit = 1UL <<< n
+            Leaf(if present then bits ||| bit else bits &&& ~~~bit)
+        | Branch(full, count, children) ->
+            let i = n >>> shift
+            let child = set (shift - 6) present (n &&& ((1 <<< shift) - 1)) children[i]
+            withChild full count children i child
+
+    let rec private has shift n node =
+        match node with
+        | Leaf bits -> ((bits >>> n) &&& 1UL) <> 0UL
+        | Branch(_, _, children) -> has (shift - 6) (n &&& ((1 <<< shift) - 1)) children[n >>> shift]
+
+    let private inCapacity n = n >= 0 && n < Capacity
+
+    /// Whether the number is in the set. False for numbers that no set can hold.
+    let contains (n: int) (pids: PidSet) : bool =
+        inCapacity n && has TopShift n pids.Root
+
+    /// The set with one number more; the same set if it was there. Numbers outside 0 to 16777215 are left out.
+    let add (n: int) (pids: PidSet) : PidSet =
+        if not (inCapacity n) || contains n pids then
+            pids
+        else
+            { Root = set TopShift true n pids.Root }
+
+    /// The set with one number fewer; the same set if it was not there.
+    let remove (n: int) (pids: PidSet) : PidSet =
+        if contains n pids then
+            {
+                Root = set TopShift false n pids.Root
+            }
+        else
+            pids
+
+    let rec private difference node taken =
+        match node, taken with
+        | Leaf bits, Leaf gone -> Leaf(bits &&& ~~~gone)
+        | Branch(full, count, children), Branch(_, takenCount, takenChildren) when count > 0 && takenCount > 0 ->
+            let copy = copyOf children
+            let mutable full = full
+            let mutable count = count
+
+            for i in 0 .. copy.Length - 1 do
+                if countOf takenChildren[i] > 0 then
+                    let child = difference children[i] takenChildren[i]
+                    count <- count - countOf children[i] + countOf child
+                    copy[i] <- child
+
+                    if not (isFull child) then
+                        full <- full &&& ~~~(1UL <<< i)
+
+            Branch(full, count, copy)
+        | _ -> node
+
+    /// The set without the numbers of `taken`.
+    let except (taken: PidSet) (pids: PidSet) : PidSet =
+        {
+            Root = difference pids.Root taken.Root
+        }
+
+    let rec private fill shift first last node =
+        match node with
+        | Leaf bits -> Leaf(bits ||| ((UInt64.MaxValue >>> (63 - (last - first))) <<< first))
+        | Branch(full, count, children) ->
+            let mask = (1 <<< shift) - 1
+            let copy = copyOf children
+            let mutable full = full
+            let mutable count = count
+
+            let firstChild = first >>> shift
+            let lastChild = last >>> shift
+
+            for i in firstChild..lastChild do
+                let low = if i = firstChild then first &&& mask else 0
+                let high = if i = lastChild then last &&& mask else mask
+
+                let child =
+                    if low = 0 && high = mask then
+                        uniform (shift - 6) UInt64.MaxValue
+                    else
+                        fill (shift - 6) low high children[i]
+
+                count <- count - countOf children[i] + countOf child
+                copy[i] <- child
+
+                if isFull child then
+                    full <- full ||| (1UL <<< i)
+
+            Branch(full, count, copy)
+
+    /// The set with every number from `first` to `last`, both included, besides its own. Numbers outside 0 to 16777215
+    /// are left out.
+    let addRange (first: int) (last: int) (pids: PidSet) : PidSet =
+        let first, last = max first 0, min last (Capacity - 1)
+
+        if first > last then
+            pids
+        else
+            {
+                Root = fill TopShift first last pids.Root
+            }
+
+    /// The set of the numbers given; numbers outside 0 to 16777215 are left out.
+    let ofSeq (numbers: int seq) : PidSet =
+        Seq.fold (fun pids n -> add n pids) empty numbers
+
+    // First clear bit at or after `from`, or -1.
+    let rec private firstClear shift from node =
+        match node with
+        | Leaf bits ->
+            let clear = ~~~bits &&& (UInt64.MaxValue <<< from)
+
+            if clear = 0UL then
+                -1
+            else
+                BitOperations.TrailingZeroCount clear
+        | Branch(full, _, children) ->
+            let i = from >>> shift
+            let here = firstClear (shift - 6) (from &&& ((1 <<< shift) - 1)) children[i]
+
+            if here >= 0 then
+                (i <<< shift) + here
+            else
+                let later = ~~~full &&& ~~~(UInt64.MaxValue >>> (63 - i))
+
+                if later = 0UL then
+                    -1
+                else
+                    let j = BitOperations.TrailingZeroCount later
+                    (j <<< shift) + firstClear (shift - 6) 0 children[j]
+
+    /// The lowest number from `from` up to but not including `below` that is not in the set, if there is one.
+    let tryFirstFree (from: int) (below: int) (pids: PidSet) : int voption =
+        let from, below = max from 0, min below Capacity
+
+        if from >= below then
+            ValueNone
+        else
+            match firstClear TopShift from pids.Root with
+            | -1 -> ValueNone
+            | n when n >= below -> ValueNone
+            | n -> ValueSome n
+
+    // Last clear bit at or before `from`, or -1.
+    let rec private lastClear shift from node =
+        match node with
+        | Leaf bits ->
+            let clear = ~~~bits &&& (UInt64.MaxValue >>> (63 - from))
+            63 - BitOperations.LeadingZeroCount clear
+        | Branch(full, _, children) ->
+            let i = from >>> shift
+            let mask = (1 <<< shift) - 1
+            let here = lastClear (shift - 6) (from &&& mask) children[i]
+
+            if here >= 0 then
+                (i <<< shift) + here
+            else
+                let earlier = ~~~full &&& ((1UL <<< i) - 1UL)
+
+                if earlier = 0UL then
+                    -1
+                else
+                    let j = 63 - BitOperations.LeadingZeroCount earlier
+                    (j <<< shift) + lastClear (shift - 6) mask children[j]
+
+    /// The highest number from `from` up to but not including `below` that is not in the set, if there is one.
+    let tryLastFree (from: int) (below: int) (pids: PidSet) : int voption =
+        let from, below = max from 0, min below Capacity
+
+        if from >= below then
+            ValueNone
+        else
+            match lastClear TopShift (below - 1) pids.Root with
+            | n when n < from -> ValueNone
+            | n -> ValueSome n
+
+    // How many members are below n.
+    let rec private rank shift n node =
+        match node with
+        | Leaf bits -> BitOperations.PopCount(bits &&& ((1UL <<< n) - 1UL))
+        | Branch(_, _, children) ->
+            let i = n >>> shift
+            let mutable count = rank (shift - 6) (n &&& ((1 <<< shift) - 1)) children[i]
+
+            for k in 0 .. i - 1 do
+                count <- count + countOf children[k]
+
+            count
+
+    let private rankOf n (pids: PidSet) =
+        if n <= 0 then 0
+        elif n >= Capacity then pids.Count
+        else rank TopShift n pids.Root
+
+    /// How many numbers from `from` up to but not including `below` are not in the set.
+    let countFree (from: int) (below: int) (pids: PidSet) : int =
+        let from, below = max from 0, min below Capacity
+
+        if from >= below then
+            0
+        else
+            below - from - (rankOf below pids - rankOf from pids)
+
+    /// The members in ascending order.
+    let toSeq (pids: PidSet) : int seq =
+        let rec walk shift start node =
+            seq {
+                match node with
+                | Leaf bits ->
+                    let mutable rest = bits
+
+                    while rest <> 0UL do
+                        yield start + BitOperations.TrailingZeroCount rest
+                        rest <- rest &&& (rest - 1UL)
+                | Branch(_, _, children) ->
+                    for i in 0..63 do
+                        if countOf children[i] > 0 then
+                            yield! walk (shift - 6) (start + (i <<< shift)) children[i]
+            }
+
+        walk TopShift 0 pids.Root
+
+/// Where a PID namespace stands in its life.
+[<RequireQualifiedAccess>]
+type Life =
+    /// No process was ever in it; the next one is its init.
+    | Unborn
+    /// Its init lives.
+    | Alive
+    /// Its init has died: no process can be made in it any more (ENOMEM).
+    | Dead
+    /// Its first clone failed late: no process can be made in it any more, and it never had an init.
+    | Stillborn
+
+/// One PID namespace as its allocator sees it (`struct pid_namespace`).
+type PidNamespace =
+    {
+        /// Where the search for the next PID starts (`idr_next`); `last_pid` is one less. 0 until the first process,
+        /// then 1 or more; it moves to pid_max + 1 at most, but stays where it is when pid_max is lowered.
+        Cursor: int
+        /// One more than the largest PID; 301 to 4194304.
+        PidMax: int
+        /// Every number that a process, thread, process group or session holds here.
+        InUse: PidSet
+        /// Whether processes can be made in it.
+        Life: Life
+        /// Whether the caller has CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user namespace that owns this one
+        /// (`checkpoint_restore_ns_capable`, 5.9), so that it may choose PIDs here and write ns_last_pid.
+        MayChoose: bool
+    }
+
+/// What a write(2) to /proc/sys/kernel/ns_last_pid came to.
+[<RequireQualifiedAccess; Struct>]
+type LastPidWrite =
+    /// write(2) returned `Returned` and the cursor now stands behind `LastPid`.
+    | Stored of LastPid: int * Returned: int
+    /// write(2) returned `Taken`, but nothing was parsed or changed: no bytes, or not at offset 0.
+    | Ignored of Taken: int
+    /// write(2) failed and nothing changed.
+    | Refused of Errno: Errno
+
+/// The text that /proc/sys/kernel/ns_last_pid takes (`proc_dointvec_minmax` and `proc_get_long`, kernel/sysctl.c).
+[<RequireQualifiedAccess>]
+module LastPidText =
+    [<Literal>]
+    let private PageLimit = 4095 // do_proc_dointvec looks at PAGE_SIZE - 1 bytes
+
+    [<Literal>]
+    let private TokenLimit = 21 // TMPBUFLEN - 1 in proc_get_long
+
+    [<Literal>]
+    let private AllocationLimit = 4194304 // KMALLOC_MAX_SIZE
+
+    // The kernel's isspace, lib/ctype.c: 0xA0 counts.
+    let private isSpace (b: byte) =
+        b = 32uy || (b >= 9uy && b <= 13uy) || b = 0xA0uy
+
+    let private isDigit (b: byte) = b >= 48uy && b <= 57uy
+
+    let private digit (b: byte) =
+        if isDigit b then int b - 48
+        elif b >= 97uy && b <= 102uy then int b - 87
+        elif b >= 65uy && b <= 70uy then int b - 55
+        else 255
+
+    // The number at the head of a token, and how many bytes it takes (strtoul_lenient with base 0); an overflow of
+    // 64 bits is none.
+    let private tryNumber (text: ReadOnlySpan<byte>) : struct (uint64 * int) voption =
+        let isHex =
+            text.Length > 2
+            && text[0] = 48uy
+            && (text[1] ||| 32uy) = 120uy
+            && digit text[2] < 16
+
+        let radix =
+            if isHex then 16
+            elif text[0] = 48uy then 8
+            else 10
+
+        let mutable at = if isHex then 2 else 0
+        let mutable value = UInt128.Zero
+        let most = UInt128.op_Implicit UInt64.MaxValue
+
+        while at < text.Length && digit text[at] < radix do
+            // Once past 64 bits it stays there, so that long runs of digits cannot come round again.
+            if value <= most then
+                value <-
+                    value * UInt128.op_Implicit (uint32 radix)
+                    + UInt128.op_Implicit (uint32 (digit text[at]))
+
+            at <- at + 1
+
+        if value > most then
+            ValueNone
+        else
+            ValueSome(struct (uint64 value, at))
+
+    let private countSpaces (text: ReadOnlySpan<byte>) =
+        let mutable n = 0
+
+        while n < text.Length && isSpace text[n] do
+            n <- n + 1
+
+        n
+
+    /// What one write(2) or pwrite(2) of `text` at `offset` does in a namespace with this pid_max, for a writer that
+    /// has the capability or not: ENOMEM from 4 MiB on, then EPERM, then EINVAL for anything but one number from 0 to
+    /// pid_max, decimal, octal (`017`) or hexadecimal (`0x1f`), with white space around it; what follows after white
+    /// space is left over, as a short write. Assumes kernel.sysctl_writes_strict = 1, the default.
+    let write (mayWrite: bool) (pidMax: int) (offset: int64) (text: ReadOnlySpan<byte>) : LastPidWrite =
+        if text.Length >= AllocationLimit then
+            LastPidWrite.Refused Errno.ENOMEM
+        elif not mayWrite then
+            LastPidWrite.Refused Errno.EPERM
+        elif text.Length = 0 || offset <> 0L then
+            LastPidWrite.Ignored text.Length
+        else
+            let seen = text.Slice(0, min text.Length PageLimit)
+            let rest = seen.Slice(countSpaces seen)
+            let token = rest.Slice(0, min rest.Length TokenLimit)
+            let negative = token.Length > 1 && token[0] = 45uy
+            let digits = if negative then token.Slice 1 else token
+
+            if digits.Length = 0 || not (isDigit digits[0]) then
+                LastPidWrite.Refused Errno.EINVAL
+            else
+                match tryNumber digits with
+                | ValueNone -> LastPidWrite.Refused Errno.EINVAL
+                | ValueSome(struct (value, length)) ->
+                    let length = if negative then length + 1 else length
+                    let fillsToken = length = TokenLimit
+
+                    let separated =
+                        length = rest.Length
+                        || rest[length] = 32uy
+                        || rest[length] = 9uy
+                        || rest[length] = 10uy
+
+                    let inRange = value <= uint64 pidMax && (not negative || value = 0UL)
+
+                    if fillsToken || not separated || not inRange then
+                        LastPidWrite.Refused Errno.EINVAL
+                    else
+                        let after = rest.Slice length
+                        let left = after.Length - countSpaces after
+                        LastPidWrite.Stored(int value, text.Length - left)
+
+/// One PID namespace: its allocator without set_tid, and its sysctls.
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module PidNamespace =
+    /// A namespace that was just made, with the pid_max a new namespace gets: 4194304 from 6.14 on, else the one of the
+    /// system.
+    let create (mayChoose: bool) (pidMax: int) : PidNamespace =
+        {
+            Cursor = 0
+            PidMax = pidMax
+            InUse = PidSet.empty
+            Life = Life.Unborn
+            MayChoose = mayChoose
+        }
+
+    /// A living namespace as it was seen from within, to decide from.
+    let observed (lastPid: int) (pidMax: int) (inUse: PidSet) : PidNamespace =
+        { create false pidMax with
+            Cursor = lastPid + 1
+            InUse = inUse
+            Life = Life.Alive
+        }
+
+    /// The same namespace for a caller who may choose PIDs in it.
+    let withChoice (ns: PidNamespace) : PidNamespace = { ns with MayChoose = true }
+
+    /// What reading ns_last_pid gives: the PID handed out last, or the number written last, if that came later.
+    let lastPid (ns: PidNamespace) : int = ns.Cursor - 1
+
+    /// The namespace with last_pid at that value, whatever the range: what is seen of a real one.
+    let withLastPid (lastPid: int) (ns: PidNamespace) : PidNamespace = { ns with Cursor = lastPid + 1 }
+
+    /// The PID that the next process gets here without set_tid: the first free one from the cursor up to pid_max - 1,
+    /// else from 300 (from 1 while the cursor is 300 or less). None when there is no such number (EAGAIN), which with
+    /// a cursor above 300 does not mean that the numbers below 300 are in use. `alloc_pid`, kernel/pid.c;
+    /// `idr_alloc_cyclic`, lib/idr.c.
+    let tryNext (ns: PidNamespace) : int voption =
+        let low = if ns.Cursor > Limits.Reserved then Limits.Reserved else 1
+        let start = max ns.Cursor low
+
+        match PidSet.tryFirstFree start ns.PidMax ns.InUse with
+        | ValueNone when start > low -> PidSet.tryFirstFree low ns.PidMax ns.InUse
+        | found -> found
+
+    /// The PIDs that the next `count` processes get if nobody else makes or ends one; fewer when the numbers run out.
+    let predict (count: int) (ns: PidNamespace) : int list =
+        let rec go count ns found =
+            match if count > 0 then tryNext ns else ValueNone with
+            | ValueNone -> List.rev found
+            | ValueSome pid ->
+                go
+                    (count - 1)
+                    { ns with
+                        Cursor = pid + 1
+                        InUse = PidSet.add pid ns.InUse
+                    }
+                    (pid :: found)
+
+        go count ns []
+
+    /// One write(2) of `text` at `offset` to ns_last_pid by a process of this namespace: see `LastPidText.write`.
+    let writeLastPid
+        (offset: int64)
+        (text: ReadOnlySpan<byte>)
+        (ns: PidNamespace)
+        : struct (LastPidWrite * PidNamespace) =
+        match LastPidText.write ns.MayChoose ns.PidMax offset text with
+        | LastPidWrite.Stored(lastPid, _) as stored -> struct (stored, withLastPid lastPid ns)
+        | other -> struct (other, ns)
+
+    /// Writes pid_max: EINVAL outside 301 to 4194304, and nothing else changes: not the cursor, and not the numbers in
+    /// use, even those that are now out of range. On kernels before 6.14 that sets it for every namespace: see
+    /// `PidStack.writePidMax`.
+    let writePidMax (pidMax: int) (ns: PidNamespace) : Result<PidNamespace, Errno> =
+        if pidMax < Limits.MinPidMax || pidMax > Limits.PidMax then
+            Error Errno.EINVAL
+        else
+            Ok { ns with PidMax = pidMax }
+
+/// What a request for PIDs came to.
+[<RequireQualifiedAccess>]
+type Allocation =
+    /// One PID a level, innermost first.
+    | Given of Pids: int list
+    /// None was taken. Cursors of levels without a chosen PID may have moved all the same.
+    | Refused of Errno: Errno
+
+/// A PID namespace and its ancestors, innermost first: what one process has PIDs in.
+type PidStack = PidNamespace list
+
+/// The allocator over all the levels a process is seen in (`alloc_pid` and `free_pid`, kernel/pid.c).
+[<RequireQualifiedAccess>]
+module PidStack =
+    let private take ns pid =
+        { ns with
+            InUse = PidSet.add pid ns.InUse
+        }
+
+    let private drop ns pid =
+        { ns with
+            InUse = PidSet.remove pid ns.InUse
+        }
+
+    /// Frees a process's numbers, one a level, innermost first. No cursor moves.
+    let release (pids: int list) (stack: PidStack) : PidStack =
+        let depth = min pids.Length stack.Length
+
+        List.map2 drop (List.truncate depth stack) (List.truncate depth pids)
+        @ List.skip depth stack
+
+    let private inRange tid ns = tid >= 1 && tid < ns.PidMax
+    // `child_reaper` is set at the end of copy_process, kernel/fork.c, and outlives the init.
+    let private hasReaper tid ns =
+        tid = 1 || ns.Life = Life.Alive || ns.Life = Life.Dead
+
+    // The checks of one chosen PID, in the kernel's order.
+    let private refusal (kernel: KernelRules) tid ns =
+        if not (inRange tid ns) then
+            Some Errno.EINVAL
+        elif not kernel.ChecksBeforePicks && not (hasReaper tid ns) then
+            Some Errno.EINVAL
+        elif not ns.MayChoose then
+            Some Errno.EPERM
+        elif PidSet.contains tid ns.InUse then
+            Some Errno.EEXIST
+        elif not (hasReaper tid ns) then
+            Some Errno.EINVAL
+        else
+            None
+
+    // Range and permission of all levels at once, as trees after 6.18 have it.
+    let private refusalOfAll (setTid: int list) (stack: PidStack) =
+        List.zip setTid (List.truncate setTid.Length stack)
+        |> List.tryPick (fun (tid, ns) ->
+            if not (inRange tid ns) then Some Errno.EINVAL
+            elif not ns.MayChoose then Some Errno.EPERM
+            else None)
+
+    // A refused request leaves the numbers as they were and the cursors where they went, except that a namespace
+    // without a first process starts over.
+    let private giveBack (original: PidStack) (moved: PidStack) =
+        List.map2 (fun (before: PidNamespace) after -> { after with InUse = before.InUse }) original moved
+        |> function
+            | inner :: outer when inner.Life = Life.Unborn -> { inner with Cursor = 0 } :: outer
+            | stack -> stack
+
+    /// Takes one number a level, from the innermost outwards: the one of `setTid` for as many levels as it has entries
+    /// (the innermost first, as in clone3's set_tid), without moving a cursor; for the levels beyond it the next one.
+    /// Refusals, the first that applies: EINVAL for more entries than levels or than 32; then level by level, innermost
+    /// first, EINVAL for an entry outside 1 to pid_max - 1 or one other than 1 in a namespace that never had an init,
+    /// EPERM without the capability over that level, EEXIST for a number in use, EAGAIN for a level that has no number
+    /// left; at last ENOMEM for an innermost namespace that is dead or stillborn.
+    let allocate (kernel: KernelRules) (setTid: int list) (stack: PidStack) : struct (Allocation * PidStack) =
+        let rec walk tids (rest: PidStack) pids moved =
+            match rest, tids with
+            | [], _ -> Ok(List.rev pids), List.rev moved
+            | ns :: outer, tid :: tids ->
+                match refusal kernel tid ns with
+                | Some errno -> Error errno, List.rev moved @ rest
+                | None -> walk tids outer (tid :: pids) (take ns tid :: moved)
+            | ns :: outer, [] ->
+                match PidNamespace.tryNext ns with
+                | ValueNone -> Error Errno.EAGAIN, List.rev moved @ rest
+                | ValueSome pid -> walk [] outer (pid :: pids) ({ take ns pid with Cursor = pid + 1 } :: moved)
+
+        let early =
+            if setTid.Length > stack.Length || setTid.Length > Limits.Levels then
+                Some Errno.EINVAL
+            elif kernel.ChecksBeforePicks then
+                refusalOfAll setTid stack
+            else
+                None
+
+        match early with
+        | Some errno -> struct (Allocation.Refused errno, stack)
+        | None ->
+            match walk setTid stack [] [] with
+            | Error errno, moved -> struct (Allocation.Refused errno, giveBack stack moved)
+            | Ok pids, moved ->
+                match moved with
+                | inner :: _ when inner.Life = Life.Dead || inner.Life = Life.Stillborn ->
+                    struct (Allocation.Refused Errno.ENOMEM, giveBack stack moved)
+                | inner :: outer -> struct (Allocation.Given pids, { inner with Life = Life.Alive } :: outer)
+                | [] -> struct (Allocation.Given pids, [])
+
+    /// A clone that fails with `errno` after its PIDs were taken: they are free again, but every cursor that moved stays
+    /// where it went. Into a namespace without a first process it is deadly where the kernel says so. A refusal of the
+    /// request itself comes first.
+    let failLate
+        (kernel: KernelRules)
+        (errno: Errno)
+        (setTid: int list)
+        (stack: PidStack)
+        : struct (Allocation * PidStack) =
+        match allocate kernel setTid stack with
+        | struct (Allocation.Refused _, _) as refused -> refused
+        | struct (Allocation.Given _, moved) ->
+            let stack =
+                match stack, giveBack stack moved with
+                | before :: _, inner :: outer when before.Life = Life.Unborn ->
+                    if kernel.FailedFirstCloneKills then
+                        { inner with Life = Life.Stillborn } :: outer
+                    else
+                        { inner with
+                            Life = Life.Unborn
+                            Cursor = 0
+                        }
+                        :: outer
+                | _, given -> given
+
+            struct (Allocation.Refused errno, stack)
+
+    /// The stack that a process made with CLONE_NEWPID is in: a fresh namespace inside. ENOSPC when it would be more than
+    /// 32 levels below the initial one (`create_pid_namespace`, kernel/pid_namespace.c). `level` is that of the
+    /// innermost namespace of the stack (0 for the initial one), which may be deeper than the stack shows. `mayChoose`
+    /// is the caller's capability over the new one. What fails to allocate in the new stack leaves no namespace behind:
+    /// use the tail.
+    let nest (kernel: KernelRules) (level: int) (mayChoose: bool) (stack: PidStack) : Result<PidStack, Errno> =
+        if level >= Limits.Levels then
+            Error Errno.ENOSPC
+        else
+            let pidMax =
+                match stack with
+                | outer :: _ when not kernel.PidMaxPerNamespace -> outer.PidMax
+                | _ -> Limits.PidMax
+
+            Ok(PidNamespace.create mayChoose pidMax :: stack)
+
+    /// The innermost namespace's init has died: nothing can be made in it any more. Its processes, which die with it, are
+    /// released one by one.
+    let initDies (stack: PidStack) : PidStack =
+        match stack with
+        | inner :: outer -> { inner with Life = Life.Dead } :: outer
+        | [] -> []
+
+    /// Writes pid_max from within the innermost namespace: for that one (6.14), or for all before. EINVAL outside 301 to
+    /// 4194304.
+    let writePidMax (kernel: KernelRules) (pidMax: int) (stack: PidStack) : Result<PidStack, Errno> =
+        match stack with
+        | [] -> Ok []
+        | inner :: outer ->
+            PidNamespace.writePidMax pidMax inner
+            |> Result.map (fun inner ->
+                if kernel.PidMaxPerNamespace then
+                    inner :: outer
+                else
+                    inner :: List.map (fun ns -> { ns with PidMax = pidMax }) outer)
+
+/// What is wrong with a set_tid array, and with which of its entries; entries count from 0, the innermost.
+[<RequireQualifiedAccess>]
+type SetTidFault =
+    /// More entries than the process would be seen in namespaces, or than clone3 takes.
+    | TooMany of Entries: int * Levels: int
+    /// The entry is not from 1 to `PidMax` - 1.
+    | OutOfRange of Entry: int * Pid: int * PidMax: int
+    /// The first process of a namespace gets PID 1 and no other.
+    | NotFirst of Entry: int * Pid: int
+    /// The caller may not choose PIDs in that namespace.
+    | NotAllowed of Entry: int * Pid: int
+    /// The number is in use there.
+    | Taken of Entry: int * Pid: int
+
+/// Checking a set_tid array before a system call.
+[<RequireQualifiedAccess>]
+module SetTid =
+    /// What is wrong with the array for a process that gets its PIDs in `stack`: the entry that is refused first, with
+    /// the reason that the kernel has for its errno. None if `PidStack.allocate` gives the PIDs, or lacks one further
+    /// out, or finds the innermost namespace dead.
+    let fault (kernel: KernelRules) (setTid: int list) (stack: PidStack) : SetTidFault voption =
+        let range tid (ns: PidNamespace) =
+            if tid < 1 || tid >= ns.PidMax then
+                Some(fun i -> SetTidFault.OutOfRange(i, tid, ns.PidMax))
+            else
+                None
+
+        let first tid ns =
+            if tid <> 1 && ns.Life = Life.Unborn then
+                Some(fun i -> SetTidFault.NotFirst(i, tid))
+            else
+                None
+
+        let allowed tid ns =
+            if ns.MayChoose then
+                None
+            else
+                Some(fun i -> SetTidFault.NotAllowed(i, tid))
+
+        let free tid ns =
+            if PidSet.contains tid ns.InUse then
+                Some(fun i -> SetTidFault.Taken(i, tid))
+            else
+                None
+
+        let check rules =
+            List.zip setTid (List.truncate setTid.Length stack)
+            |> List.indexed
+            |> List.tryPick (fun (i, (tid, ns)) ->
+                rules
+                |> List.tryPick (fun rule -> rule tid ns)
+                |> Option.map (fun make -> make i))
+
+        if setTid.Length > min stack.Length Limits.Levels then
+            ValueSome(SetTidFault.TooMany(setTid.Length, min stack.Length Limits.Levels))
+        elif kernel.ChecksBeforePicks then
+            check [ range; allowed ]
+            |> Option.orElse (check [ free; first ])
+            |> ValueOption.ofOption
+        else
+            check [ range; first; allowed; free ] |> ValueOption.ofOption
+
+    let private ordinal n =
+        let suffix =
+            match n % 10, n % 100 with
+            | _, (11 | 12 | 13) -> "th"
+            | 1, _ -> "st"
+            | 2, _ -> "nd"
+            | 3, _ -> "rd"
+            | _ -> "th"
+
+        $"%d{n}%s{suffix}"
+
+    /// The fault in words, such as `2nd PID 70000: this namespace allows 1 to 32767`.
+    let describe (fault: SetTidFault) : string =
+        let at entry pid words =
+            $"%s{ordinal (entry + 1)} PID %d{pid}: %s{words}"
+
+        match fault with
+        | SetTidFault.TooMany(entries, levels) ->
+            $"%d{entries} PIDs: the process would have %d{levels}, one in each of its PID namespaces"
+        | SetTidFault.OutOfRange(entry, pid, pidMax) -> at entry pid $"this namespace allows 1 to %d{pidMax - 1}"
+        | SetTidFault.NotFirst(entry, pid) -> at entry pid "the first process of a namespace gets PID 1"
+        | SetTidFault.NotAllowed(entry, pid) -> at entry pid "needs CAP_CHECKPOINT_RESTORE over this namespace"
+        | SetTidFault.Taken(entry, pid) -> at entry pid "it is in use"
+
+/// Why consuming PIDs can never make a number the last PID.
+[<RequireQualifiedAccess>]
+type Obstacle =
+    /// The number is not one that last_pid can have here: it is not from 0 to pid_max - 1.
+    | OutOfRange
+    /// The next PID would have to be below 300, and the cursor comes back to 300 at the lowest.
+    | BelowReserved
+    /// There is no free number that could be the next PID after it.
+    | NoneFree
+    /// This number would have to be consumed, but the one who consumes holds it, as one of its own.
+    | Ours of Pid: int
+
+/// How far away a last PID is.
+[<RequireQualifiedAccess>]
+type Reach =
+    /// So many allocations, 0 when the next PID is already the wanted one.
+    | After of Allocations: int
+    /// No number of allocations leads there.
+    | Never of Obstacle: Obstacle
+
+/// What to do next on the way to a last PID.
+[<RequireQualifiedAccess>]
+type CycleStep =
+    /// Nothing: the next PID is the one that follows the target.
+    | Landed
+    /// Consume so many PIDs, 1 or more, then look again.
+    | Consume of Count: int
+    /// Give up: no number of allocations leads there.
+    | Hopeless of Why: Obstacle
+
+/// Getting to a last PID by consuming PIDs that are free again at once, so that the numbers in use stay as they are.
+[<RequireQualifiedAccess>]
+module Cycle =
+    // Where the search starts again when the numbers run out at the top: the cursor then stands behind the last one
+    // consumed.
+    let private wrapsTo next (ns: PidNamespace) =
+        match PidSet.tryFirstFree (max next Limits.Reserved) ns.PidMax ns.InUse with
+        | ValueSome _ -> Limits.Reserved
+        | ValueNone -> 1
+
+    /// How many allocations lead from here to a last_pid equivalent to `target`: one after which the next process gets
+    /// the first free PID that follows the target. That can be earlier than the target itself, when all numbers in
+    /// between are in use; then the target cannot be reached by allocating, and need not be.
+    ///
+    /// `ours` are those of the numbers in use that the one who consumes holds: never consumed, but free for the next
+    /// process, since whoever consumes ends before.
+    let reach (ours: PidSet) (target: int) (ns: PidNamespace) : Reach =
+        let later =
+            { ns with
+                InUse = PidSet.except ours ns.InUse
+            }
+
+        // Consuming `last` makes the goal the next one; on the way to it the free numbers from `next` on are consumed.
+        let through last count =
+            if PidSet.contains last ns.InUse then
+                Reach.Never(Obstacle.Ours last)
+            else
+                Reach.After count
+
+        if target < 0 || target >= ns.PidMax then
+            Reach.Never Obstacle.OutOfRange
+        elif target = PidNamespace.lastPid ns then
+            Reach.After 0
+        else
+            // By way of the top: the goal is then the first number that is free later from where the search starts
+            // again, or follows one that is.
+            let afterWrap next goal =
+                let start = wrapsTo next ns
+                let beforeWrap = PidSet.countFree next ns.PidMax ns.InUse
+
+                if goal < start then
+                    Reach.Never Obstacle.BelowReserved
+                else
+                    match PidSet.tryLastFree start goal later.InUse with
+                    | ValueSome last -> through last (beforeWrap + PidSet.countFree start (last + 1) ns.InUse)
+                    | ValueNone ->
+                        match PidSet.tryLastFree next ns.PidMax later.InUse with
+                        | ValueSome last -> through last beforeWrap
+                        | ValueNone -> Reach.Never Obstacle.NoneFree
+
+            match PidNamespace.tryNext (PidNamespace.withLastPid target later), PidNamespace.tryNext ns with
+            | ValueSome goal, _ when ValueSome goal = PidNamespace.tryNext later -> Reach.After 0
+            | ValueNone, _
+            | _, ValueNone -> Reach.Never Obstacle.NoneFree
+            | ValueSome goal, ValueSome next when next <= goal ->
+                match PidSet.tryLastFree next goal later.InUse with
+                | ValueSome last when not (PidSet.contains last ns.InUse) ->
+                    Reach.After(PidSet.countFree next (last + 1) ns.InUse)
+                | _ -> afterWrap next goal
+            | ValueSome goal, ValueSome next -> afterWrap next goal
+
+    /// The next thing to do. Far away it is half the way, which leaves room for PIDs that others consume meanwhile;
+    /// within `near` allocations it is one at a time. The target is never passed by what is ordered here.
+    let next (near: int) (ours: PidSet) (target: int) (ns: PidNamespace) : CycleStep =
+        match reach ours target ns with
+        | Reach.Never obstacle -> CycleStep.Hopeless obstacle
+        | Reach.After 0 -> CycleStep.Landed
+        | Reach.After n when n <= near -> CycleStep.Consume 1
+        | Reach.After n -> CycleStep.Consume(max 1 (n / 2))

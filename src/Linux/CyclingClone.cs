@@ -1,0 +1,104 @@
+using Tmds.Linux;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>One way of consuming a PID without privilege: what is called, and what failure shows that it did.</summary>
+/// <remarks>
+/// All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
+/// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never
+/// managed code.
+/// </remarks>
+internal sealed unsafe class CyclingClone
+{
+    // What copy_process need not copy. It makes the cheapest clone there is.
+    private static readonly ulong s_shared =
+        (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_IO);
+
+    private readonly bool _isThread;
+
+    private CyclingClone(string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false)
+    {
+        Name = name;
+        Call = call;
+        Error = error;
+        LimitsFiles = limitsFiles;
+        _isThread = isThread;
+        Flags = s_shared | flag | (isThread ? (uint)CLONE_THREAD : 0);
+    }
+
+    /// <summary>All ways, the best first.</summary>
+    /// <remarks>
+    /// The cgroup ways touch nothing of the process and cannot be mistaken; EMFILE costs a limit of the whole
+    /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
+    /// Since when: <c>pidfd-*-thread</c> 6.9, <c>cgroup-*</c> 5.7, <c>pidfd-*-process</c> 5.3, and 5.2 the legacy
+    /// ones, which pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
+    /// </remarks>
+    internal static CyclingClone[] All { get; } =
+    [
+        new("cgroup-thread", CyclingCall.Clone3, CLONE_INTO_CGROUP, EBADF, isThread: true),
+        new("pidfd-emfile-thread", CyclingCall.Clone3, CLONE_PIDFD, EMFILE, isThread: true, limitsFiles: true),
+        new("pidfd-emfile-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, limitsFiles: true),
+        new("cgroup-process", CyclingCall.Clone3, CLONE_INTO_CGROUP, EBADF, isThread: false),
+        new("pidfd-emfile-process", CyclingCall.Clone3, CLONE_PIDFD, EMFILE, isThread: false, limitsFiles: true),
+        new("pidfd-emfile-process-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: false, limitsFiles: true),
+        new("pidfd-efault-thread", CyclingCall.Clone3, CLONE_PIDFD, EFAULT, isThread: true),
+        new("pidfd-efault-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EFAULT, isThread: true),
+        new("pidfd-efault-process", CyclingCall.Clone3, CLONE_PIDFD, EFAULT, isThread: false),
+        new("pidfd-efault-process-legacy", CyclingCall.Clone, CLONE_PIDFD, EFAULT, isThread: false),
+        new("exiting-thread", CyclingCall.Child, (uint)CLONE_VFORK, 0, isThread: true),
+        new("exiting-process", CyclingCall.Child, (uint)CLONE_VFORK, 0, isThread: false),
+    ];
+
+    /// <summary>The stable name: lower case, words joined by '-'.</summary>
+    internal string Name { get; }
+
+    /// <summary>Which call it is.</summary>
+    internal CyclingCall Call { get; }
+
+    /// <summary>Its flags, those of clone3 included.</summary>
+    internal ulong Flags { get; }
+
+    /// <summary>The errno it fails with once the PID is consumed; 0 for a real child, which succeeds.</summary>
+    internal int Error { get; }
+
+    /// <summary>Whether it works only while the soft RLIMIT_NOFILE of the process is 0.</summary>
+    internal bool LimitsFiles { get; }
+
+    /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>
+    internal bool IsProcess => !_isThread;
+
+    /// <summary>The names of all ways, with commas between them.</summary>
+    internal static string Names => string.Join(", ", Array.ConvertAll(All, way => way.Name));
+
+    /// <summary>The way of that name, or null.</summary>
+    internal static CyclingClone? Find(string name) => Array.Find(All, way => way.Name == name);
+
+    /// <summary>
+    /// The call as system call number and arguments, for an executor that has only these. In a child of its own
+    /// the executor must take a return value of 0, a task born by mistake, for the order to exit.
+    /// </summary>
+    /// <param name="args">Filled in for clone3; it stays the caller's and must outlive the call.</param>
+    /// <param name="call">The six arguments.</param>
+    /// <param name="alone">Without shared memory: a task born by mistake does no harm to the caller.</param>
+    /// <returns>The number of the system call.</returns>
+    internal int ToSystemCall(clone_args* args, Span<long> call, bool alone)
+    {
+        call.Clear();
+        ulong flags = alone ? Flags & (CLONE_PIDFD | CLONE_INTO_CGROUP) : Flags;
+        if (Call == CyclingCall.Clone3)
+        {
+            CyclingTask.Fill(args, flags);
+            args->exit_signal = alone ? (ulong)SIGCHLD : 0;
+            call[0] = (long)args;
+            call[1] = sizeof(clone_args);
+            return SYS_clone3;
+        }
+
+        call[0] = (long)(flags | (alone ? (ulong)SIGCHLD : 0));
+        // parent_tid, where the legacy call puts the pidfd, is third on all machines but s390.
+        call[2] = CyclingTask.Unwritable;
+        return SYS_clone;
+    }
+}

@@ -1,0 +1,108 @@
+using System.Runtime.InteropServices;
+using Tmds.Linux;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// What one thread needs to make the calls of a <see cref="CyclingClone"/>: the arguments, and a stack for a task
+/// that is born, by design or by mistake.
+/// </summary>
+internal sealed unsafe class CyclingTask : IDisposable
+{
+    /// <summary>An address in the kernel's half: access_ok refuses it before any page is looked for.</summary>
+    internal const long Unwritable = -4096;
+
+    /// <summary>More than any table of open files can hold: clone3 takes no cgroup above INT_MAX.</summary>
+    private const int ClosedDescriptor = int.MaxValue;
+
+    private const int Size = 16384;
+
+    // A task born by mistake of clone3 on x86-64 returns into _exit with the address of its arguments for a
+    // status, of which exit takes the low byte: 1. copy_struct_from_user does not ask for alignment.
+    private const int ArgumentsOffset = 0x401;
+
+    private readonly byte* _memory;
+    private readonly clone_args* _args;
+    private readonly byte* _stackTop;
+    private readonly void* _function;
+    private readonly CyclingCall _call;
+    private readonly int _flags;
+    private readonly int _error;
+    private readonly bool _isProcess;
+
+    internal CyclingTask(CyclingClone way)
+    {
+        _call = way.Call;
+        _flags = (int)way.Flags;
+        _error = way.Error;
+        _isProcess = way.IsProcess;
+        _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (_memory == MAP_FAILED)
+        {
+            throw new OutOfMemoryException();
+        }
+
+        _stackTop = _memory + Size - 64;
+        _args = (clone_args*)(_memory + ArgumentsOffset);
+        nint libc = NativeLibrary.Load("libc.so.6");
+        if (_call == CyclingCall.Clone3)
+        {
+            Fill(_args, way.Flags);
+            _args->stack = (ulong)(_memory + 4096);
+            _args->stack_size = (ulong)(_stackTop - _memory - 4096);
+            // The child would leave libc's syscall() by `ret`: to where this says. On arm64 it leaves by the link
+            // register, whatever the stack holds; there the probe is all the safety there is.
+            *(nint*)_stackTop = NativeLibrary.GetExport(libc, "_exit");
+        }
+        else
+        {
+            // Touches neither errno nor anything else of the thread's, whose TLS the task shares. libc's clone
+            // ends the task by the system call exit when the function returns: this task alone, not the process.
+            _function = (void*)NativeLibrary.GetExport(libc, "labs");
+        }
+    }
+
+    /// <summary>Consumes one PID.</summary>
+    /// <returns>
+    /// 0 when it did; else the errno, after which no PID was consumed or none for certain; below zero the PID of a
+    /// task that was born by mistake, turned. That task has ended and is reaped.
+    /// </returns>
+    internal int Consume()
+    {
+        int got = _call switch
+        {
+            CyclingCall.Clone3 => clone3(_args, sizeof(clone_args)),
+            CyclingCall.Clone => clone(_function, _stackTop, _flags, null, (pid_t*)Unwritable),
+            _ => clone(_function, _stackTop, _flags, null),
+        };
+        if (got < 0)
+        {
+            int error = errno;
+            return error == _error ? 0 : error;
+        }
+
+        if (_isProcess)
+        {
+            // Only with __WALL does wait4 see a child that sends no signal at its end.
+            while (wait4(got, null, __WALL) < 0 && errno == EINTR)
+            {
+            }
+        }
+
+        return _call == CyclingCall.Child ? 0 : -got;
+    }
+
+    /// <summary>Frees the memory. Nothing that was made from it may still run.</summary>
+    public void Dispose() => munmap(_memory, Size);
+
+    /// <summary>Fills in what the failing calls have in common.</summary>
+    internal static void Fill(clone_args* args, ulong flags)
+    {
+        *args = default;
+        args->flags = flags;
+        args->pidfd = (flags & CLONE_PIDFD) != 0 ? unchecked((ulong)Unwritable) : 0;
+        args->cgroup = (flags & CLONE_INTO_CGROUP) != 0 ? (ulong)ClosedDescriptor : 0;
+    }
+}

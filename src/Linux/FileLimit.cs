@@ -1,0 +1,36 @@
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// Holds the soft RLIMIT_NOFILE of the whole process at 0: no thread of it can open anything, while what is open
+/// stays usable. The runtime can then load no assembly either.
+/// </summary>
+internal unsafe ref struct FileLimit
+{
+    private rlimit64 _old;
+
+    /// <summary>Lowers the limit.</summary>
+    /// <returns>0 or an errno; then nothing is changed.</returns>
+    internal int Lower()
+    {
+        rlimit64 limit;
+        if (prlimit64(RLIMIT_NOFILE, null, &limit) != 0)
+        {
+            return errno;
+        }
+
+        _old = limit;
+        limit.rlim_cur = 0;
+        return prlimit64(RLIMIT_NOFILE, &limit, null) == 0 ? 0 : errno;
+    }
+
+    /// <summary>Sets the limit to what it was.</summary>
+    internal readonly void Restore()
+    {
+        rlimit64 old = _old;
+        // Cannot fail: a soft limit may always be raised up to the hard one, which was left alone.
+        _ = prlimit64(RLIMIT_NOFILE, &old, null);
+    }
+}

@@ -1,0 +1,185 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+// Without marshalling ReadyToRun compiles the calls ahead. It rules out SetLastError: see LibC.errno.
+[assembly: DisableRuntimeMarshalling]
+// libc comes from where the system has it, never from beside the program.
+[assembly: DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
+
+namespace SetNsLastPid.Linux;
+
+#pragma warning disable CS8981 // The kernel's names are lower case.
+
+/// <summary>The part of the kernel's interface that Tmds.LibC does not have, as the kernel spells it.</summary>
+/// <remarks>Calls return what libc's syscall() does: -1 for a failure, its reason in <see cref="errno"/>.</remarks>
+internal static unsafe partial class Kernel
+{
+    /// <summary>Whether the numbers here are those of this machine: x86-64 and arm64.</summary>
+    internal static bool IsKnownMachine => X64 || Arm64;
+
+    // asm/unistd_64.h, asm-generic/unistd.h: constants to the JIT, so that reading one calls nothing.
+    internal static int SYS_read => X64 ? 0 : 63;
+    internal static int SYS_write => X64 ? 1 : 64;
+    internal static int SYS_close => X64 ? 3 : 57;
+    internal static int SYS_lseek => X64 ? 8 : 62;
+    internal static int SYS_mmap => X64 ? 9 : 222;
+    internal static int SYS_mprotect => X64 ? 10 : 226;
+    internal static int SYS_munmap => X64 ? 11 : 215;
+    internal static int SYS_rt_sigaction => X64 ? 13 : 134;
+    internal static int SYS_rt_sigprocmask => X64 ? 14 : 135;
+    internal static int SYS_ioctl => X64 ? 16 : 29;
+    internal static int SYS_pread64 => X64 ? 17 : 67;
+    internal static int SYS_pwrite64 => X64 ? 18 : 68;
+    internal static int SYS_getpid => X64 ? 39 : 172;
+    internal static int SYS_clone => X64 ? 56 : 220;
+    internal static int SYS_execve => X64 ? 59 : 221;
+    internal static int SYS_wait4 => X64 ? 61 : 260;
+    internal static int SYS_kill => X64 ? 62 : 129;
+    internal static int SYS_fcntl => X64 ? 72 : 25;
+    internal static int SYS_flock => X64 ? 73 : 32;
+    internal static int SYS_chdir => X64 ? 80 : 49;
+    internal static int SYS_getuid => X64 ? 102 : 174;
+    internal static int SYS_getgid => X64 ? 104 : 176;
+    internal static int SYS_geteuid => X64 ? 107 : 175;
+    internal static int SYS_getegid => X64 ? 108 : 177;
+    internal static int SYS_setpgid => X64 ? 109 : 154;
+    internal static int SYS_getppid => X64 ? 110 : 173;
+    internal static int SYS_setsid => X64 ? 112 : 157;
+    internal static int SYS_getpriority => X64 ? 140 : 141;
+    internal static int SYS_prctl => X64 ? 157 : 167;
+    internal static int SYS_mount => X64 ? 165 : 40;
+    internal static int SYS_gettid => X64 ? 186 : 178;
+    internal static int SYS_futex => X64 ? 202 : 98;
+    internal static int SYS_getdents64 => X64 ? 217 : 61;
+    internal static int SYS_clock_gettime => X64 ? 228 : 113;
+    internal static int SYS_exit_group => X64 ? 231 : 94;
+    internal static int SYS_waitid => X64 ? 247 : 95;
+    internal static int SYS_openat => X64 ? 257 : 56;
+    internal static int SYS_ppoll => X64 ? 271 : 73;
+    internal static int SYS_removexattr => X64 ? 197 : 14;
+    internal static int SYS_sched_yield => X64 ? 24 : 124;
+    internal static int SYS_tgkill => X64 ? 234 : 131;
+    internal static int SYS_unshare => X64 ? 272 : 97;
+    internal static int SYS_set_robust_list => X64 ? 273 : 99;
+    internal static int SYS_dup3 => X64 ? 292 : 24;
+    internal static int SYS_pipe2 => X64 ? 293 : 59;
+    internal static int SYS_prlimit64 => X64 ? 302 : 261;
+    internal static int SYS_setns => X64 ? 308 : 268;
+    internal static int SYS_pidfd_send_signal => 424;
+    internal static int SYS_pidfd_open => 434;
+    internal static int SYS_clone3 => 435;
+
+    // linux/futex.h
+    internal static int FUTEX_WAIT => 0;
+    internal static int FUTEX_WAKE => 1;
+    internal static int FUTEX_PRIVATE_FLAG => 128;
+    internal const int FUTEX_WAITERS = unchecked((int)0x80000000);
+    internal const int FUTEX_OWNER_DIED = 0x40000000;
+    internal const int FUTEX_TID_MASK = 0x3fffffff;
+
+    // linux/sched.h
+    internal static ulong CLONE_PIDFD => 0x00001000;
+    internal static ulong CLONE_PARENT => 0x00008000;
+    internal static ulong CLONE_NEWNS => 0x00020000;
+    internal static ulong CLONE_NEWUSER => 0x10000000;
+    internal static ulong CLONE_NEWPID => 0x20000000;
+    internal static ulong CLONE_CLEAR_SIGHAND => 0x100000000;
+    internal static ulong CLONE_INTO_CGROUP => 0x200000000;
+
+    // linux/mount.h
+    internal static int MS_NOSUID => 2;
+    internal static int MS_NODEV => 4;
+    internal static int MS_NOEXEC => 8;
+    internal static int MS_REC => 0x4000;
+    internal static int MS_PRIVATE => 1 << 18;
+    internal static int MS_SLAVE => 1 << 19;
+
+    // linux/prctl.h
+    internal static int PR_SET_PDEATHSIG => 1;
+    internal static int PR_SET_NAME => 15;
+
+    // linux/sockios.h
+    internal static int SIOCOUTQ => 0x5411;
+
+    // linux/time.h
+    internal static int CLOCK_BOOTTIME => 7;
+
+    // linux/wait.h
+    internal static int WNOHANG => 1;
+    internal static int WUNTRACED => 2;
+    internal static int WCONTINUED => 8;
+    internal static int __WALL => 0x40000000;
+
+    // sys/file.h
+    internal static int LOCK_EX => 2;
+    internal static int LOCK_NB => 4;
+    internal static int LOCK_UN => 8;
+
+    // sys/resource.h
+    internal static int PRIO_PGRP => 1;
+    internal static int RLIMIT_NOFILE => 7;
+
+    // asm-generic/ioctls.h
+    internal static int TCGETS => 0x5401;
+
+    private static bool Arm64 => ArmBase.Arm64.IsSupported;
+
+    private static bool X64 => X86Base.X64.IsSupported;
+
+    /// <summary>Makes a process or a thread (since 5.3).</summary>
+    internal static int clone3(clone_args* args, size_t size) => (int)syscall(SYS_clone3, args, size);
+
+    /// <summary>Ends the process at once: no handler runs and nothing is flushed.</summary>
+    internal static void exit_group(int status) => syscall(SYS_exit_group, status);
+
+    /// <summary>Locks an open file, or with <see cref="LOCK_UN"/> unlocks it.</summary>
+    internal static int flock(int fd, int operation) => (int)syscall(SYS_flock, fd, operation);
+
+    /// <summary>Asks a driver, a socket or a file system.</summary>
+    internal static int ioctl(int fd, int request, void* argument) => (int)syscall(SYS_ioctl, fd, request, argument);
+
+    /// <summary>Waits on a word of this process while it holds <paramref name="value"/>.</summary>
+    internal static int futex_wait(int* word, int value, timespec64* timeout) =>
+        (int)syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, timeout);
+
+    /// <summary>Wakes up to <paramref name="count"/> threads of this process that wait on a word.</summary>
+    internal static int futex_wake(int* word, int count) =>
+        (int)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count);
+
+    /// <summary>Fills a buffer with <c>struct linux_dirent64</c>: the bytes written, 0 at the end.</summary>
+    internal static int getdents64(int fd, void* entries, int size) =>
+        (int)syscall(SYS_getdents64, fd, entries, size);
+
+    /// <summary>Whether an open file is a terminal.</summary>
+    internal static bool IsTerminal(int fd)
+    {
+        // struct termios of the kernel has 36 bytes on x86-64 and arm64.
+        byte* termios = stackalloc byte[64];
+        return ioctl(fd, TCGETS, termios) == 0;
+    }
+
+    /// <summary>Tells by its success that a process, group or user exists.</summary>
+    /// <returns>20 less the nice value, as the system call has it.</returns>
+    internal static int getpriority(int which, int who) => (int)syscall(SYS_getpriority, which, who);
+
+    /// <summary>Reads and sets a limit of this process; either pointer may be null.</summary>
+    internal static int prlimit64(int resource, rlimit64* limit, rlimit64* old) =>
+        (int)syscall(SYS_prlimit64, 0, resource, limit, old);
+
+    /// <summary>Takes an extended attribute from a file.</summary>
+    internal static int removexattr(byte* path, byte* name) => (int)syscall(SYS_removexattr, path, name);
+
+    /// <summary>Lets others run on this CPU, if there are any.</summary>
+    internal static void sched_yield() => syscall(SYS_sched_yield);
+
+    /// <summary>Sends a signal to one thread.</summary>
+    internal static int tgkill(int process, int thread, int signal) => (int)syscall(SYS_tgkill, process, thread, signal);
+
+    /// <summary>Waits for a child. Its number is free once it has ended and this tells so.</summary>
+    internal static int wait4(int pid, int* status, int options) =>
+        (int)syscall(SYS_wait4, pid, status, options, null);
+}

@@ -1,0 +1,180 @@
+using static SetNsLastPid.Linux.Kernel;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// Starts a command as a child of nslp, with the PID asked for or not at all: the child is a copy of the zygote, looks
+/// at its PID and only then calls execve. It gets what nslp was given, but for its PID. Not thread-safe.
+/// </summary>
+internal sealed unsafe class Launcher : IDisposable
+{
+    private const int AT_FDCWD = -100;
+    private const int O_RDWR = 2;
+    private const int O_CLOEXEC = 0x80000;
+    private const int SIG_SETMASK = 2;
+    private const int SIGKILL = 9;
+    private const int SIGSTOP = 19;
+    private const int TextSize = 16;
+
+    // Of the child's order: where the PID is looked at.
+    private const int GetPid = 0;
+
+    private readonly ExecImage _image;
+    private readonly Order _make;
+    private readonly Order _begin;
+    private readonly int _execute;
+    private int _lastPidFile = -1;
+
+    private Launcher(Zygote zygote, ExecImage image, Given given)
+    {
+        Zygote = zygote;
+        _image = image;
+        image.CopyTo(zygote.Arena.Extra);
+        SetSignals(zygote.Root, given.IgnoredSignals);
+        _make = zygote.Root.NewOrder();
+        _begin = zygote.Root.NewOrder();
+        _begin.Call(SYS_getpid);
+        _begin.Call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+        if (given.OpenFiles is { } limit)
+        {
+            _begin.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, _begin.Put(new ReadOnlySpan<byte>(&limit, sizeof(rlimit64))));
+        }
+
+        // Only here: before, one of the signals would find the zygote's idea of it.
+        nint mask = _begin.Put(BitConverter.GetBytes(zygote.OwnerMask));
+        _begin.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
+        _execute = _begin.Call(SYS_execve);
+    }
+
+    /// <summary>The process that makes the child, and others as needed.</summary>
+    internal Zygote Zygote { get; }
+
+    /// <summary>Makes ready: starts a zygote, to be called by the main thread. Throws
+    /// <see cref="RemoteException"/>.</summary>
+    internal static Launcher Start(Given given)
+    {
+        ExecImage image = new(given.Arguments, given.Environment);
+        Zygote zygote = Zygote.Start(image.Size);
+        return new Launcher(zygote, image, given);
+    }
+
+    /// <summary>One try by clone3 with set_tid.</summary>
+    /// <param name="pids">The PIDs, innermost namespace first: all of them, or no process is made.</param>
+    internal Launch TryClone3(ReadOnlySpan<int> pids)
+    {
+        RemoteTask child = Zygote.NewTask();
+        _make.Clear();
+        // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD
+        // (de_thread, fs/exec.c).
+        int made = _make.Clone3(new clone_args { flags = CLONE_PARENT }, Child.Becomes(child), pids);
+        return Try(child, pids[0], made, 0);
+    }
+
+    /// <summary>One try to get <paramref name="pid"/> as the next PID.</summary>
+    internal Launch TryNext(int pid)
+    {
+        RemoteTask child = Zygote.NewTask();
+        _make.Clear();
+        int made = _make.Clone(CLONE_PARENT, Child.Becomes(child));
+        return Try(child, pid, made, 0);
+    }
+
+    /// <summary>One try: makes <paramref name="pid"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
+    internal Launch TryWriteAndNext(int pid)
+    {
+        Span<byte> text = stackalloc byte[TextSize];
+        _ = (pid - 1).TryFormat(text, out int length);
+        if (_lastPidFile < 0)
+        {
+            using Order open = Zygote.Root.NewOrder();
+            int opened = open.Call(SYS_openat, AT_FDCWD, open.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
+            Zygote.Root.Run(open);
+            if (open[opened] < 0)
+            {
+                return new Launch(LaunchEnd.NotMade, 0, (int)-open[opened]);
+            }
+
+            _lastPidFile = (int)open[opened];
+        }
+
+        RemoteTask child = Zygote.NewTask();
+        _make.Clear();
+        int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
+        _make.Require(written);
+        int made = _make.Clone(CLONE_PARENT, Child.Becomes(child));
+        return Try(child, pid, made, written);
+    }
+
+    /// <summary>Ends the zygote and all it made but the command.</summary>
+    public void Dispose() => Zygote.Dispose();
+
+    private Launch Try(RemoteTask child, int pid, int made, int before)
+    {
+        _image.Rewind();
+        _begin.Expect(GetPid, pid, exit: 0);
+        PutExecve(_begin, _execute);
+        child.Submit(_begin);
+        Zygote.Root.Run(_make);
+        if (_make[before] < 0 || _make[made] < 0)
+        {
+            child.End();
+            return new Launch(LaunchEnd.NotMade, 0, (int)-(_make[before] < 0 ? _make[before] : _make[made]));
+        }
+
+        Outcome outcome = child.Await(TimeSpan.MaxValue);
+        int error = 0;
+        if (outcome == Outcome.Done)
+        {
+            error = (int)-_begin[_execute];
+            while (outcome == Outcome.Done && _image.MoveNext(ref error))
+            {
+                using Order again = child.NewOrder();
+                int execute = again.Call(SYS_execve);
+                PutExecve(again, execute);
+                outcome = child.Submit(again) ? child.Await(TimeSpan.MaxValue) : Outcome.Gone;
+                error = (int)-again[execute];
+            }
+        }
+
+        int number = child.Pid;
+        if (outcome == Outcome.Done)
+        {
+            child.End();
+            return new Launch(LaunchEnd.NotExecuted, number, error);
+        }
+
+        if (_begin[GetPid] != Instruction.NotRun && _begin[GetPid] != pid)
+        {
+            child.Wait(RemoteTask.DefaultTimeout);
+            return new Launch(LaunchEnd.OtherPid, number, 0);
+        }
+
+        // Also if it was killed on the way: its status tells.
+        return new Launch(LaunchEnd.Running, child.Release(), 0);
+    }
+
+    private void PutExecve(Order order, int index)
+    {
+        Instruction* execve = order.Program + index;
+        (execve->A0, execve->A1, execve->A2) = (_image.Path, _image.Arguments, _image.Environment);
+    }
+
+    // Handlers must be gone before the mask of the child is: their code is not there. execve would make them default
+    // all the same.
+    private static void SetSignals(RemoteTask task, ulong ignored)
+    {
+        using Order order = task.NewOrder();
+        nint byDefault = order.Reserve(4 * sizeof(long));
+        nint ignore = order.Put(BitConverter.GetBytes(1L).Concat(new byte[3 * sizeof(long)]).ToArray());
+        for (int signal = 1; signal <= 64; signal++)
+        {
+            if (signal is not (SIGKILL or SIGSTOP))
+            {
+                bool isIgnored = (ignored >> (signal - 1) & 1) != 0;
+                order.Call(SYS_rt_sigaction, signal, isIgnored ? ignore : byDefault, 0, sizeof(ulong));
+            }
+        }
+
+        task.Run(order);
+    }
+}

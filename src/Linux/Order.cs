@@ -1,0 +1,224 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that they
+/// point to, all in the shared arena. An order may be submitted again once it has ended. Not thread-safe.
+/// </summary>
+internal sealed unsafe class Order : IDisposable
+{
+    private readonly Zygote _zygote;
+    private readonly int _chunks;
+    private readonly nint _start;
+    private readonly List<Birth> _births = [];
+    private nint _dataStart;
+    private bool _isDisposed;
+
+    internal Order(Zygote zygote, int chunks)
+    {
+        _zygote = zygote;
+        _chunks = chunks;
+        _start = zygote.Arena.TakeChunks(chunks);
+        _dataStart = _start + (chunks * Arena.ChunkSize);
+    }
+
+    /// <summary>How many instructions it has.</summary>
+    internal int Count { get; private set; }
+
+    /// <summary>The task that works on it; null before <see cref="RemoteTask.Submit"/> and after its end.</summary>
+    internal RemoteTask? UnderWay { get; set; }
+
+    /// <summary>The tasks that are born if an instruction succeeds.</summary>
+    internal List<Birth> Births => _births;
+
+    internal Instruction* Program => (Instruction*)_start;
+
+    /// <summary>The result of instruction <paramref name="index"/>, -errno if it failed,
+    /// <see cref="Instruction.NotRun"/> if it was not reached.</summary>
+    internal long this[int index] => At(index)->Result;
+
+    /// <summary>Appends a syscall. Returns its index.</summary>
+    internal int Call(
+        long number, Arg a0 = default, Arg a1 = default, Arg a2 = default, Arg a3 = default, Arg a4 = default,
+        Arg a5 = default)
+    {
+        Instruction* instruction = Program + Count;
+        if ((nint)(instruction + 1) > _dataStart)
+        {
+            throw Full();
+        }
+
+        *instruction = new Instruction
+        {
+            Number = number,
+            A0 = a0.Value,
+            A1 = a1.Value,
+            A2 = a2.Value,
+            A3 = a3.Value,
+            A4 = a4.Value,
+            A5 = a5.Value,
+            Modes = (int)a0.Mode | ((int)a1.Mode << 2) | ((int)a2.Mode << 4) | ((int)a3.Mode << 6)
+                | ((int)a4.Mode << 8) | ((int)a5.Mode << 10),
+            Result = Instruction.NotRun,
+        };
+        return Count++;
+    }
+
+    /// <summary>Appends clone(2) with <paramref name="flags"/> (no CLONE_VM) and, for CLONE_PIDFD, where the
+    /// descriptor shall go. The child's exit signal is
+    /// the low byte, best 0; wait for it with __WALL. Passes the seccomp profiles that refuse clone3.</summary>
+    internal int Clone(ulong flags, Child child, long parentTid = 0) =>
+        Born(Call(Kernel.SYS_clone, flags, 0, parentTid), flags, child);
+
+    /// <summary>
+    /// Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its own.
+    /// A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.
+    /// </summary>
+    internal int Clone3(clone_args args, Child child, ReadOnlySpan<int> setTid = default)
+    {
+        if (!setTid.IsEmpty)
+        {
+            args.set_tid = (ulong)Put(MemoryMarshal.AsBytes(setTid));
+            args.set_tid_size = (ulong)setTid.Length;
+        }
+
+        nint address = Put(new ReadOnlySpan<byte>(&args, sizeof(clone_args)));
+        return Born(Call(Kernel.SYS_clone3, address, sizeof(clone_args)), args.flags, child);
+    }
+
+    /// <summary>Appends clone3(2) with <paramref name="size"/> bytes of arguments without flags that lie in the
+    /// arena.</summary>
+    internal int Clone3(nint arguments, int size, Child child) =>
+        Born(Call(Kernel.SYS_clone3, arguments, size), 0, child);
+
+    /// <summary>Instruction <paramref name="index"/> must succeed, or the rest is skipped; with
+    /// <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
+    internal Order Require(int index, int exit = -1)
+    {
+        Instruction* instruction = At(index);
+        instruction->Check = Instruction.CheckSuccess;
+        instruction->OnFailure = exit;
+        return this;
+    }
+
+    /// <summary>As <see cref="Require"/>, but the result must be <paramref name="value"/>.</summary>
+    internal Order Expect(int index, long value, int exit = -1)
+    {
+        Instruction* instruction = At(index);
+        instruction->Check = Instruction.CheckEqual;
+        instruction->Expected = value;
+        instruction->OnFailure = exit;
+        return this;
+    }
+
+    /// <summary>The result of an earlier instruction as an argument of a later one, of this or another order.</summary>
+    internal Arg Result(int index) => new((nint)(&At(index)->Result), ArgMode.Long);
+
+    /// <summary>Zeroed memory of the arena, 8-byte aligned, valid until the order is disposed.</summary>
+    internal nint Reserve(int bytes)
+    {
+        nint start = (_dataStart - bytes) & ~7;
+        if (start < (nint)(Program + Count))
+        {
+            throw Full();
+        }
+
+        _dataStart = start;
+        new Span<byte>((void*)start, bytes).Clear();
+        return start;
+    }
+
+    /// <summary>A copy of <paramref name="bytes"/> in the arena.</summary>
+    internal nint Put(ReadOnlySpan<byte> bytes)
+    {
+        nint start = Reserve(bytes.Length);
+        bytes.CopyTo(new Span<byte>((void*)start, bytes.Length));
+        return start;
+    }
+
+    /// <summary><paramref name="text"/> in the arena as UTF-8 that ends with NUL.</summary>
+    internal nint Put(string text)
+    {
+        int length = Encoding.UTF8.GetByteCount(text);
+        nint start = Reserve(length + 1);
+        Encoding.UTF8.GetBytes(text, new Span<byte>((void*)start, length));
+        return start;
+    }
+
+    /// <summary>The strings as a NULL-terminated array of pointers, as execve takes them.</summary>
+    internal nint Put(IReadOnlyList<string> strings)
+    {
+        nint* array = (nint*)Reserve((strings.Count + 1) * sizeof(nint));
+        for (int i = 0; i < strings.Count; i++)
+        {
+            array[i] = Put(strings[i]);
+        }
+
+        return (nint)array;
+    }
+
+    /// <summary>The bytes at an address that <see cref="Reserve"/> or Put gave.</summary>
+    internal static Span<byte> Bytes(nint address, int length) => new((void*)address, length);
+
+    /// <summary>The 4-byte number at such an address.</summary>
+    internal static int Int(nint address) => *(int*)address;
+
+    /// <summary>Forgets instructions and memory, so that the order can be written anew.</summary>
+    internal void Clear()
+    {
+        ThrowIfUnderWay();
+        Count = 0;
+        _births.Clear();
+        _dataStart = _start + (_chunks * Arena.ChunkSize);
+    }
+
+    internal void ThrowIfUnderWay()
+    {
+        if (UnderWay is not null)
+        {
+            throw new InvalidOperationException("the order is under way");
+        }
+    }
+
+    /// <summary>Gives the memory back. That of an order still under way stays taken until the zygote is disposed,
+    /// since the task may yet write there.</summary>
+    public void Dispose()
+    {
+        if (!_isDisposed)
+        {
+            _isDisposed = true;
+            if (UnderWay is null or { IsGone: true })
+            {
+                _zygote.Arena.FreeChunks(_start, _chunks);
+            }
+        }
+    }
+
+    private int Born(int index, ulong flags, Child child)
+    {
+        Instruction* instruction = At(index);
+        if (child.Task is { } task)
+        {
+            instruction->ChildKind = Instruction.ChildIsTask;
+            instruction->Child = (nint)task.Slot;
+            _births.Add(new Birth(index, task, (flags & Kernel.CLONE_PARENT) != 0));
+        }
+        else
+        {
+            instruction->ChildKind = child.IsSleeper ? Instruction.ChildSleeps : Instruction.ChildExits;
+            instruction->Child = child.Status;
+        }
+
+        return index;
+    }
+
+    private Instruction* At(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)Count, nameof(index));
+        return Program + index;
+    }
+
+    private static InvalidOperationException Full() => new("the order is full");
+}

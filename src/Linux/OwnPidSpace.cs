@@ -1,0 +1,162 @@
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>The PID namespace that nslp itself lives in.</summary>
+internal sealed class OwnPidSpace : IPidSpace
+{
+    private const int NotOpened = int.MinValue;
+
+    private LastPid? _reader;
+    private LastPid? _writer;
+    private Cycler? _cycler;
+    private int _proc = NotOpened;
+
+    /// <inheritdoc/>
+    public string Flavour { get; private set; } = "";
+
+    /// <inheritdoc/>
+    public int ReadPidMax() => LastPid.ReadPidMax();
+
+    /// <inheritdoc/>
+    public int ReadLastPid()
+    {
+        if ((_writer ?? _reader) is { } open)
+        {
+            return open.Read();
+        }
+
+        int error = LastPid.OpenForReading(out _reader);
+        return error < 0 ? error : _reader!.Read();
+    }
+
+    /// <inheritdoc/>
+    public int WriteLastPid(int pid, TimeSpan timeout)
+    {
+        if (_writer is null)
+        {
+            int error = LastPid.OpenForWriting(out LastPid? writer);
+            if (error < 0 || (error = writer!.Lock(timeout)) < 0)
+            {
+                writer?.Dispose();
+                return error;
+            }
+
+            _writer = writer;
+        }
+
+        return _writer.Write(pid);
+    }
+
+    /// <inheritdoc/>
+    public int PrepareToConsume(string? flavour)
+    {
+        if (_cycler is not null)
+        {
+            return 0;
+        }
+
+        // Opens the reader too.
+        int last = ReadLastPid();
+        if (last < 0)
+        {
+            return last;
+        }
+
+        CyclingClone? way = flavour is null ? CyclingProbe.FindBest((_writer ?? _reader)!) : CyclingClone.Find(flavour);
+        int error = way is null ? ENOSYS : flavour is null ? 0 : CyclingProbe.Probe(way, (_writer ?? _reader)!);
+        if (error != 0)
+        {
+            return -error;
+        }
+
+        _cycler = new Cycler(way!, Environment.ProcessorCount);
+        Flavour = way!.Name;
+        return 0;
+    }
+
+    /// <inheritdoc/>
+    public CycleResult Consume(long count, long deadline) => _cycler!.Burst(count, deadline);
+
+    /// <inheritdoc/>
+    public PidSet ReadNumbersInUse()
+    {
+        PidSet inUse = PidSetModule.empty;
+        if (NumbersInUse.Scan(out NumbersInUse? seen) == 0 && !seen!.IsOfOtherNamespace)
+        {
+            foreach (int number in seen.Numbers)
+            {
+                inUse = PidSetModule.add(number, inUse);
+            }
+        }
+
+        return inUse;
+    }
+
+    /// <inheritdoc/>
+    public PidSet ReadOwnNumbers()
+    {
+        List<int> threads = [];
+        int proc = Proc.Open();
+        if (proc >= 0)
+        {
+            _ = Proc.ListThreads(proc, Environment.ProcessId, threads);
+            close(proc);
+        }
+
+        PidSet own = PidSetModule.empty;
+        foreach (int number in threads)
+        {
+            own = PidSetModule.add(number, own);
+        }
+
+        return own;
+    }
+
+    /// <inheritdoc/>
+    public Holder FindHolder(int pid) =>
+        ProcDirectory < 0 ? new Holder(HolderKind.Unknown, 0, "") : Holders.Find(ProcDirectory, pid, this);
+
+    /// <inheritdoc/>
+    public int ProcDirectory
+    {
+        get
+        {
+            if (_proc == NotOpened)
+            {
+                _proc = Proc.Open();
+                if (_proc >= 0 && ProcMount.IsOfOtherNamespace(_proc))
+                {
+                    close(_proc);
+                    _proc = -ENOENT;
+                }
+            }
+
+            return _proc;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ExactProbe StartProbe() => ExactProbe.Start();
+
+    /// <inheritdoc/>
+    public bool HasTask(int number) => kill(number, 0) == 0 || errno == EPERM;
+
+    /// <inheritdoc/>
+    public bool HasGroup(int number) => Kernel.getpriority(Kernel.PRIO_PGRP, number) >= 0;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_proc >= 0)
+        {
+            close(_proc);
+            _proc = NotOpened;
+        }
+
+        _cycler?.Dispose();
+        _reader?.Dispose();
+        _writer?.Dispose();
+        (_cycler, _reader, _writer) = (null, null, null);
+    }
+}

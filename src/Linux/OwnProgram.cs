@@ -1,0 +1,155 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>The program that this process runs, and how it was called.</summary>
+internal static unsafe class OwnProgram
+{
+    private const int Size = 4096;
+
+    // An environment variable that says to a process, by its PID, that it was started again already.
+    private const string Mark = "NSLP_AGAIN";
+
+    private static string MarkOfThis => string.Create(CultureInfo.InvariantCulture, $"{Mark}={Environment.ProcessId}");
+
+    /// <summary>Whether <see cref="RestartOnce"/> started this.</summary>
+    internal static bool IsRestarted =>
+        Environment.GetEnvironmentVariable(Mark) is { } pid && $"{Mark}={pid}" == MarkOfThis;
+
+    /// <summary>The last part of the name that the program was called by (argv[0]), whatever file runs; empty when
+    /// that cannot be read.</summary>
+    internal static string CalledAs()
+    {
+        ReadOnlySpan<byte> line = ReadCommandLine();
+        ReadOnlySpan<byte> name = line[..Math.Max(line.IndexOf((byte)0), 0)];
+        return Encoding.UTF8.GetString(name[(name.LastIndexOf((byte)'/') + 1)..]);
+    }
+
+    /// <summary>
+    /// Starts the program anew in this process, with the same arguments and signal mask and some environment
+    /// variables more. Returns only on failure.
+    /// </summary>
+    /// <param name="variables">NAME=VALUE each; they take the place of those of the same name.</param>
+    /// <returns>An errno turned.</returns>
+    internal static int Restart(params ReadOnlySpan<string> variables)
+    {
+        byte* path = stackalloc byte[Size];
+        fixed (byte* link = "/proc/self/exe"u8)
+        {
+            // By its path, not by that link: the kernel names the process after the file it was given.
+            long length = readlink(link, path, Size - 1);
+            if (length < 0)
+            {
+                return -errno;
+            }
+
+            path[length] = 0;
+        }
+
+        byte[] line = ReadCommandLine();
+        List<nint> arguments = [], environment = [];
+        fixed (byte* start = line)
+        {
+            for (int at = 0; at < line.Length; at += line.AsSpan(at).IndexOf((byte)0) + 1)
+            {
+                arguments.Add((nint)(start + at));
+            }
+
+            foreach (string variable in variables)
+            {
+                environment.Add(Marshal.StringToCoTaskMemUTF8(variable));
+            }
+
+            byte** inherited = *(byte***)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "environ");
+            for (; *inherited != null; inherited++)
+            {
+                if (!IsReplaced(*inherited, variables))
+                {
+                    environment.Add((nint)(*inherited));
+                }
+            }
+
+            arguments.Add(0);
+            environment.Add(0);
+            DiagnosticFiles.Remove();
+            fixed (nint* argv = arguments.ToArray(), envp = environment.ToArray())
+            {
+                _ = execve(path, (byte**)argv, (byte**)envp);
+                return -errno;
+            }
+        }
+    }
+
+    /// <summary><see cref="Restart"/>, after which <see cref="IsRestarted"/> is true.</summary>
+    /// <returns>An errno turned.</returns>
+    internal static int RestartOnce() => Restart(MarkOfThis);
+
+    /// <summary>An environment, as in /proc/PID/environ, without what <see cref="RestartOnce"/> added.</summary>
+    internal static byte[] WithoutMark(byte[] environ)
+    {
+        byte[] mark = [.. Encoding.UTF8.GetBytes(MarkOfThis), 0];
+        int at = environ.AsSpan().IndexOf(mark);
+        return at < 0 ? environ : [.. environ[..at], .. environ[(at + mark.Length)..]];
+    }
+
+    /// <summary>
+    /// Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads (de_thread,
+    /// fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers are free
+    /// (release_task, kernel/exit.c). Where true(1) cannot be had it is a plain exit.
+    /// </summary>
+    internal static void ExitAfterThreads()
+    {
+        fixed (byte* path = "/bin/true"u8, name = "true"u8)
+        {
+            byte** argv = stackalloc byte*[] { name, null };
+            _ = execve(path, argv, argv + 1);
+            Kernel.exit_group(0);
+        }
+    }
+
+    private static bool IsReplaced(byte* inherited, ReadOnlySpan<string> variables)
+    {
+        ReadOnlySpan<byte> text = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(inherited);
+        foreach (string variable in variables)
+        {
+            if (text.StartsWith(Encoding.UTF8.GetBytes(variable[..(variable.IndexOf('=') + 1)])))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    // The arguments, a NUL after each.
+    private static byte[] ReadCommandLine()
+    {
+        List<byte> line = [];
+        byte* part = stackalloc byte[Size];
+        fixed (byte* path = "/proc/self/cmdline"u8)
+        {
+            int fd = open(path, O_RDONLY | O_CLOEXEC);
+            if (fd < 0)
+            {
+                return [];
+            }
+
+            for (long got; (got = read(fd, part, Size)) > 0;)
+            {
+                // AddRange of a span would be left to the JIT by ReadyToRun, at each start.
+                for (int i = 0; i < (int)got; i++)
+                {
+                    line.Add(part[i]);
+                }
+            }
+
+            close(fd);
+        }
+
+        return [.. line];
+    }
+}

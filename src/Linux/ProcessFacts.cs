@@ -1,0 +1,60 @@
+using System.Buffers.Text;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>What /proc tells of a process beyond its numbers.</summary>
+/// <param name="CommandLine">Its command line, or its name in brackets. Safe to print.</param>
+/// <param name="UserId">Its real user ID; -1 if that cannot be read.</param>
+/// <param name="User">That user's name, or the ID where it has none.</param>
+/// <param name="Since">When it started, to the hundredth of a second; null if that cannot be read.</param>
+/// <param name="Parent">Its parent; 0 for none in the namespace.</param>
+internal sealed record ProcessFacts(string CommandLine, long UserId, string User, DateTime? Since, int Parent)
+{
+    private const int TicksPerSecond = 100; // USER_HZ on x86-64 and arm64
+
+    /// <summary>Reads them.</summary>
+    /// <param name="proc">A /proc of the namespace.</param>
+    /// <param name="process">The process.</param>
+    internal static ProcessFacts Read(int proc, int process)
+    {
+        long uid = -1;
+        if (Proc.ReadAll(proc, process, "/status"u8, out byte[] status) == 0
+            && ProcMount.TryField(status, "\nUid:"u8, out ReadOnlySpan<byte> ids)
+            && Utf8Parser.TryParse(ids, out uint real, out _))
+        {
+            uid = real;
+        }
+
+        DateTime? since = null;
+        int parent = 0;
+        if (Proc.ReadStat(proc, process, out ProcStat stat) == 0)
+        {
+            parent = stat.Parent;
+            // The field and the clock count from the same moment, in a time namespace too (timens_add_boottime_ns).
+            since = DateTime.UtcNow - (SinceBoot() - TimeSpan.FromSeconds((double)stat.Start / TicksPerSecond));
+        }
+
+        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
+    }
+
+    private static unsafe TimeSpan SinceBoot()
+    {
+        timespec64 now = default;
+        Raw.Call(Kernel.SYS_clock_gettime, Kernel.CLOCK_BOOTTIME, (nint)(&now));
+        return TimeSpan.FromSeconds(now.tv_sec) + TimeSpan.FromMicroseconds(now.tv_nsec / 1000.0);
+    }
+
+    // The name is the first member of struct passwd.
+    private static unsafe string NameOf(uint uid)
+    {
+        byte** passwd = getpwuid(uid);
+        return passwd == null
+            ? uid.ToString(System.Globalization.CultureInfo.InvariantCulture)
+            : Printable.From(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(*passwd));
+    }
+
+    [DllImport("libc.so.6")]
+    private static extern unsafe byte** getpwuid(uint uid);
+}

@@ -1,0 +1,231 @@
+using System.Diagnostics;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved
+/// (<see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or
+/// calls execve successfully. One order at a time. Not thread-safe.
+/// </summary>
+internal sealed unsafe partial class RemoteTask
+{
+    /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
+    internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
+
+    private static readonly TimeSpan s_nap = TimeSpan.FromSeconds(1);
+
+    private readonly Zygote _zygote;
+    private readonly int _number;
+    private bool _isEnded;
+
+    internal RemoteTask(Zygote zygote, int number)
+    {
+        _zygote = zygote;
+        _number = number;
+    }
+
+    /// <summary>The task whose child it is; null for a child of nslp itself, as the zygote is, and before birth.</summary>
+    internal RemoteTask? Parent { get; private set; }
+
+    /// <summary>Its PID in the PID namespace of its parent; 0 before birth and after <see cref="End"/>.</summary>
+    internal int Pid { get; private set; }
+
+    /// <summary>Its PID in its own PID namespace; 0 before birth and after its death.</summary>
+    internal int OwnPid => IsGone ? 0 : Volatile.Read(ref Slot->Alive);
+
+    /// <summary>True once it has died, exited or called execve.</summary>
+    internal bool IsGone => _isEnded || (Volatile.Read(ref Slot->Alive) & Kernel.FUTEX_OWNER_DIED) != 0;
+
+    /// <summary>The order under way.</summary>
+    internal Order? Current { get; private set; }
+
+    internal TaskSlot* Slot => _zygote.Arena.Slot(_number);
+
+    /// <summary>An empty order with room for at least <paramref name="kibibytes"/>; 96 bytes an instruction.</summary>
+    internal Order NewOrder(int kibibytes = Arena.ChunkSize / 1024) =>
+        new(_zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
+
+    /// <summary>
+    /// Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
+    /// laid ready: it runs it first thing. False if the task is gone.
+    /// </summary>
+    internal bool Submit(Order order)
+    {
+        order.ThrowIfUnderWay();
+        Current?.ThrowIfUnderWay();
+        ObjectDisposedException.ThrowIf(_isEnded, this);
+        for (int i = 0; i < order.Count; i++)
+        {
+            order.Program[i].Result = Instruction.NotRun;
+        }
+
+        TaskSlot* slot = Slot;
+        int alive = Volatile.Read(ref slot->Alive);
+        slot->Program = (nint)order.Program;
+        slot->Count = order.Count;
+        slot->Executed = 0;
+        Interlocked.Exchange(ref slot->Busy, alive == 0 ? TaskSlot.Unborn : alive & Kernel.FUTEX_TID_MASK);
+
+        // Born or dead meanwhile? Each side writes its word first and then reads the other's, so one of the two sees.
+        int now = Volatile.Read(ref slot->Alive);
+        if ((now & Kernel.FUTEX_OWNER_DIED) != 0)
+        {
+            return false;
+        }
+
+        if (alive == 0 && now != 0)
+        {
+            Interlocked.CompareExchange(ref slot->Busy, now, TaskSlot.Unborn);
+        }
+
+        Current = order;
+        order.UnderWay = this;
+        if (Interlocked.Exchange(ref slot->Order, TaskSlot.NewOrder) == TaskSlot.Asleep)
+        {
+            Raw.Call(Kernel.SYS_futex, (nint)(&slot->Order), Kernel.FUTEX_WAKE, 1);
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Waits until the order under way has ended, asleep but for the first microseconds. After
+    /// <see cref="Outcome.TimedOut"/> it may be called again.
+    /// </summary>
+    internal Outcome Await(TimeSpan timeout)
+    {
+        if (Current is not { } order)
+        {
+            throw new InvalidOperationException("no order is under way");
+        }
+
+        TaskSlot* slot = Slot;
+        long start = Stopwatch.GetTimestamp();
+        int spins = _zygote.Arena.Header->Spins;
+        while (true)
+        {
+            int busy = Volatile.Read(ref slot->Busy);
+            if (busy == 0)
+            {
+                Finish(order);
+                return Outcome.Done;
+            }
+
+            if ((busy & Kernel.FUTEX_OWNER_DIED) != 0)
+            {
+                Finish(order);
+                return Outcome.Gone;
+            }
+
+            if (spins > 0)
+            {
+                spins--;
+                Thread.SpinWait(1);
+                continue;
+            }
+
+            TimeSpan left = timeout - Stopwatch.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero)
+            {
+                return Outcome.TimedOut;
+            }
+
+            int waiting = busy | Kernel.FUTEX_WAITERS;
+            if (busy == waiting || Interlocked.CompareExchange(ref slot->Busy, waiting, busy) == busy)
+            {
+                // A birth changes the word without waking anyone, hence a nap rather than the whole time.
+                Sleep(&slot->Busy, waiting, left < s_nap ? left : s_nap);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the time
+    /// limit passes: for an order that is not meant to end the task.
+    /// </summary>
+    internal void Run(Order order, TimeSpan timeout = default)
+    {
+        Outcome outcome = Submit(order)
+            ? Await(timeout == default ? DefaultTimeout : timeout)
+            : Outcome.Gone;
+        if (outcome != Outcome.Done)
+        {
+            throw new RemoteException(
+                outcome == Outcome.Gone
+                    ? "cannot go on: a helper process went away"
+                    : "cannot go on: a helper process does not answer");
+        }
+    }
+
+    /// <summary>One syscall, made by the task. Returns its result, or -errno. Throws as <see cref="Run"/>.</summary>
+    internal long Call(long number, Arg a0 = default, Arg a1 = default, Arg a2 = default, Arg a3 = default)
+    {
+        using Order order = NewOrder();
+        int index = order.Call(number, a0, a1, a2, a3);
+        Run(order);
+        return order[index];
+    }
+
+    /// <summary>
+    /// A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
+    /// <see cref="RemoteException"/> with clone's errno.
+    /// </summary>
+    internal RemoteTask Fork(ulong flags = 0)
+    {
+        RemoteTask child = _zygote.NewTask();
+        try
+        {
+            using Order order = NewOrder();
+            int clone = order.Clone(flags, Child.Becomes(child));
+            Run(order);
+            if (order[clone] < 0)
+            {
+                throw new RemoteException("cannot clone a process", (int)-order[clone]);
+            }
+
+            child.Hello();
+            return child;
+        }
+        catch
+        {
+            child.End();
+            throw;
+        }
+    }
+
+    /// <summary>Takes note that the task was born as a child of <paramref name="parent"/>.</summary>
+    internal void Attach(RemoteTask? parent, int pid)
+    {
+        Parent = parent;
+        Pid = pid;
+    }
+
+    /// <summary>Has the newborn answer. Throws as <see cref="Run"/>.</summary>
+    internal void Hello()
+    {
+        using Order order = NewOrder();
+        order.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, order.Put("nslp-zygote"));
+        Run(order);
+    }
+
+    private void Finish(Order order)
+    {
+        Current = null;
+        order.UnderWay = null;
+        foreach (Birth birth in order.Births)
+        {
+            if (order[birth.Index] > 0)
+            {
+                birth.Task.Attach(birth.IsSibling ? Parent : this, (int)order[birth.Index]);
+            }
+        }
+    }
+
+    private static void Sleep(int* word, int value, TimeSpan time)
+    {
+        long* timespec = stackalloc long[2];
+        timespec[0] = (long)time.TotalSeconds;
+        timespec[1] = (long)(time - TimeSpan.FromSeconds(timespec[0])).TotalNanoseconds;
+        Raw.Call(Kernel.SYS_futex, (nint)word, Kernel.FUTEX_WAIT, value, (nint)timespec);
+    }
+}

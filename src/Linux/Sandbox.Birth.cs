@@ -1,0 +1,81 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using SetNsLastPid.Verification;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>Inits of nested namespaces.</summary>
+internal sealed partial class Sandbox
+{
+    private const int AT_FDCWD = -100;
+    private const int O_WRONLY = 1;
+    private const int O_RDWR = 2;
+    private const int O_CLOEXEC = 0x80000;
+
+    // Lays ready what the init of `space` does first: gets what it is going to need, and looks.
+    private SandboxBirth NewBirth(SandboxAgent parent, Nesting nesting, bool capable, int space)
+    {
+        bool isUser = nesting.IsNewUserAndPid;
+        RemoteTask task = _home.NewTask();
+        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : (parent.Uid, parent.Gid), parent.Capabilities);
+        _birth.Clear();
+        int[] maps = [];
+        nint capabilities = 0;
+        if (isUser)
+        {
+            // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
+            // kernel/user_namespace.c); gid_map is taken only once setgroups is denied (new_idmap_permitted; 3.19).
+            int denied = AppendWrite(_birth, "/proc/self/setgroups", "deny");
+            int uid = AppendWrite(_birth, "/proc/self/uid_map", $"0 {parent.Uid} 1");
+            maps = [denied, uid, AppendWrite(_birth, "/proc/self/gid_map", $"0 {parent.Gid} 1")];
+            capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
+            _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
+        }
+        else
+        {
+            AppendRaise(_birth, parent, capable);
+        }
+
+        int pidMax = _home.WritesPidMax
+            ? _birth.Call(
+                Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"), O_RDWR | O_CLOEXEC)
+            : _birth.Call(Kernel.SYS_dup, _home.PidMaxFd);
+        int ns = _birth.Call(Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/self/ns/pid"), O_CLOEXEC);
+        SandboxReads reads = agent.AppendReads(_birth, _birth.Result(pidMax));
+        _ = task.Submit(_birth);
+        return new SandboxBirth(agent, reads, pidMax, ns, maps, capabilities);
+    }
+
+    private static int AppendWrite(Order order, string path, string text)
+    {
+        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), O_WRONLY | O_CLOEXEC);
+        int write = order.Call(
+            Kernel.SYS_write, order.Result(open), order.Put(Encoding.ASCII.GetBytes(text)), text.Length);
+        order.Call(Kernel.SYS_close, order.Result(open));
+        return write;
+    }
+
+    private void Finish(SandboxBirth birth)
+    {
+        SandboxAgent agent = birth.Agent;
+        _agents[agent.Space] = agent;
+        Await(agent.Task);
+        foreach (int index in (ReadOnlySpan<int>)[birth.PidMax, birth.Namespace, .. birth.Maps])
+        {
+            if (_birth[index] < 0)
+            {
+                throw new RemoteException("cannot prepare an init of the sandbox", (int)-_birth[index]);
+            }
+        }
+
+        agent.PidMaxFd = (int)_birth[birth.PidMax];
+        _descriptors[agent.Space] = (int)_birth[birth.Namespace];
+        if (birth.Capabilities != 0)
+        {
+            agent.Capabilities =
+                MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
+        }
+
+        agent.Note(_birth, birth.Reads);
+    }
+}

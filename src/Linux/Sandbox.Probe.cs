@@ -1,0 +1,55 @@
+using Microsoft.FSharp.Collections;
+using SetNsLastPid.Verification;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>What can be done here.</summary>
+internal sealed partial class Sandbox
+{
+    /// <summary>Whether a process in the sandbox may choose PIDs in the namespace around it.</summary>
+    internal bool CanChooseOutside()
+    {
+        // The first is free here, the second in use there: EPERM comes before EEXIST.
+        _order.Clear();
+        int clone = _order.Clone3(default, Child.Exits(), [2, 1]);
+        _agents[0].Task.Run(_order);
+        return (Errno)(-_order[clone]) != Errno.EPERM;
+    }
+
+    /// <summary>How many levels of PID namespaces a process in the sandbox is seen at. Throws
+    /// <see cref="RemoteException"/> with clone3's errno where set_tid is refused altogether.</summary>
+    internal int CountLevels()
+    {
+        // 1 is in use at every level, so a set_tid of ones is refused with EEXIST, unless it has more entries than there
+        // are levels: that is looked at first (alloc_pid, kernel/pid.c).
+        SandboxAgent agent = _agents[0];
+        int[] ones = [.. Enumerable.Repeat(1, Limits.Levels)];
+        for (int count = 1; count <= ones.Length; count++)
+        {
+            _order.Clear();
+            int clone = _order.Clone3(default, Child.Exits(), ones.AsSpan(0, count));
+            agent.Task.Run(_order);
+            Errno errno = (Errno)(-_order[clone]);
+            if (errno == Errno.EINVAL && count > 1)
+            {
+                return count - 1;
+            }
+
+            if (errno != Errno.EEXIST)
+            {
+                throw new RemoteException("cannot choose PIDs in a PID namespace by clone3", (int)errno);
+            }
+        }
+
+        return ones.Length;
+    }
+
+    /// <summary>Whether a user namespace can be made in the sandbox. Leaves one behind if so.</summary>
+    internal bool CanMakeUsers()
+    {
+        // Without CAP_SETFCAP it could not have the user of the one around it: see Capabilities.Dropped.
+        Step.Clone clone = (Step.Clone)Step.NewClone(
+            0, Nesting.NewUserAndPid, FSharpList<int>.Empty, true, Ending.Exits);
+        return _agents[0].Capabilities.HasSetFcap && Clone(clone).Outcomes.Head.IsGiven;
+    }
+}

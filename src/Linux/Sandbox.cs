@@ -1,0 +1,252 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using Microsoft.FSharp.Collections;
+using SetNsLastPid.Verification;
+using Seen = SetNsLastPid.Verification.Outcome;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// A PID namespace, and those nested in it, in which every process is a raw child that was asked for. Not thread-safe.
+/// Where the kernel cannot be asked (a process went away or does not answer), everything throws
+/// <see cref="RemoteException"/>.
+/// </summary>
+internal sealed partial class Sandbox : ISandbox
+{
+    private readonly Sandboxes _home;
+
+    // By namespace: those with an init that lives.
+    private readonly SortedDictionary<int, SandboxAgent> _agents = [];
+
+    // By namespace, of all there ever were: the one around it, -1 for the outermost.
+    private readonly List<int> _parents = [];
+
+    // By namespace: a descriptor for it, of those that ever had an init that lived.
+    private readonly Dictionary<int, int> _descriptors = [];
+
+    // Namespaces that were made and have had no process yet.
+    private readonly HashSet<int> _unborn = [];
+
+    private readonly Dictionary<int, SandboxProcess> _processes = [];
+    private readonly Order _order;
+    private readonly Order _reaping;
+    private readonly Order _birth;
+    private int _nextProcess;
+
+    internal Sandbox(Sandboxes home)
+    {
+        _home = home;
+        _order = home.NewOrder();
+        _reaping = home.NewOrder();
+        _birth = home.NewOrder();
+        try
+        {
+            SandboxBirth birth = NewBirth(home.Base, Nesting.NewPid, capable: true, space: 0);
+            _order.Clear();
+            int clone = _order.Clone(Kernel.CLONE_NEWPID, Child.Becomes(birth.Agent.Task));
+            home.Base.Task.Run(_order);
+            if (_order[clone] < 0)
+            {
+                birth.Agent.Dispose();
+                throw new RemoteException("cannot create a PID namespace", (int)-_order[clone]);
+            }
+
+            AddSpace(-1);
+            Finish(birth);
+            AddProcess(0, -1, (int)_order[clone]);
+            Start = See([]);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Observation Start { get; } = null!;
+
+    /// <inheritdoc/>
+    public Observation Perform(Step step)
+    {
+        if (_reaping.UnderWay is { } task)
+        {
+            Await(task);
+        }
+
+        switch (step)
+        {
+            case Step.Clone clone:
+                return Clone(clone);
+            case Step.Forsake forsake:
+                return Forsake(forsake);
+            case Step.End end:
+                return End(end.Process);
+            case Step.EndInit end:
+                return EndInit(end.Space, end.Reaped);
+            case Step.Unshare unshare:
+                return Unshare(unshare);
+            case Step.Enter enter:
+                return Enter(enter);
+            case Step.WriteLastPid write:
+                return Write(write);
+            case Step.WritePidMax write:
+                return Write(write);
+            default:
+                return See([]);
+        }
+    }
+
+    /// <summary>Ends everything in the sandbox.</summary>
+    public void Dispose()
+    {
+        // The outermost first: all that is below dies with it and needs nobody to reap it.
+        foreach (SandboxAgent agent in _agents.Values)
+        {
+            agent.Dispose();
+        }
+
+        _agents.Clear();
+        _order.Dispose();
+        _reaping.Dispose();
+        _birth.Dispose();
+    }
+
+    /// <summary>Waits for the order under way.</summary>
+    internal static void Await(RemoteTask task)
+    {
+        Outcome outcome = task.Current is null ? Outcome.Done : task.Await(RemoteTask.DefaultTimeout);
+        if (outcome != Outcome.Done)
+        {
+            throw new RemoteException(
+                outcome == Outcome.Gone
+                    ? "cannot go on: a process of the sandbox went away"
+                    : "cannot go on: a process of the sandbox does not answer");
+        }
+    }
+
+    private Observation Unshare(Step.Unshare step)
+    {
+        SandboxAgent agent = _agents[step.From];
+        long result = RunOne(agent, step.Capable, Kernel.SYS_unshare, (long)Kernel.CLONE_NEWPID);
+        if (result >= 0)
+        {
+            agent.ChildrenIn = AddSpace(agent.Space);
+            _unborn.Add(agent.ChildrenIn);
+        }
+
+        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+    }
+
+    private Observation Enter(Step.Enter step)
+    {
+        SandboxAgent agent = _agents[step.From];
+        long result = RunOne(
+            agent, step.Capable, Kernel.SYS_setns, _descriptors[step.Into], (long)Kernel.CLONE_NEWPID);
+        if (result >= 0)
+        {
+            agent.ChildrenIn = step.Into;
+        }
+
+        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+    }
+
+    private Observation Write(Step.WriteLastPid step)
+    {
+        SandboxAgent agent = _agents[step.Space];
+        byte[] text = Encoding.Latin1.GetBytes(step.Text);
+        long result = RunOne(
+            agent, step.Capable, Kernel.SYS_pwrite64, _home.LastPidFd, default, text.Length, step.Offset, text);
+        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.NewWrote((int)result)], agent);
+    }
+
+    private Observation Write(Step.WritePidMax step)
+    {
+        SandboxAgent agent = _agents[step.Space];
+        byte[] text = Encoding.ASCII.GetBytes(step.Value.ToString(CultureInfo.InvariantCulture));
+        long result = RunOne(agent, true, Kernel.SYS_pwrite64, agent.PidMaxFd, default, text.Length, 0, text);
+        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+    }
+
+    // One syscall, whose second argument is the address of `text` if there is one, then the reads.
+    private long RunOne(
+        SandboxAgent agent, bool capable, long number, Arg a0, Arg a1 = default, Arg a2 = default, Arg a3 = default,
+        ReadOnlySpan<byte> text = default)
+    {
+        _order.Clear();
+        AppendDrop(agent, capable);
+        int call = _order.Call(number, a0, text.IsEmpty ? a1 : _order.Put(text), a2, a3);
+        AppendRaise(_order, agent, capable);
+        SandboxReads reads = agent.AppendReads(_order, agent.PidMaxFd);
+        agent.Task.Run(_order);
+        agent.Note(_order, reads);
+        return _order[call];
+    }
+
+    private void AppendDrop(SandboxAgent agent, bool capable)
+    {
+        if (!capable)
+        {
+            AppendCapset(_order, agent.Capabilities.Dropped);
+        }
+    }
+
+    private static void AppendRaise(Order order, SandboxAgent agent, bool capable)
+    {
+        if (!capable)
+        {
+            AppendCapset(order, agent.Capabilities.Raised);
+        }
+    }
+
+    private static void AppendCapset(Order order, Capabilities capabilities) =>
+        order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.Put(Bytes(ref capabilities)));
+
+    private static ReadOnlySpan<byte> Bytes<T>(ref T value)
+        where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(ref value));
+
+    // All namespaces with an init look; `told` has just done so.
+    private Observation See(IEnumerable<Seen> outcomes, SandboxAgent? told = null)
+    {
+        foreach (SandboxAgent agent in _agents.Values)
+        {
+            if (agent != told)
+            {
+                agent.StartLooking();
+            }
+        }
+
+        foreach (SandboxAgent agent in _agents.Values)
+        {
+            if (agent != told)
+            {
+                _ = agent.FinishLooking();
+            }
+        }
+
+        return new Observation(ListModule.OfSeq(outcomes), ListModule.OfSeq(_agents.Values.Select(a => a.Reading)));
+    }
+
+    private int AddSpace(int parent)
+    {
+        _parents.Add(parent);
+        return _parents.Count - 1;
+    }
+
+    private int AddProcess(int space, int parent, int pid)
+    {
+        _processes[_nextProcess] = new SandboxProcess(space, parent, pid);
+        return _nextProcess++;
+    }
+
+    private bool IsWithin(int outer, int space)
+    {
+        while (space > outer)
+        {
+            space = _parents[space];
+        }
+
+        return space == outer;
+    }
+}

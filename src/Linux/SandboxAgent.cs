@@ -1,0 +1,112 @@
+using System.Buffers.Text;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>The init of a namespace of a sandbox, which does what is done in that namespace.</summary>
+internal sealed class SandboxAgent : IDisposable
+{
+    private const int F_GETOWN = 9;
+    private const int TextSize = 32;
+
+    private readonly Sandboxes _home;
+    private Order? _look;
+    private (int Last, int Max, int First, int Second) _looked;
+    private (nint Last, nint Max) _texts;
+
+    internal SandboxAgent(Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities)
+    {
+        _home = home;
+        Task = task;
+        Space = space;
+        ChildrenIn = space;
+        (Uid, Gid) = ids;
+        Capabilities = capabilities;
+    }
+
+    internal RemoteTask Task { get; }
+
+    /// <summary>The namespace it is the init of.</summary>
+    internal int Space { get; }
+
+    /// <summary>The namespace its children are made in (pid_for_children).</summary>
+    internal int ChildrenIn { get; set; }
+
+    /// <summary>Its user as it sees it itself.</summary>
+    internal int Uid { get; }
+
+    /// <summary>Its group as it sees it itself.</summary>
+    internal int Gid { get; }
+
+    /// <summary>What it may do when it does not go without.</summary>
+    internal Capabilities Capabilities { get; set; }
+
+    /// <summary>The descriptor of its namespace's pid_max.</summary>
+    internal int PidMaxFd { get; set; }
+
+    /// <summary>What it saw last.</summary>
+    internal Verification.Reading Reading { get; private set; }
+
+    /// <summary>Appends the reads of ns_last_pid and pid_max.</summary>
+    internal SandboxReads AppendReads(Order order, Arg pidMaxFd)
+    {
+        nint last = order.Reserve(TextSize);
+        nint max = order.Reserve(TextSize);
+        return new SandboxReads(
+            order.Call(Kernel.SYS_pread64, _home.LastPidFd, last, TextSize, 0),
+            order.Call(Kernel.SYS_pread64, pidMaxFd, max, TextSize, 0),
+            last,
+            max);
+    }
+
+    /// <summary>Takes note of what an order with such reads saw. Throws <see cref="RemoteException"/> with the errno of
+    /// a read that failed.</summary>
+    internal void Note(Order order, SandboxReads reads) =>
+        Reading = new Verification.Reading(
+            Space, Parse(order, reads.Last, reads.LastText), Parse(order, reads.Max, reads.MaxText));
+
+    /// <summary>Sets it to look at its namespace, and to see whom <see cref="Sandboxes.OwnerFds"/> belong to.</summary>
+    internal void StartLooking()
+    {
+        if (_look is null)
+        {
+            _look = Task.NewOrder();
+            SandboxReads reads = AppendReads(_look, PidMaxFd);
+            _texts = (reads.LastText, reads.MaxText);
+            _looked = (
+                reads.Last,
+                reads.Max,
+                _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_GETOWN),
+                _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_GETOWN));
+        }
+
+        _ = Task.Submit(_look);
+    }
+
+    /// <summary>Waits for what <see cref="StartLooking"/> began.</summary>
+    /// <returns>The PIDs here of the processes that the two descriptors belong to, 0 for none.</returns>
+    internal (int First, int Second) FinishLooking()
+    {
+        Sandbox.Await(Task);
+        Note(_look!, new SandboxReads(_looked.Last, _looked.Max, _texts.Last, _texts.Max));
+        return ((int)_look![_looked.First], (int)_look[_looked.Second]);
+    }
+
+    public void Dispose()
+    {
+        _ = Task.End();
+        _look?.Dispose();
+    }
+
+    private static int Parse(Order order, int index, nint text)
+    {
+        long length = order[index];
+        if (length < 0)
+        {
+            throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox", (int)-length);
+        }
+
+        return Utf8Parser.TryParse(Order.Bytes(text, (int)length), out int value, out _)
+            ? value
+            : throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox: no number");
+    }
+}

@@ -1,0 +1,192 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using SetNsLastPid.Verification;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// Makes PID namespaces in which nothing happens but what is asked for. Without CAP_SYS_ADMIN they are in a user
+/// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.
+/// </summary>
+internal sealed class Sandboxes : ISandboxes, IDisposable
+{
+    private const int AT_FDCWD = -100;
+    private const int EEXIST = 17;
+    private const int O_RDONLY = 0;
+    private const int O_WRONLY = 1;
+    private const int O_RDWR = 2;
+    private const int O_CLOEXEC = 0x80000;
+    private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
+    private const string PidMaxPath = "/proc/sys/kernel/pid_max";
+
+    private readonly Zygote _zygote;
+    private readonly KernelRules _kernel = RunningKernel();
+
+    /// <summary>
+    /// Prepares for sandboxes; best on the main thread, before there are others. Throws
+    /// <see cref="UnavailableException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
+    /// answers otherwise than it ever should.
+    /// </summary>
+    internal Sandboxes()
+    {
+        try
+        {
+            _zygote = Zygote.Start();
+        }
+        catch (RemoteException e)
+        {
+            throw new UnavailableException(e.Message);
+        }
+
+        try
+        {
+            LastPidFd = Open(LastPidPath, O_RDWR, "needs CONFIG_CHECKPOINT_RESTORE and a writable /proc/sys");
+            OwnerFds = (Open(LastPidPath, O_RDONLY), Open(LastPidPath, O_RDONLY));
+            PidMaxFd = Open(PidMaxPath, O_RDONLY);
+            DescriptorLimit = RaiseDescriptorLimit();
+            Base = NewBase();
+            Setting = Probe();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Setting Setting { get; }
+
+    /// <summary>The parent of the outermost init of each sandbox.</summary>
+    internal SandboxAgent Base { get; } = null!;
+
+    /// <summary>A descriptor of ns_last_pid, open for reading and writing in every process of a sandbox: it stands for
+    /// the namespace of whoever uses it.</summary>
+    internal int LastPidFd { get; }
+
+    /// <summary>A descriptor of the pid_max of nslp's own namespace, or of the whole system before 6.14.</summary>
+    internal int PidMaxFd { get; }
+
+    /// <summary>
+    /// Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs: F_GETOWN
+    /// tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).
+    /// </summary>
+    internal (int First, int Second) OwnerFds { get; }
+
+    /// <summary>RLIMIT_NOFILE of every process of a sandbox.</summary>
+    internal rlimit64 DescriptorLimit { get; }
+
+    /// <summary>Whether each namespace has a pid_max of its own.</summary>
+    internal bool WritesPidMax => _kernel.PidMaxPerNamespace;
+
+    /// <summary>A task that is not born yet.</summary>
+    internal RemoteTask NewTask() => _zygote.NewTask();
+
+    /// <summary>An empty order, for any task.</summary>
+    internal Order NewOrder() => _zygote.Root.NewOrder();
+
+    /// <inheritdoc/>
+    public ISandbox Open() => new Sandbox(this);
+
+    /// <summary>Ends all processes.</summary>
+    public void Dispose() => _zygote.Dispose();
+
+    private int Open(string path, int flags, string? help = null)
+    {
+        using Order order = NewOrder();
+        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), flags | O_CLOEXEC);
+        _zygote.Root.Run(order);
+        return order[open] >= 0
+            ? (int)order[open]
+            : throw new UnavailableException(
+                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", (int)-order[open], help);
+    }
+
+    // Two descriptors for each namespace that there ever is in a sandbox add up.
+    private unsafe rlimit64 RaiseDescriptorLimit()
+    {
+        using Order order = NewOrder();
+        nint old = order.Reserve(sizeof(rlimit64));
+        order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, old);
+        _zygote.Root.Run(order);
+        ulong most = MemoryMarshal.Read<rlimit64>(Order.Bytes(old, sizeof(rlimit64))).rlim_max;
+        rlimit64 limit = new() { rlim_cur = most, rlim_max = most };
+        order.Clear();
+        order.Call(
+            Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE,
+            order.Put(MemoryMarshal.AsBytes(new ReadOnlySpan<rlimit64>(ref limit))), 0);
+        _zygote.Root.Run(order);
+        return limit;
+    }
+
+    private static unsafe Capabilities ReadCapabilities(RemoteTask task)
+    {
+        using Order order = task.NewOrder();
+        nint capabilities = order.Reserve(sizeof(Capabilities));
+        order.Call(Kernel.SYS_capget, order.Put(Capabilities.Header), capabilities);
+        task.Run(order);
+        return MemoryMarshal.Read<Capabilities>(Order.Bytes(capabilities, sizeof(Capabilities)));
+    }
+
+    private SandboxAgent NewBase()
+    {
+        RemoteTask root = _zygote.Root;
+        Capabilities capabilities = ReadCapabilities(root);
+        int uid = (int)root.Call(Kernel.SYS_geteuid);
+        int gid = (int)root.Call(Kernel.SYS_getegid);
+        if (capabilities.HasSysAdmin)
+        {
+            return new SandboxAgent(this, root, -1, (uid, gid), capabilities);
+        }
+
+        RemoteTask task;
+        try
+        {
+            task = root.Fork(Kernel.CLONE_NEWUSER);
+        }
+        catch (RemoteException e)
+        {
+            throw new UnavailableException("cannot create a user namespace", e.Errno, UserNamespaces.WhyNot(e.Errno));
+        }
+
+        try
+        {
+            task.WriteFile("/proc/self/setgroups", "deny");
+            task.WriteFile("/proc/self/uid_map", $"0 {uid} 1");
+            task.WriteFile("/proc/self/gid_map", $"0 {gid} 1");
+        }
+        catch (RemoteException)
+        {
+            // As user 0 without CAP_SETFCAP (verify_root_map, kernel/user_namespace.c; 5.12). All that does not work then
+            // is a user namespace in the sandbox.
+        }
+
+        return new SandboxAgent(this, task, -1, (0, 0), ReadCapabilities(task));
+    }
+
+    private Setting Probe()
+    {
+        try
+        {
+            using Sandbox sandbox = new(this);
+            return new Setting(
+                _kernel,
+                outerLevels: sandbox.CountLevels() - 1,
+                ownUser: !sandbox.CanChooseOutside(),
+                pidMax: sandbox.Start.Readings.Head.PidMax,
+                makesUsers: sandbox.CanMakeUsers(),
+                writesPidMax: WritesPidMax);
+        }
+        catch (RemoteException e) when (e.Errno != 0)
+        {
+            throw new UnavailableException(e.Message, 0, UserNamespaces.WhyNot(e.Errno));
+        }
+    }
+
+    private static KernelRules RunningKernel()
+    {
+        string[] release = File.ReadAllText("/proc/sys/kernel/osrelease").Split('.', '-', '+', '\n');
+        return KernelRulesModule.ofVersion(
+            int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture));
+    }
+}

@@ -1,0 +1,191 @@
+using System.Runtime.InteropServices;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory is
+/// a copy of nslp's at the moment of <see cref="Start"/>, then trimmed to the few pages that <see cref="TaskLoop"/>
+/// needs, so that its own children cost what a small C program's cost. It takes one PID, and no thread if started by
+/// the main thread. It and all its tasks die with nslp, also by SIGKILL. Not thread-safe.
+/// </summary>
+internal sealed unsafe class Zygote : IDisposable
+{
+    private const int Attempts = 5;
+    private const int WNOHANG = 1;
+    private const int ETIMEDOUT = 110;
+
+    private static readonly TimeSpan s_handshakeLimit = TimeSpan.FromSeconds(2);
+
+    private readonly List<RemoteTask> _tasks = [];
+    private ZygoteKeeper? _keeper;
+    private bool _isDisposed;
+
+    private Zygote(int extraBytes)
+    {
+        Arena = new Arena(extraBytes);
+        ArenaHeader* header = Arena.Header;
+        header->AllSignals = ulong.MaxValue;
+        header->TickSeconds = 1;
+        header->Spins = Environment.ProcessorCount > 1 ? 200 : 0;
+        header->OwnerPid = (int)Raw.Call(Kernel.SYS_getpid);
+        header->OwnerPidfd = -1;
+        Root = new RemoteTask(this, Arena.TakeSlot());
+    }
+
+    /// <summary>The zygote itself as a task.</summary>
+    internal RemoteTask Root { get; private set; }
+
+    /// <summary>Its PID.</summary>
+    internal int Pid => Root.Pid;
+
+    /// <summary>The signal mask of the thread that started the zygote: what a child sets before execve.</summary>
+    internal ulong OwnerMask => Arena.Header->OwnerMask;
+
+    /// <summary>How many zygotes before this one did not answer and were killed; 0 unless something is odd.</summary>
+    internal int FailedStarts { get; private set; }
+
+    internal Arena Arena { get; }
+
+    /// <summary>
+    /// Starts a zygote and returns when it answers. Best called by the main thread: the zygote dies with the thread
+    /// that cloned it (PR_SET_PDEATHSIG), so for any other thread one more is made, which lives until
+    /// <see cref="Dispose"/>. Throws <see cref="RemoteException"/> if no zygote can be had.
+    /// </summary>
+    /// <param name="extraBytes">how much <see cref="Arena.Extra"/> holds, for what is too large for orders</param>
+    internal static Zygote Start(int extraBytes = 0)
+    {
+        if (!Kernel.IsKnownMachine)
+        {
+            throw new RemoteException("cannot make a helper process on a machine that is neither x86-64 nor arm64");
+        }
+
+        return Raw.Call(Kernel.SYS_gettid) == Raw.Call(Kernel.SYS_getpid)
+            ? StartHere(extraBytes)
+            : ZygoteKeeper.Start(() => StartHere(extraBytes));
+    }
+
+    /// <summary>A task that is not born yet, for <see cref="Child.Becomes"/>. Throws InvalidOperationException if
+    /// there are <see cref="Arena.Slots"/> already.</summary>
+    internal RemoteTask NewTask()
+    {
+        RemoteTask task = new(this, Arena.TakeSlot());
+        _tasks.Add(task);
+        return task;
+    }
+
+    /// <summary>A PID namespace below nslp's own; <see cref="RemoteTask.NewPidNamespace"/> says the rest.</summary>
+    internal RemoteTask NewPidNamespace(bool newUserNamespace = false) => Root.NewPidNamespace(newUserNamespace);
+
+    /// <summary>Ties the zygote to the thread that started it.</summary>
+    internal void KeepWith(ZygoteKeeper keeper) => _keeper = keeper;
+
+    /// <summary>Takes a task that is gone off the list; a negative <paramref name="slot"/> stays taken.</summary>
+    internal void Forget(RemoteTask task, int slot)
+    {
+        _tasks.Remove(task);
+        if (slot >= 0)
+        {
+            Arena.FreeSlot(slot);
+        }
+    }
+
+    /// <summary>Ends all tasks, the youngest first, then the zygote. Leaves no process and no zombie; takes
+    /// milliseconds, or a few seconds where a task hangs in the kernel.</summary>
+    public void Dispose()
+    {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
+        while (_tasks.Count > 0)
+        {
+            RemoteTask task = _tasks[^1];
+            task.End(s_handshakeLimit);
+            _tasks.Remove(task);
+        }
+
+        ReapRest();
+        long ended = Root.End();
+        if (ended != -ETIMEDOUT)
+        {
+            Arena.Dispose();
+        }
+
+        _keeper?.Release();
+    }
+
+    private static Zygote StartHere(int extraBytes)
+    {
+        RemoteException? last = null;
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            Zygote zygote = new(extraBytes) { FailedStarts = attempt };
+            try
+            {
+                // What is unmapped is chosen by looking at /proc/self/maps. Should that ever be wrong somewhere, a fat
+                // zygote is better than none.
+                zygote.Clone(trim: attempt < Attempts - 2);
+                return zygote;
+            }
+            catch (RemoteException e)
+            {
+                last = e;
+                zygote.Dispose();
+            }
+        }
+
+        throw last!;
+    }
+
+    private void Clone(bool trim)
+    {
+        ArenaHeader* header = Arena.Header;
+        nint libcSyscall = NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "syscall");
+        int* errno = Raw.__errno_location();
+        int pidfd = (int)Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0);
+        header->OwnerPidfd = pidfd;
+        try
+        {
+            using Order hello = Root.NewOrder();
+            hello.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, hello.Put("nslp-zygote"));
+            if (trim)
+            {
+                ZygoteTrim.Append(hello, Arena, libcSyscall, (nint)errno, (nint)(&header), pidfd);
+            }
+
+            Root.Submit(hello);
+            long pid = TaskLoop.Start(
+                header, Root.Slot, (delegate*<long, long, long, long, long, long, long, long>)libcSyscall, errno);
+            if (pid < 0)
+            {
+                throw new RemoteException("cannot clone a helper process", (int)-pid);
+            }
+
+            Root.Attach(null, (int)pid);
+            if (Root.Await(s_handshakeLimit) != Outcome.Done || Root.Call(Kernel.SYS_getpid) != pid)
+            {
+                throw new RemoteException("cannot start a helper process: it does not answer");
+            }
+        }
+        finally
+        {
+            if (pidfd >= 0)
+            {
+                Raw.Call(Kernel.SYS_close, pidfd);
+            }
+        }
+    }
+
+    private void ReapRest()
+    {
+        for (int round = 0; round < Arena.Slots && Root.Current is null && !Root.IsGone; round++)
+        {
+            if (Root.Call(Kernel.SYS_wait4, -1, 0, WNOHANG | Kernel.__WALL, 0) <= 0)
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,321 @@
+namespace SetNsLastPid.Verification
+
+open SetNsLastPid
+
+/// How often what can happen did happen.
+[<RequireQualifiedAccess>]
+module Coverage =
+    [<Literal>]
+    let private newUser = "clone3 with a new PID and user namespace"
+
+    // The classes that a run of the default size has to reach, with what is needed for them.
+    let private operations =
+        [
+            "fork: child stays"
+            "fork: child exits and is reaped"
+            "fork: child exits and stays a zombie"
+            "fork into another namespace"
+            "clone3 with set_tid"
+            "clone3 with set_tid without the capability"
+            "clone3 with set_tid, more entries than levels"
+            "clone3 with a new PID namespace"
+            newUser
+            "clone3 with a new PID namespace and set_tid"
+            "clone3 with a new PID namespace without the capability"
+            "process clone that fails late: EBADF"
+            "process clone that fails late: EMFILE"
+            "process clone that fails late: EFAULT"
+            "thread clone that fails late: EBADF"
+            "thread clone that fails late: EMFILE"
+            "thread clone that fails late: EFAULT"
+            "late failure with set_tid"
+            "child killed and reaped"
+            "init killed"
+            "leader of a group dies"
+            "leader of a session dies"
+            "unshare"
+            "setns"
+            "write ns_last_pid"
+            "write ns_last_pid without the capability"
+            "write ns_last_pid not at offset 0"
+            "write pid_max"
+        ]
+
+    let private errnos =
+        [
+            Errno.EPERM
+            Errno.EBADF
+            Errno.EAGAIN
+            Errno.ENOMEM
+            Errno.EFAULT
+            Errno.EEXIST
+            Errno.EINVAL
+            Errno.EMFILE
+            Errno.ENOSPC
+        ]
+        |> List.map string
+
+    [<Literal>]
+    let private firstCloneKilled = "first clone failed late, namespace dead"
+
+    let private states =
+        [
+            "wrap to 300 or above"
+            "wrap from 300 or below"
+            "number in use skipped"
+            "number of a dead leader skipped"
+            "number of a dead leader refused"
+            "number of a zombie refused"
+            "full above 300, free below"
+            "refused at an outer level, inner number given back"
+            "cursor ahead of pid_max"
+            "number in use not below pid_max"
+            "last_pid 0"
+            "write ignored"
+            "write cut short"
+            "first clone refused, namespace as new"
+            firstCloneKilled
+            "first clone succeeds after unshare"
+            "fork into a dead namespace"
+            "init died with processes inside"
+            "five levels deep"
+        ]
+
+    // What needs another pid_max.
+    let private needsPidMax =
+        set
+            [
+                "write pid_max"
+                "EAGAIN"
+                "full above 300, free below"
+                "cursor ahead of pid_max"
+                "number in use not below pid_max"
+            ]
+
+    /// Every class there is in such sandboxes: operations, errnos, states.
+    let classes (setting: Setting) : string list =
+        operations @ errnos @ states
+        |> List.filter (fun name -> setting.MakesUsers || name <> newUser)
+        |> List.filter (fun name -> setting.Kernel.FailedFirstCloneKills || name <> firstCloneKilled)
+        |> List.filter (fun name -> setting.WritesPidMax || not (needsPidMax.Contains name))
+
+    let private errnoNames (observation: Observation) =
+        observation.Outcomes
+        |> List.choose (fun outcome ->
+            match outcome with
+            | Outcome.Refused errno -> Some(string errno)
+            | _ -> None)
+
+    let private isGiven (observation: Observation) =
+        List.exists
+            (fun outcome ->
+                match outcome with
+                | Outcome.Given _ -> true
+                | _ -> false)
+            observation.Outcomes
+
+    let private operationNames (before: World) step =
+        match step with
+        | Step.Clone(from, nesting, setTid, capable, ending) ->
+            let into = before.Spaces[from].ChildrenIn
+            let isPlain = nesting = Nesting.Same && setTid.IsEmpty
+
+            [
+                match ending with
+                | Ending.Lives when isPlain -> "fork: child stays"
+                | Ending.Exits when isPlain -> "fork: child exits and is reaped"
+                | Ending.Lingers when isPlain -> "fork: child exits and stays a zombie"
+                | Ending.Fails(late, asThread) ->
+                    let flavour = if asThread then "thread" else "process"
+
+                    let errno =
+                        match late with
+                        | Late.Cgroup -> "EBADF"
+                        | Late.DescriptorLimit -> "EMFILE"
+                        | Late.PidfdPointer -> "EFAULT"
+
+                    $"{flavour} clone that fails late: {errno}"
+
+                    if not setTid.IsEmpty then
+                        "late failure with set_tid"
+                | _ -> ()
+
+                if isPlain && into <> from then
+                    "fork into another namespace"
+
+                if nesting = Nesting.Same && not setTid.IsEmpty then
+                    if not capable then
+                        "clone3 with set_tid without the capability"
+                    elif setTid.Length > World.depth before into + before.Setting.OuterLevels then
+                        "clone3 with set_tid, more entries than levels"
+                    else
+                        "clone3 with set_tid"
+
+                match nesting with
+                | Nesting.Same -> ()
+                | Nesting.NewPid when not capable -> "clone3 with a new PID namespace without the capability"
+                | _ when not setTid.IsEmpty -> "clone3 with a new PID namespace and set_tid"
+                | Nesting.NewPid -> "clone3 with a new PID namespace"
+                | Nesting.NewUserAndPid -> newUser
+            ]
+        | Step.End _ -> [ "child killed and reaped" ]
+        | Step.EndInit _ -> [ "init killed" ]
+        | Step.Forsake(_, Bond.Group) -> [ "leader of a group dies" ]
+        | Step.Forsake _ -> [ "leader of a session dies" ]
+        | Step.Unshare _ -> [ "unshare" ]
+        | Step.Enter _ -> [ "setns" ]
+        | Step.WriteLastPid(_, _, offset, capable) ->
+            [
+                if not capable then
+                    "write ns_last_pid without the capability"
+                elif offset > 0 then
+                    "write ns_last_pid not at offset 0"
+                else
+                    "write ns_last_pid"
+            ]
+        | Step.WritePidMax _ -> [ "write pid_max" ]
+        | Step.Nothing -> []
+
+    // One namespace in which a plain number was taken, before and after.
+    let private pickNames world space (before: PidNamespace) (after: PidNamespace) =
+        let low =
+            if before.Cursor > Limits.Reserved then
+                Limits.Reserved
+            else
+                1
+
+        let start = max before.Cursor low
+        let isWrap = after.Cursor <= before.Cursor && before.Cursor > 1
+
+        let skipped =
+            if isWrap then
+                Seq.append (seq { start .. before.PidMax - 1 }) (seq { low .. after.Cursor - 2 })
+            else
+                seq { start .. after.Cursor - 2 }
+            |> Seq.filter (fun n -> PidSet.contains n before.InUse)
+            |> Seq.truncate 8
+            |> List.ofSeq
+
+        [
+            if isWrap && low = Limits.Reserved then
+                "wrap to 300 or above"
+
+            if isWrap && low = 1 then
+                "wrap from 300 or below"
+
+            if not skipped.IsEmpty then
+                "number in use skipped"
+
+            if List.exists (World.isForsaken world space) skipped then
+                "number of a dead leader skipped"
+        ]
+
+    let rec private chainOf (world: World) space =
+        if space < 0 then
+            []
+        else
+            space :: chainOf world world.Spaces[space].Parent
+
+    let private cloneStates (before: World) from nesting (setTid: int list) ending observation (after: World) =
+        let into = before.Spaces[from].ChildrenIn
+        let chain = chainOf before into
+        let innermost = before.Spaces[into].Ns
+        let refused = errnoNames observation
+
+        let covered =
+            if nesting = Nesting.Same then
+                setTid.Length
+            else
+                setTid.Length - 1
+
+        let plain =
+            if covered < chain.Length then
+                List.skip (max 0 covered) chain
+            else
+                []
+
+        let isFirst = nesting = Nesting.Same && innermost.Life = Life.Unborn
+
+        let asked =
+            if nesting = Nesting.Same && refused = [ "EEXIST" ] then
+                List.zip (List.truncate setTid.Length chain) (List.truncate chain.Length setTid)
+            else
+                []
+
+        [
+            for space in plain do
+                let was, is = before.Spaces[space].Ns, after.Spaces[space].Ns
+
+                if was.Cursor <> is.Cursor && was.Life <> Life.Unborn then
+                    yield! pickNames before space was is
+
+            if List.exists (fun (space, n) -> World.isForsaken before space n) asked then
+                "number of a dead leader refused"
+
+            if List.exists (fun (space, n) -> World.isZombies before space n) asked then
+                "number of a zombie refused"
+
+            if refused = [ "EAGAIN" ] then
+                "full above 300, free below"
+
+            let moved =
+                plain
+                |> List.exists (fun space -> before.Spaces[space].Ns.Cursor <> after.Spaces[space].Ns.Cursor)
+
+            if
+                refused = [ "EAGAIN" ] && (moved || covered > 0)
+                || (refused = [ "EEXIST" ] && asked.Length > 1)
+            then
+                "refused at an outer level, inner number given back"
+
+            if refused = [ "ENOMEM" ] then
+                "fork into a dead namespace"
+
+            if isFirst then
+                match refused, ending with
+                | [], _ -> "first clone succeeds after unshare"
+                | _ when after.Spaces[into].Ns.Life = Life.Stillborn -> firstCloneKilled
+                | _ -> "first clone refused, namespace as new"
+
+            if isGiven observation && World.depth before into >= 5 then
+                "five levels deep"
+        ]
+
+    let private stateNames (before: World) step (observation: Observation) (after: World) =
+        [
+            match step with
+            | Step.Clone(from, nesting, setTid, _, ending) ->
+                yield! cloneStates before from nesting setTid ending observation after
+            | Step.EndInit(space, _) ->
+                let inside =
+                    before.Processes
+                    |> Map.exists (fun id p ->
+                        List.contains space (chainOf before p.Space) && id <> before.Spaces[space].Init)
+
+                if inside then
+                    "init died with processes inside"
+            | Step.WriteLastPid(space, text, offset, _) ->
+                match observation.Outcomes with
+                | [ Outcome.Wrote n ] when offset > 0 || n = 0 -> "write ignored"
+                | [ Outcome.Wrote n ] when n < text.Length -> "write cut short"
+                | _ -> ()
+
+                if PidNamespace.lastPid after.Spaces[space].Ns = 0 then
+                    "last_pid 0"
+            | Step.WritePidMax(space, _) ->
+                let ns = after.Spaces[space].Ns
+
+                if ns.Cursor > ns.PidMax then
+                    "cursor ahead of pid_max"
+
+                if PidSet.countFree ns.PidMax PidSet.Capacity ns.InUse < PidSet.Capacity - ns.PidMax then
+                    "number in use not below pid_max"
+            | _ -> ()
+        ]
+
+    /// The classes that a step belongs to, by what the model says it did.
+    let classify (before: World) (step: Step) (observation: Observation) (after: World) : string list =
+        operationNames before step
+        @ errnoNames observation
+        @ stateNames before step observation after
+        |> List.distinct

@@ -1,0 +1,595 @@
+namespace SetNsLastPid.Verification
+
+open System
+open FsCheck
+open FsCheck.FSharp
+open SetNsLastPid
+
+/// Random operations, and smaller ones.
+[<RequireQualifiedAccess>]
+module OperationGen =
+    // Mostly the oldest and the newest, so that operations meet.
+    let private index =
+        Gen.frequency [ 5, Gen.constant 0; 4, Gen.constant -1; 3, Gen.choose (0, 9) ]
+
+    let private number =
+        Gen.frequency
+            [
+                3, Gen.choose (1, 8) |> Gen.map Number.Exactly
+                3, Gen.choose (297, 304) |> Gen.map Number.Exactly
+                4, Gen.choose (-2, 4) |> Gen.map Number.FromCursor
+                3, Gen.choose (0, 12) |> Gen.map Number.InUse
+                3, Gen.choose (-4, 1) |> Gen.map Number.FromPidMax
+                1,
+                Gen.elements
+                    [
+                        0
+                        -1
+                        Int32.MinValue
+                        Int32.MaxValue
+                        32768
+                        Limits.PidMax - 1
+                        Limits.PidMax
+                    ]
+                |> Gen.map Number.Exactly
+            ]
+
+    let private often percent =
+        Gen.frequency [ percent, Gen.constant true; 100 - percent, Gen.constant false ]
+
+    let private late =
+        Gen.frequency
+            [
+                3, Gen.constant Late.Cgroup
+                2, Gen.constant Late.DescriptorLimit
+                1, Gen.constant Late.PidfdPointer
+            ]
+
+    let private ending =
+        Gen.frequency
+            [
+                6, Gen.constant Ending.Exits
+                5, Gen.constant Ending.Lives
+                2, Gen.constant Ending.Lingers
+                2, Gen.map2 (fun late asThread -> Ending.Fails(late, asThread)) late (often 50)
+            ]
+
+    let private setTid =
+        Gen.frequency
+            [
+                12, Gen.choose (1, 3)
+                3, Gen.choose (4, 9)
+                1, Gen.elements [ 31; 32; 33; 64 ]
+            ]
+        |> Gen.bind (fun size -> Gen.listOfLength size number)
+
+    let private nesting = Gen.elements [ Nesting.NewPid; Nesting.NewUserAndPid ]
+
+    // For a new namespace the first entry is of use only as 1.
+    let private nestedSetTid =
+        Gen.frequency
+            [
+                4, Gen.constant []
+                3, Gen.map (fun rest -> Number.Exactly 1 :: List.truncate 2 rest) setTid
+                1, setTid
+            ]
+
+    let private orEmpty texts =
+        Gen.frequency [ 2, Gen.constant ""; 3, Gen.elements texts ]
+
+    // White space that separates and that does not, signs, prefixes of other bases, and what fills the 21 bytes that are
+    // looked at.
+    let private before =
+        orEmpty
+            [
+                " "
+                "\n\t"
+                "\u00a0"
+                "\v"
+                "\u0000"
+                "-"
+                "+"
+                "- "
+                "0"
+                "00"
+                "0x"
+                "0X"
+                "0x0"
+                "-0x"
+                "0o"
+                "0000000000000000000"
+                "00000000000000000000"
+            ]
+
+    let private digits =
+        Gen.frequency
+            [
+                6, Gen.choose (0, 310) |> Gen.map string
+                2, Gen.elements [ "1f"; "a"; "F0"; "08"; "7g"; "."; "" ]
+                2,
+                Gen.elements
+                    [
+                        "4194304"
+                        "4194305"
+                        "2147483648"
+                        "4294967297"
+                        "18446744073709551615"
+                        "18446744073709551617"
+                        "36893488147419103233"
+                    ]
+            ]
+
+    let private after =
+        orEmpty
+            [
+                "\n"
+                " "
+                "\t\u00a0"
+                "\r"
+                "\r\n"
+                "\v"
+                "\u00a0"
+                "\u0000"
+                " 5"
+                "\n\n5\n"
+                ","
+                "a"
+                " \u0000"
+            ]
+
+    let private bytes =
+        Gen.frequency
+            [
+                8, Gen.map3 (fun a b c -> a + b + c) before digits after
+                1,
+                Gen.choose (0, 6)
+                |> Gen.bind (fun size -> Gen.listOfLength size (Gen.choose (0, 255)))
+                |> Gen.map (fun codes -> String.Concat(List.map (fun code -> string (char code)) codes))
+            ]
+
+    let private text =
+        Gen.frequency
+            [
+                5,
+                Gen.map2
+                    (fun n spelling -> Text.Spelled(n, spelling))
+                    number
+                    (Gen.frequency
+                        [
+                            6, Gen.constant Spelling.Decimal
+                            4,
+                            Gen.elements
+                                [
+                                    Spelling.Hexadecimal
+                                    Spelling.Octal
+                                    Spelling.Spaced
+                                    Spelling.Trailed
+                                    Spelling.Cut
+                                ]
+                        ])
+                5, Gen.map Text.Raw bytes
+            ]
+
+    let private smallPidMax =
+        Gen.frequency [ 4, Gen.choose (301, 304); 2, Gen.choose (301, 340) ]
+        |> Gen.map Number.Exactly
+
+    let private pidMax =
+        Gen.frequency
+            [
+                6, smallPidMax
+                2, number
+                1,
+                Gen.elements [ 300; Limits.PidMax; Limits.PidMax + 1; 1000 ]
+                |> Gen.map Number.Exactly
+            ]
+
+    let private writeNear =
+        gen {
+            let! at = index
+
+            let! number =
+                Gen.frequency
+                    [
+                        2, Gen.choose (296, 303) |> Gen.map Number.Exactly
+                        2, Gen.choose (-4, 0) |> Gen.map Number.FromPidMax
+                        1, Gen.choose (0, 5) |> Gen.map Number.Exactly
+                        1, Gen.choose (0, 12) |> Gen.map Number.InUse
+                    ]
+
+            return Operation.WriteLastPid(at, Text.Spelled(number, Spelling.Decimal), 0, true)
+        }
+
+    let private clone nesting setTid percentCapable =
+        gen {
+            let! from = index
+            let! nesting = nesting
+            let! setTid = setTid
+            let! capable = often percentCapable
+            let! ending = ending
+            return Operation.Clone(from, nesting, setTid, capable, ending)
+        }
+
+    /// One operation, whatever came before.
+    let operation: Gen<Operation> =
+        Gen.frequency
+            [
+                28, clone (Gen.constant Nesting.Same) (Gen.constant []) 90
+                14, clone (Gen.constant Nesting.Same) setTid 80
+                6, clone nesting nestedSetTid 70
+                10, Gen.map Operation.End index
+                2, Gen.map Operation.EndInit index
+                6,
+                Gen.map2
+                    (fun from bond -> Operation.Forsake(from, bond))
+                    index
+                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone ])
+                2, Gen.map2 (fun from capable -> Operation.Unshare(from, capable)) index (often 85)
+                3, Gen.map3 (fun from into capable -> Operation.Enter(from, into, capable)) index index (often 85)
+                4, Gen.map Operation.Leave index
+                9,
+                gen {
+                    let! at = index
+                    let! text = text
+                    let! offset = Gen.frequency [ 5, Gen.constant 0; 1, Gen.choose (1, 3) ]
+                    let! capable = often 85
+                    return Operation.WriteLastPid(at, text, offset, capable)
+                }
+                7, writeNear
+                5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
+            ]
+
+    let private plain from ending =
+        Operation.Clone(from, Nesting.Same, [], true, ending)
+
+    let private nest =
+        gen {
+            let! from = index
+            let! nesting = nesting
+            let! pidMax = smallPidMax
+
+            return
+                [
+                    Operation.Clone(from, nesting, [], true, Ending.Lives)
+                    Operation.WritePidMax(-1, pidMax)
+                ]
+        }
+
+    // What random operations seldom come to by themselves.
+    let private story =
+        let last n spelling =
+            Text.Spelled(Number.Exactly n, spelling)
+
+        Gen.frequency
+            [
+                // A namespace whose first clone is refused or fails late, then used.
+                2,
+                gen {
+                    let! from = index
+                    let! late = late
+
+                    let! first =
+                        Gen.elements
+                            [
+                                Operation.Clone(
+                                    from,
+                                    Nesting.Same,
+                                    [ Number.Exactly 1; Number.InUse 0 ],
+                                    true,
+                                    Ending.Lives
+                                )
+                                Operation.Clone(from, Nesting.Same, [ Number.Exactly 2 ], true, Ending.Lives)
+                                Operation.Clone(from, Nesting.Same, [], true, Ending.Fails(late, false))
+                            ]
+
+                    return
+                        [
+                            Operation.Leave from
+                            Operation.Unshare(from, true)
+                            first
+                            plain from Ending.Lives
+                            plain from Ending.Exits
+                        ]
+                }
+                // A zombie of an init keeps its number although the namespace is dead.
+                1,
+                gen {
+                    let! from = index
+                    let! number = Gen.elements [ Number.Exactly 1; Number.InUse 0; Number.Exactly 2 ]
+
+                    return
+                        [
+                            Operation.Leave from
+                            Operation.Unshare(from, true)
+                            plain from Ending.Lingers
+                            Operation.Clone(from, Nesting.Same, [ number ], true, Ending.Exits)
+                        ]
+                }
+                // The init of a namespace dies, then forks go there.
+                2,
+                gen {
+                    let! from = Gen.elements [ 0; -1 ]
+                    let! ending = ending
+                    let! setTid = Gen.frequency [ 1, Gen.constant []; 1, setTid ]
+
+                    return
+                        [
+                            Operation.Leave from
+                            Operation.Clone(from, Nesting.NewPid, [], true, Ending.Lives)
+                            plain -1 Ending.Lives
+                            Operation.Enter(0, -1, true)
+                            plain 0 Ending.Lives
+                            Operation.EndInit -1
+                            plain 0 ending
+                            Operation.Clone(0, Nesting.Same, setTid, true, ending)
+                        ]
+                }
+                // A space in which 300 and what follows is taken is full above 300 and not below.
+                3,
+                gen {
+                    let! at = index
+                    let! pidMax = Gen.choose (301, 303)
+                    let! cursor = Gen.choose (298, 301)
+
+                    return
+                        [
+                            Operation.WritePidMax(at, Number.Exactly pidMax)
+                            Operation.WriteLastPid(at, last 299 Spelling.Decimal, 0, true)
+
+                            for _ in 300 .. pidMax - 1 do
+                                plain at Ending.Lives
+
+                            Operation.WriteLastPid(at, last cursor Spelling.Decimal, 0, true)
+                            plain at Ending.Exits
+                        ]
+                }
+                // A number that only a group or session holds is next, or asked for.
+                2,
+                gen {
+                    let! at = index
+                    let! bond = Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone ]
+                    let! target = Gen.choose (2, 310)
+
+                    return
+                        [
+                            Operation.WriteLastPid(at, last (target - 1) Spelling.Decimal, 0, true)
+                            Operation.Forsake(at, bond)
+                            Operation.WriteLastPid(at, last (target - 1) Spelling.Decimal, 0, true)
+                            Operation.Clone(at, Nesting.Same, [ Number.Exactly target ], true, Ending.Exits)
+                            plain at Ending.Exits
+                            Operation.End -1
+                            Operation.Clone(at, Nesting.Same, [ Number.Exactly target ], true, Ending.Exits)
+                        ]
+                }
+            ]
+
+    // Down and down: each namespace in the newest.
+    let private descent =
+        gen {
+            let! depth = Gen.frequency [ 4, Gen.choose (2, 6); 1, Gen.constant 32 ]
+            let! nesting = nesting
+
+            return
+                [
+                    for _ in 1..depth do
+                        Operation.Clone(-1, nesting, [], true, Ending.Lives)
+
+                    if depth = 32 then
+                        for size in [ 32; 33 ] do
+                            Operation.Clone(-1, Nesting.Same, List.replicate size (Number.InUse 0), true, Ending.Exits)
+                ]
+        }
+
+    /// So many operations to run one after the other.
+    let sequence (steps: int) : Gen<Operation list> =
+        let single = Gen.map List.singleton operation
+
+        gen {
+            let! start =
+                Gen.frequency
+                    [
+                        5, Gen.map (fun n -> [ Operation.WritePidMax(0, n) ]) smallPidMax
+                        2, Gen.constant []
+                        1, descent
+                    ]
+
+            let! parts = Gen.listOfLength steps (Gen.frequency [ 40, single; 3, nest; 2, story ])
+
+            return List.truncate steps (start @ List.concat parts)
+        }
+
+    // The finalizer of splitmix64. FsCheck's generator steps by a constant, so seeds that lie a constant apart would give
+    // every run the numbers of the run before.
+    let private mix (z: uint64) =
+        let z = (z ^^^ (z >>> 30)) * 0xBF58476D1CE4E5B9UL
+        let z = (z ^^^ (z >>> 27)) * 0x94D049BB133111EBUL
+        z ^^^ (z >>> 31)
+
+    /// The sequence of a run; the same seed and run give the same one everywhere.
+    let run (seed: uint64) (steps: int) (run: int) : Operation list =
+        let rnd = Rnd(mix (mix (seed + 1UL) + uint64 run))
+        Gen.sampleWithSeed rnd steps 1 (sequence steps) |> Array.head
+
+    // Simpler values of each kind; every list ends because each step goes down in some order.
+    let private smallerIndex i =
+        [
+            if i <> 0 then
+                0
+
+            if i < -1 then
+                -1
+
+            if i > 1 then
+                1
+        ]
+
+    let private sizeOf n = abs (int64 n)
+
+    let private smallerNumber n =
+        match n with
+        | Number.Exactly value ->
+            [ 1; 2; 300; value / 2 ]
+            |> List.filter (fun v -> sizeOf v < sizeOf value)
+            |> List.distinct
+            |> List.map Number.Exactly
+        | Number.InUse i ->
+            [
+                if i > 0 then
+                    Number.InUse 0
+            ]
+            @ [ Number.Exactly 2 ]
+        | Number.FromCursor d ->
+            [
+                if d <> 0 then
+                    Number.FromCursor 0
+            ]
+        | Number.FromPidMax d ->
+            [
+                if d <> 0 then
+                    Number.FromPidMax 0
+            ]
+
+    let private oneSmaller smaller items =
+        items
+        |> List.mapi (fun i item -> smaller item |> List.map (fun item -> List.updateAt i item items))
+        |> List.concat
+
+    let private smallerList smaller items =
+        [
+            if List.length items > 1 then
+                []
+
+                List.truncate (items.Length / 2) items
+
+            for i in 0 .. items.Length - 1 do
+                List.removeAt i items
+        ]
+        @ oneSmaller smaller items
+        |> List.distinct
+
+    let private smallerEnding ending =
+        match ending with
+        | Ending.Exits -> []
+        | Ending.Lives -> [ Ending.Exits ]
+        | Ending.Lingers -> [ Ending.Exits; Ending.Lives ]
+        | Ending.Fails(Late.Cgroup, false) -> [ Ending.Exits; Ending.Lives ]
+        | Ending.Fails(Late.Cgroup, true) -> [ Ending.Exits; Ending.Lives; Ending.Fails(Late.Cgroup, false) ]
+        | Ending.Fails(_, asThread) -> [ Ending.Exits; Ending.Lives; Ending.Fails(Late.Cgroup, asThread) ]
+
+    let private smallerText text =
+        match text with
+        | Text.Spelled(n, spelling) ->
+            [
+                if spelling <> Spelling.Decimal then
+                    Text.Spelled(n, Spelling.Decimal)
+
+                for n in smallerNumber n do
+                    Text.Spelled(n, spelling)
+            ]
+        | Text.Raw raw ->
+            [
+                for i in 0 .. raw.Length - 1 do
+                    Text.Raw(raw.Remove(i, 1))
+            ]
+
+    let private yes flag = if flag then [] else [ true ]
+
+    /// Simpler operations of the same kind.
+    let shrinkOne (operation: Operation) : Operation list =
+        match operation with
+        | Operation.Clone(from, nesting, setTid, capable, ending) ->
+            [
+                for ending in smallerEnding ending do
+                    Operation.Clone(from, nesting, setTid, capable, ending)
+
+                match nesting with
+                | Nesting.Same -> ()
+                | Nesting.NewPid -> Operation.Clone(from, Nesting.Same, setTid, capable, ending)
+                | Nesting.NewUserAndPid ->
+                    Operation.Clone(from, Nesting.Same, setTid, capable, ending)
+                    Operation.Clone(from, Nesting.NewPid, setTid, capable, ending)
+
+                for setTid in smallerList smallerNumber setTid do
+                    Operation.Clone(from, nesting, setTid, capable, ending)
+
+                for capable in yes capable do
+                    Operation.Clone(from, nesting, setTid, capable, ending)
+
+                for from in smallerIndex from do
+                    Operation.Clone(from, nesting, setTid, capable, ending)
+            ]
+        | Operation.End child -> smallerIndex child |> List.map Operation.End
+        | Operation.EndInit index -> smallerIndex index |> List.map Operation.EndInit
+        | Operation.Forsake(from, bond) ->
+            [
+                Operation.Clone(from, Nesting.Same, [], true, Ending.Exits)
+
+                if bond <> Bond.Group then
+                    Operation.Forsake(from, Bond.Group)
+
+                for from in smallerIndex from do
+                    Operation.Forsake(from, bond)
+            ]
+        | Operation.Unshare(from, capable) ->
+            [
+                for from in smallerIndex from do
+                    Operation.Unshare(from, capable)
+
+                for capable in yes capable do
+                    Operation.Unshare(from, capable)
+            ]
+        | Operation.Enter(from, into, capable) ->
+            [
+                for from in smallerIndex from do
+                    Operation.Enter(from, into, capable)
+
+                for into in smallerIndex into do
+                    Operation.Enter(from, into, capable)
+
+                for capable in yes capable do
+                    Operation.Enter(from, into, capable)
+            ]
+        | Operation.Leave from -> smallerIndex from |> List.map Operation.Leave
+        | Operation.WriteLastPid(index, text, offset, capable) ->
+            [
+                for text in smallerText text do
+                    Operation.WriteLastPid(index, text, offset, capable)
+
+                if offset > 0 then
+                    Operation.WriteLastPid(index, text, 0, capable)
+
+                for capable in yes capable do
+                    Operation.WriteLastPid(index, text, offset, capable)
+
+                for index in smallerIndex index do
+                    Operation.WriteLastPid(index, text, offset, capable)
+            ]
+        | Operation.WritePidMax(index, n) ->
+            [
+                for n in smallerNumber n do
+                    Operation.WritePidMax(index, n)
+
+                for index in smallerIndex index do
+                    Operation.WritePidMax(index, n)
+            ]
+
+    /// Shorter sequences, then sequences with one simpler operation, the boldest first.
+    let shrink (operations: Operation list) : Operation list seq =
+        let count = operations.Length
+
+        seq {
+            let mutable size = count
+
+            while size >= 1 do
+                // From the end: what comes last leans on what came before.
+                for start in count - size .. -size .. 0 do
+                    yield List.removeManyAt start size operations
+
+                size <- size / 2
+
+            yield! oneSmaller shrinkOne operations
+        }
+
+    /// Sequences of operations with their shrinker, for FsCheck.
+    let arbitrary (steps: int) : Arbitrary<Operation list> =
+        Arb.fromGenShrink (sequence steps, shrink)

@@ -1,0 +1,187 @@
+namespace SetNsLastPid.Verification
+
+open SetNsLastPid
+
+/// A number of a PID namespace, said in terms of what is there when it is used, so that it stays near the edges whatever
+/// came before.
+[<RequireQualifiedAccess>]
+type Number =
+    /// This one.
+    | Exactly of Value: int
+    /// So far from the cursor, the number that is looked at first.
+    | FromCursor of Distance: int
+    /// So far from pid_max, which is one more than the largest PID.
+    | FromPidMax of Distance: int
+    /// One of the numbers in use, counted round and round from the lowest.
+    | InUse of Index: int
+
+/// How a number is written into ns_last_pid.
+[<RequireQualifiedAccess>]
+type Spelling =
+    | Decimal
+    | Hexadecimal
+    | Octal
+    /// White space around it.
+    | Spaced
+    /// A second number after it, which makes the write short.
+    | Trailed
+    /// Behind so much white space that only its first digit is looked at.
+    | Cut
+
+/// What is written into ns_last_pid.
+[<RequireQualifiedAccess>]
+type Text =
+    | Spelled of Number * Spelling
+    /// These bytes, a character each (Latin-1).
+    | Raw of string
+
+/// Whether a clone makes a PID namespace for its child.
+[<RequireQualifiedAccess>]
+type Nesting =
+    | Same
+    /// CLONE_NEWPID.
+    | NewPid
+    /// CLONE_NEWUSER and CLONE_NEWPID: the new PID namespace belongs to a new user namespace.
+    | NewUserAndPid
+
+/// A way for a clone to fail after its numbers were taken.
+[<RequireQualifiedAccess>]
+type Late =
+    /// CLONE_INTO_CGROUP with a descriptor that is not open: EBADF.
+    | Cgroup
+    /// CLONE_PIDFD with a soft RLIMIT_NOFILE of 0: EMFILE.
+    | DescriptorLimit
+    /// CLONE_PIDFD with a pointer that cannot be written to: EFAULT.
+    | PidfdPointer
+
+/// What becomes of a child.
+[<RequireQualifiedAccess>]
+type Ending =
+    /// It exits at once and is reaped.
+    | Exits
+    /// It stays.
+    | Lives
+    /// It exits at once and is not reaped.
+    | Lingers
+    /// There is no child: the clone fails late, as a process or as a thread.
+    | Fails of How: Late * AsThread: bool
+
+/// What a dead leader's number lives on as.
+[<RequireQualifiedAccess>]
+type Bond =
+    /// The process group of a member.
+    | Group
+    /// The session and the process group of a member.
+    | Session
+    /// The session of a member that leads a process group of its own.
+    | SessionAlone
+
+/// One thing that is done to a tree of PID namespaces. Each namespace has one agent, its init, which does what is done
+/// in it. Namespaces and children are given by index: round and round through those that exist then, a negative one
+/// from the newest. So every operation means something in every state, and any part of a sequence can be run.
+[<RequireQualifiedAccess>]
+type Operation =
+    /// The agent of `From` calls clone3 with `SetTid`, innermost level first, with the capability or without it.
+    | Clone of From: int * Nesting: Nesting * SetTid: Number list * Capable: bool * Ending: Ending
+    /// A child is killed and reaped.
+    | End of Child: int
+    /// The init of a nested namespace is killed, and reaped with all that die with it.
+    | EndInit of Of: int
+    /// A child becomes a leader, forks a member and dies; the member lives on.
+    | Forsake of From: int * Bond: Bond
+    /// unshare(CLONE_NEWPID): the agent's next child is the init of a new namespace.
+    | Unshare of From: int * Capable: bool
+    /// setns: the agent's next children are made in the namespace `Into`, which may be dead.
+    | Enter of From: int * Into: int * Capable: bool
+    /// setns to the agent's own namespace.
+    | Leave of From: int
+    /// One pwrite of a text to ns_last_pid.
+    | WriteLastPid of In: int * Text: Text * Offset: int * Capable: bool
+    /// Writes pid_max, where that is allowed.
+    | WritePidMax of In: int * Number: Number
+
+/// An operation once it is clear what it is done to. Namespaces and processes are numbered in the order they were made,
+/// from 0; namespace 0 is the outermost of the sandbox and process 0 its init.
+[<RequireQualifiedAccess>]
+type Step =
+    | Clone of From: int * Nesting: Nesting * SetTid: int list * Capable: bool * Ending: Ending
+    | End of Process: int
+    /// The namespace's init is killed and reaped; `Reaped` are those that die with it but have a parent elsewhere, who
+    /// has to reap them first.
+    | EndInit of Space: int * Reaped: int list
+    | Forsake of From: int * Bond: Bond
+    | Unshare of From: int * Capable: bool
+    | Enter of From: int * Into: int * Capable: bool
+    | WriteLastPid of Space: int * Text: string * Offset: int * Capable: bool
+    | WritePidMax of Space: int * Value: int
+    /// There is nothing there to do it to.
+    | Nothing
+
+/// What a part of an action came to.
+[<RequireQualifiedAccess>]
+type Outcome =
+    /// A process was made; its PID at each level of the sandbox, innermost first.
+    | Given of Pids: int list
+    /// It failed.
+    | Refused of Errno
+    /// write(2) took so many bytes.
+    | Wrote of Bytes: int
+    | Done
+
+/// The sysctls of one namespace.
+[<Struct>]
+type Reading =
+    {
+        /// The namespace, numbered from 0 in the order they were made.
+        Space: int
+        /// What ns_last_pid gives.
+        LastPid: int
+        /// What pid_max gives.
+        PidMax: int
+    }
+
+/// All that is seen of an action.
+type Observation =
+    {
+        /// One for each process that was asked for; one for any other action; none for no action.
+        Outcomes: Outcome list
+        /// Every namespace with a living init, in order.
+        Readings: Reading list
+    }
+
+/// What a sandbox is like before anything is done in it.
+type Setting =
+    {
+        /// How the kernel behaves.
+        Kernel: KernelRules
+        /// How many levels of PID namespaces are around the sandbox, 1 or more.
+        OuterLevels: int
+        /// Whether the PID namespace around it belongs to a user namespace further out, so that nothing in it may choose
+        /// PIDs there.
+        OwnUser: bool
+        /// The pid_max it starts with.
+        PidMax: int
+        /// Whether user namespaces can be made in it.
+        MakesUsers: bool
+        /// Whether pid_max is written: not where the kernel has only one for the whole system.
+        WritesPidMax: bool
+    }
+
+/// A fresh sandbox: a PID namespace in which nothing happens but what is asked for. Disposing of it ends all that lives
+/// in it.
+type ISandbox =
+    inherit System.IDisposable
+
+    /// What is seen before the first action.
+    abstract Start: Observation
+
+    /// Does it and looks.
+    abstract Perform: Step -> Observation
+
+/// Where sandboxes come from.
+type ISandboxes =
+    /// What each of them is like.
+    abstract Setting: Setting
+
+    /// Makes one.
+    abstract Open: unit -> ISandbox

@@ -1,0 +1,145 @@
+namespace SetNsLastPid.Verification
+
+open System
+open SetNsLastPid
+
+/// What operations mean in a world.
+[<RequireQualifiedAccess>]
+module Resolve =
+    // Round and round through what exists.
+    let private pick index items =
+        match items with
+        | [] -> ValueNone
+        | items ->
+            let count = List.length items
+            ValueSome items[((index % count) + count) % count]
+
+    let private numberIn (ns: PidNamespace) number =
+        // Sums wrap round rather than fail: what comes out is only a number to try.
+        match number with
+        | Number.Exactly n -> n
+        | Number.FromCursor distance -> ns.Cursor + distance
+        | Number.FromPidMax distance -> ns.PidMax + distance
+        | Number.InUse index ->
+            match pick index (List.ofSeq (PidSet.toSeq ns.InUse)) with
+            | ValueSome n -> n
+            | ValueNone -> 1
+
+    // What is asked of a level around the sandbox, where others come and go: numbers whose fate is known.
+    let private outside number =
+        match number with
+        | Number.Exactly(0 | -1 | Int32.MinValue | Int32.MaxValue as n) -> n
+        | _ -> 1
+
+    let private numbersFor (stack: PidNamespace list) setTid =
+        setTid
+        |> List.mapi (fun i number ->
+            match List.tryItem i stack with
+            | Some ns -> numberIn ns number
+            | None -> outside number)
+
+    let private spelled n spelling =
+        let sign = if n < 0 then "-" else ""
+        let size = abs (int64 n)
+
+        match spelling with
+        | Spelling.Decimal -> string n
+        | Spelling.Hexadecimal -> $"{sign}0x%x{size}"
+        | Spelling.Octal -> $"{sign}0%o{size}"
+        | Spelling.Spaced -> $" \t{n} \n"
+        | Spelling.Trailed -> $"{n} 7\n"
+        | Spelling.Cut -> String(' ', 4094) + string n
+
+    let private textFor ns text =
+        match text with
+        | Text.Raw text -> text
+        | Text.Spelled(number, spelling) -> spelled (numberIn ns number) spelling
+
+    /// How many inits a sandbox has at most: the next one exits at once.
+    [<Literal>]
+    let MostAgents = 48
+
+    /// How many other processes a sandbox has at most, within RLIMIT_NPROC: the next one exits at once.
+    [<Literal>]
+    let MostChildren = 256
+
+    let private clampedEnding world nesting into ending =
+        let isInit = nesting <> Nesting.Same || World.isUnborn world into
+
+        match ending with
+        | Ending.Lives when isInit && (World.agents world).Length >= MostAgents -> Ending.Exits
+        | Ending.Lives
+        | Ending.Lingers when (World.children world).Length >= MostChildren -> Ending.Exits
+        | ending -> ending
+
+    let private clampedUser world from nesting =
+        // User namespaces go 32 deep as well; the model leaves that limit out, so nothing comes near it.
+        match nesting with
+        | Nesting.NewUserAndPid when not world.Setting.MakesUsers || world.Spaces[from].Owner.Length >= 8 ->
+            Nesting.NewPid
+        | nesting -> nesting
+
+    /// What an operation is in this world.
+    let step (world: World) (operation: Operation) : Step =
+        let agent index =
+            match pick index (World.agents world) with
+            | ValueSome id -> id
+            | ValueNone -> 0
+
+        match operation with
+        | _ when (World.agents world).IsEmpty -> Step.Nothing
+        | Operation.Clone(from, nesting, setTid, capable, ending) ->
+            let from = agent from
+            let nesting = clampedUser world from nesting
+            let ending = clampedEnding world nesting world.Spaces[from].ChildrenIn ending
+            let stack = World.stackOf world world.Spaces[from].ChildrenIn
+
+            let stack =
+                match nesting with
+                | Nesting.Same -> stack
+                | _ -> PidNamespace.create true Limits.PidMax :: stack
+
+            Step.Clone(from, nesting, numbersFor stack setTid, capable, ending)
+        | Operation.End child ->
+            match pick child (World.children world) with
+            | ValueSome id -> Step.End id
+            | ValueNone -> Step.Nothing
+        | Operation.EndInit index ->
+            match pick index (List.filter (fun id -> id <> 0) (World.agents world)) with
+            | ValueNone -> Step.Nothing
+            | ValueSome space ->
+                let within = World.spacesWithin world space
+
+                let reaped =
+                    World.processesIn world within
+                    |> List.filter (fun id ->
+                        id <> world.Spaces[space].Init
+                        && not (List.contains world.Processes[id].Parent within))
+
+                Step.EndInit(space, reaped)
+        | Operation.Forsake _ when (World.children world).Length >= MostChildren -> Step.Nothing
+        | Operation.Forsake(from, bond) -> Step.Forsake(agent from, bond)
+        | Operation.Unshare(from, capable) -> Step.Unshare(agent from, capable)
+        | Operation.Enter(from, into, capable) ->
+            let known =
+                [
+                    for KeyValue(id, space) in world.Spaces do
+                        if space.Known then
+                            id
+                ]
+
+            match pick into known with
+            | ValueSome into -> Step.Enter(agent from, into, capable)
+            | ValueNone -> Step.Nothing
+        | Operation.Leave from ->
+            let from = agent from
+            Step.Enter(from, from, true)
+        | Operation.WriteLastPid(index, text, offset, capable) ->
+            let space = agent index
+            Step.WriteLastPid(space, textFor world.Spaces[space].Ns text, max 0 offset, capable)
+        | Operation.WritePidMax(index, number) ->
+            if world.Setting.WritesPidMax then
+                let space = agent index
+                Step.WritePidMax(space, numberIn world.Spaces[space].Ns number)
+            else
+                Step.Nothing

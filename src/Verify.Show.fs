@@ -1,0 +1,146 @@
+namespace SetNsLastPid.Verification
+
+open System
+open SetNsLastPid
+
+/// Steps and what was seen of them, in words for a person.
+[<RequireQualifiedAccess>]
+module Show =
+    let private joined (numbers: int list) =
+        String.Join(" ", numbers |> List.map string)
+
+    let private without capable =
+        if capable then "" else ", without the capability"
+
+    let private late how =
+        match how with
+        | Late.Cgroup -> "CLONE_INTO_CGROUP and a closed descriptor"
+        | Late.DescriptorLimit -> "CLONE_PIDFD and RLIMIT_NOFILE 0"
+        | Late.PidfdPointer -> "CLONE_PIDFD and a bad pointer"
+
+    let private bond b =
+        match b with
+        | Bond.Group -> "of a group, leaves a member behind"
+        | Bond.Session -> "of a session, leaves a member behind"
+        | Bond.SessionAlone -> "of a session, leaves a member with a group of its own behind"
+
+    let private shortened (text: string) =
+        let text = OperationText.quoted text
+
+        if text.Length > 50 then
+            $"{text.Substring(0, 50)}... (%d{text.Length})"
+        else
+            text
+
+    /// What is done, on one line; `ns` stands for PID namespace.
+    let step (step: Step) : string =
+        match step with
+        | Step.Clone(from, nesting, setTid, capable, ending) ->
+            let call =
+                if setTid.IsEmpty then
+                    "clone"
+                else
+                    $"clone with set_tid [{joined setTid}]"
+
+            let into =
+                match nesting with
+                | Nesting.Same -> ""
+                | Nesting.NewPid -> " with a new ns"
+                | Nesting.NewUserAndPid -> " with a new user ns and a new ns"
+
+            let ending =
+                match ending with
+                | Ending.Exits -> "the child exits and is reaped"
+                | Ending.Lives -> "the child stays"
+                | Ending.Lingers -> "the child exits and is not reaped"
+                | Ending.Fails(how, asThread) ->
+                    (if asThread then
+                         "as a thread, with "
+                     else
+                         "as a process, with ")
+                    + late how
+
+            $"init of ns {from}: {call}{into}{without capable}; {ending}"
+        | Step.End id -> $"process {id}: killed and reaped"
+        | Step.EndInit(space, _) -> $"init of ns {space}: killed and reaped"
+        | Step.Forsake(from, b) -> $"init of ns {from}: its child, leader {bond b} and dies"
+        | Step.Unshare(from, capable) -> $"init of ns {from}: unshare(CLONE_NEWPID){without capable}"
+        | Step.Enter(from, into, capable) -> $"init of ns {from}: setns to ns {into}{without capable}"
+        | Step.WriteLastPid(space, text, offset, capable) ->
+            let at = if offset = 0 then "" else $" at offset {offset}"
+            $"init of ns {space}: write {shortened text} to ns_last_pid{at}{without capable}"
+        | Step.WritePidMax(space, value) -> $"init of ns {space}: write {value} to pid_max"
+        | Step.Nothing -> "nothing"
+
+    /// What it came to, on one line; of PIDs the one in the innermost namespace first.
+    let outcomes (outcomes: Outcome list) : string =
+        let one outcome =
+            match outcome with
+            | Outcome.Given pids -> $"PID {joined pids}"
+            | Outcome.Refused errno -> string errno
+            | Outcome.Wrote count -> $"wrote {count}"
+            | Outcome.Done -> "done"
+
+        String.Join(", then ", outcomes |> List.map one)
+
+    let private reading (r: Reading) =
+        $"ns {r.Space}: last_pid {r.LastPid}, pid_max {r.PidMax}"
+
+    // Both sides' lines, those that tell nothing new left out.
+    let private lines (before: Observation voption) (row: Row) =
+        let known r =
+            match before with
+            | ValueSome seen -> List.contains r seen.Readings
+            | ValueNone -> false
+
+        let readings side =
+            side.Readings |> List.map (fun r -> r.Space, r) |> Map.ofList
+
+        let model, kernel = readings row.Model, readings row.Kernel
+
+        [
+            if not row.Model.Outcomes.IsEmpty || not row.Kernel.Outcomes.IsEmpty then
+                outcomes row.Model.Outcomes, outcomes row.Kernel.Outcomes
+
+            for space in Set.union (model |> Map.keys |> Set.ofSeq) (kernel |> Map.keys |> Set.ofSeq) do
+                match model.TryFind space, kernel.TryFind space with
+                | Some m, Some k when m = k && known m -> ()
+                | m, k ->
+                    let text r =
+                        match r with
+                        | Some r -> reading r
+                        | None -> $"ns {space}: no init"
+
+                    text m, text k
+        ]
+
+    /// The steps as a numbered list, under each what the model and the kernel say, side by side; what differs is marked.
+    let rows (rows: Row list) : string list =
+        let width = 44
+
+        let side (model: string, kernel: string) =
+            let mark = if model = kernel then " " else "*"
+            $"   {mark} {model.PadRight width} {kernel}"
+
+        let numbered =
+            rows
+            |> List.mapi (fun i row ->
+                let before = if i = 0 then ValueNone else ValueSome rows[i - 1].Model
+
+                [
+                    match row.Step with
+                    | ValueSome s -> $"%3d{i}. {step s}"
+                    | ValueNone -> "  0. the sandbox is made"
+
+                    for line in lines before row do
+                        side line
+                ])
+
+        ("     " + "model".PadRight width + " kernel") :: List.concat numbered
+
+    /// The classes as a table, how often first, in columns.
+    let coverage (report: Report) : string list =
+        [
+            for KeyValue(name, count) in report.Coverage do
+                $"%8d{count}  {name}"
+        ]

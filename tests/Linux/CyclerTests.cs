@@ -1,0 +1,89 @@
+using System.Globalization;
+using SetNsLastPid.Linux;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+public sealed class CyclerTests
+{
+    private const int ENOSYS = 38;
+    private const int EINVAL = 22;
+
+    public static TheoryData<string> Names => [.. CyclingClone.All.Select(way => way.Name)];
+
+    public static TheoryData<string, int> NamesAndThreads
+    {
+        get
+        {
+            TheoryData<string, int> data = [];
+            foreach (CyclingClone way in CyclingClone.All)
+            {
+                data.Add(way.Name, 1);
+                data.Add(way.Name, 2);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void A_step_consumes_one_PID_and_leaves_nothing_behind(string name)
+    {
+        string[] words = PidNamespace.Run($"$SUPPORT flavour {name}");
+        SkipWhenMissing(name, words[0]);
+
+        // No probe error, one PID, no error, the same limit twice, no children.
+        Assert.Equal(["0", "1", "0", words[3], words[3], "0"], words);
+        Assert.NotEqual("0", words[3]);
+    }
+
+    [Theory]
+    [MemberData(nameof(NamesAndThreads))]
+    public void A_burst_consumes_exactly_what_was_ordered(string name, int threads)
+    {
+        foreach (int count in (int[])[0, 1, 31, 32, 33, 127, 128, 129, 3000])
+        {
+            string[] words = PidNamespace.Run($"$SUPPORT flavour {name}; $SUPPORT burst {name} {threads} {count}");
+            SkipWhenMissing(name, words[0]);
+            string ordered = count.ToString(CultureInfo.InvariantCulture);
+            Assert.Equal([ordered, ordered, "0", words[9], words[9]], words[6..]);
+        }
+    }
+
+    [Fact]
+    public void A_deadline_ends_a_burst()
+    {
+        string[] words = PidNamespace.Run("$SUPPORT deadline exiting-thread 2");
+        Assert.Equal(["True", "True"], words[..2]);
+        Assert.True(double.Parse(words[2], CultureInfo.InvariantCulture) < 1, $"{words[2]} s over the deadline");
+    }
+
+    [Theory]
+    [InlineData("HUP", 129)]
+    [InlineData("INT", 130)]
+    [InlineData("QUIT", 131)]
+    [InlineData("TERM", 143)]
+    public void A_signal_ends_the_process_in_mid_cycle(string signal, int status)
+    {
+        // Job control, for without it the shell makes its background jobs ignore SIGINT.
+        string[] words = PidNamespace.Run($$"""
+            set -m
+            ulimit -c 0
+            coproc { exec $SUPPORT forever pidfd-emfile-thread 2; }
+            pid=$!
+            read -r line <&${COPROC[0]}
+            sleep 0.1
+            kill -{{signal}} $pid
+            wait $pid 2>/dev/null
+            echo $line $?
+            """);
+        Assert.Equal(["cycling", status.ToString(CultureInfo.InvariantCulture)], words);
+    }
+
+    private static void SkipWhenMissing(string name, string probe)
+    {
+        int error = int.Parse(probe, CultureInfo.InvariantCulture);
+        Assert.SkipWhen(error is ENOSYS or EINVAL, $"the kernel has no {name}");
+    }
+}

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using Xunit;
+
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>Runs shell scripts, each in a PID namespace of its own with its own /proc.</summary>
+internal static class PidNamespace
+{
+    private static readonly string[] s_unshare = ["unshare", "-pf", "--mount-proc", "--kill-child"];
+    private static readonly string[] s_user = ["--user", "--map-root-user"];
+    private static readonly string[] s_noCapabilities = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
+
+    /// <summary>
+    /// What the script writes, split at blanks. <c>$SUPPORT</c> is the helper; the script is the namespace's init.
+    /// </summary>
+    internal static string[] Run(string script, bool privileged = false)
+    {
+        List<string> command = [.. s_unshare];
+        if (Environment.UserName != "root")
+        {
+            command.AddRange(s_user);
+        }
+
+        command.AddRange(privileged ? [] : s_noCapabilities);
+        Assert.SkipUnless(
+            Execute([.. command, "true"]).Status == 0, "needs root or unprivileged user namespaces, unshare, setpriv");
+        (int status, string output, string errors) = Execute([.. command, "bash", "-c", script]);
+        Assert.True(status == 0, $"status {status}, output: {output}, errors: {errors}");
+        return output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    private static (int Status, string Output, string Errors) Execute(string[] command)
+    {
+        ProcessStartInfo start = new(command[0], command[1..])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["SUPPORT"] = Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
+        // The runtime makes a thread, which takes a number, when it compiles a second time.
+        start.Environment["DOTNET_TieredCompilation"] = "0";
+        try
+        {
+            using Process process = Process.Start(start)!;
+            Task<string> errors = process.StandardError.ReadToEndAsync();
+            string output = process.StandardOutput.ReadToEnd();
+            if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
+            {
+                process.Kill(entireProcessTree: true);
+            }
+
+            return (process.ExitCode, output, errors.Result);
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            return (-1, "", e.Message);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using Microsoft.FSharp.Collections;
+using Xunit;
+using Space = SetNsLastPid.PidNamespace;
+
+namespace SetNsLastPid.Tests.Linux;
+
+public sealed class SetTidTests
+{
+    private static readonly int[] s_pids = [-1, 0, 1, 5, 300, 301, 400];
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void It_finds_a_fault_exactly_when_the_allocator_refuses_and_with_its_errno(bool checksBeforePicks)
+    {
+        KernelRules newest = KernelRulesModule.newest;
+        KernelRules kernel = new(
+            newest.PidMaxPerNamespace, newest.PidfdOfThread, newest.FailedFirstCloneKills, checksBeforePicks);
+        HashSet<string> seen = [];
+        foreach (FSharpList<Space> stack in Stacks())
+        {
+            foreach (int[] pids in Arrays())
+            {
+                var list = ListModule.OfSeq(pids);
+                (Allocation allocation, FSharpList<Space> _) = PidStackModule.allocate(kernel, list, stack);
+                var fault = SetTid.fault(kernel, list, stack);
+                int expected = allocation is Allocation.Refused refused ? (int)refused.Errno : 0;
+                int got = fault.IsValueNone ? 0 : (int)(fault.Value switch
+                {
+                    SetTidFault.NotAllowed => Errno.EPERM,
+                    SetTidFault.Taken => Errno.EEXIST,
+                    _ => Errno.EINVAL,
+                });
+                Assert.True(expected == got, $"{string.Join(',', pids)}: allocator {expected}, fault {got} {fault}");
+                seen.Add(fault.IsValueNone ? "" : fault.Value.GetType().Name);
+            }
+        }
+
+        Assert.Equal(6, seen.Count);
+    }
+
+    [Theory]
+    [InlineData(1, "1st")]
+    [InlineData(2, "2nd")]
+    [InlineData(3, "3rd")]
+    [InlineData(4, "4th")]
+    [InlineData(11, "11th")]
+    [InlineData(12, "12th")]
+    [InlineData(13, "13th")]
+    [InlineData(21, "21st")]
+    [InlineData(22, "22nd")]
+    [InlineData(32, "32nd")]
+    public void The_entry_is_counted_as_one_counts(int number, string word) =>
+        Assert.Equal(
+            $"{word} PID 70000: this namespace allows 1 to 32767",
+            SetTid.describe(SetTidFault.NewOutOfRange(number - 1, 70000, 32768)));
+
+    private static IEnumerable<int[]> Arrays()
+    {
+        yield return [];
+        foreach (int a in s_pids)
+        {
+            yield return [a];
+            foreach (int b in s_pids)
+            {
+                yield return [a, b];
+            }
+
+            yield return [a, a, a];
+        }
+    }
+
+    private static IEnumerable<FSharpList<Space>> Stacks()
+    {
+        Space[] spaces =
+        [
+            PidNamespaceModule.create(true, 350),
+            PidNamespaceModule.withChoice(PidNamespaceModule.observed(10, 350, PidSetModule.ofSeq([1, 5]))),
+            PidNamespaceModule.observed(10, 350, PidSetModule.ofSeq([1, 300])),
+        ];
+        foreach (Space inner in spaces)
+        {
+            yield return ListModule.OfSeq([inner]);
+            foreach (Space outer in spaces[1..])
+            {
+                yield return ListModule.OfSeq([inner, outer]);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+using System.Diagnostics;
+using System.Text;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>What a script did.</summary>
+internal sealed record Finished(int Status, string Output, string Errors)
+{
+    /// <summary>The lines of stdout.</summary>
+    internal string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+}
+
+/// <summary>A script of /bin/sh under way. In it, <c>$N</c> is nslp.</summary>
+internal sealed class Shell
+{
+    /// <summary>Arguments of setpriv that take everything from root.</summary>
+    internal const string Unprivileged =
+        "--reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all";
+
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(8);
+
+    private readonly Process _process;
+    private readonly Task<string> _output;
+    private readonly Task<string> _errors;
+
+    private Shell(ProcessStartInfo start)
+    {
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        _process = Process.Start(start)!;
+        _process.StandardInput.Close();
+        _output = _process.StandardOutput.ReadToEndAsync();
+        _errors = _process.StandardError.ReadToEndAsync();
+    }
+
+    /// <summary>The PID of the shell, or of what stands before it.</summary>
+    internal int Id => _process.Id;
+
+    /// <summary>Starts a script in the namespaces and as the user of the tests.</summary>
+    internal static Shell Start(string script) => new(new ProcessStartInfo("/bin/sh", ["-c", script]));
+
+    /// <summary>
+    /// Starts a script as PID 1 of a new PID namespace with its own /proc, in which nobody else makes processes. The
+    /// namespace dies with it.
+    /// </summary>
+    /// <param name="script">What to run as root of the namespace.</param>
+    /// <param name="unprivileged">What to run then as a user without any privilege, in the same shell's place.</param>
+    /// <param name="pidMax">pid_max of the namespace where the kernel has one for each (6.14).</param>
+    internal static Shell InNewPidNamespace(string script, string? unprivileged = null, int pidMax = 32768)
+    {
+        StringBuilder whole = new();
+        if (Machine.HasPidMaxPerNamespace)
+        {
+            whole.Append($"echo {pidMax} >/proc/sys/kernel/pid_max\n");
+        }
+
+        whole.Append(script).Append('\n');
+        if (unprivileged is not null)
+        {
+            string options = Machine.IsRoot ? Unprivileged : "--inh-caps=-all --bounding-set=-all";
+            whole.Append($"exec setpriv {options} /bin/sh -c \"$UNPRIVILEGED\"\n");
+        }
+
+        ProcessStartInfo start = new(
+            "unshare", [.. Machine.IsRoot ? Array.Empty<string>() : ["-Ur"], "-pfm", "--mount-proc", "--kill-child"]);
+        start.ArgumentList.Add("/bin/sh");
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add(whole.ToString());
+        start.Environment["N"] = Tool.Path;
+        start.Environment["UNPRIVILEGED"] = unprivileged;
+        return new Shell(start);
+    }
+
+    /// <summary>Waits for the end of the script.</summary>
+    internal Finished Finish()
+    {
+        if (!_process.WaitForExit(s_limit))
+        {
+            _process.Kill();
+            throw new TimeoutException($"no end after {s_limit}: {_output.Result} {_errors.Result}");
+        }
+
+        return new Finished(_process.ExitCode, _output.Result, _errors.Result);
+    }
+}

@@ -1,0 +1,385 @@
+using System.Globalization;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+public sealed class SpawnTests
+{
+    // setpriv's options for a user whose one capability is CAP_CHECKPOINT_RESTORE.
+    private const string CheckpointRestore =
+        "--reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+checkpoint_restore"
+        + " --ambient-caps=-all,+checkpoint_restore --bounding-set=-all,+checkpoint_restore";
+
+    public static TheoryData<string> Methods => ["clone3", "write", "cycle"];
+
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void The_command_has_the_PID_and_its_status_is_nslps(string method)
+    {
+        const string script = "for p in 4242 300 32767 999; do $N spawn $p --method METHOD -- sh -c 'echo $$; exit 7'; echo $?; done";
+
+        Finished run = Run(method, script);
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal(["4242", "7", "300", "7", "32767", "7", "999", "7"], run.Lines);
+    }
+
+    [Fact]
+    public void A_signal_that_ends_the_command_is_128_and_its_number()
+    {
+        Finished run = Run("", "$N spawn 4242 -- sh -c 'kill -SEGV $$'; echo $?; $N spawn 4242 -- sh -c 'kill -KILL $$'; echo $?");
+
+        Assert.Equal(["139", "137"], run.Lines);
+    }
+
+    [Fact]
+    public void Only_numbers_from_300_on_can_be_cycled_to()
+    {
+        Finished run = Run("cycle", "echo x | $N spawn 2 --method cycle -- cat; echo $?");
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Matches("PID 2 is taken by|after a wrap PIDs start at 300", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("-- no-such-command", "127", "cannot execute 'no-such-command': No such file or directory")]
+    [InlineData("-- ''", "127", "cannot execute '': No such file or directory")]
+    [InlineData("-- /etc/passwd", "126", "cannot execute '/etc/passwd': Permission denied")]
+    [InlineData("-- /tmp", "126", "cannot execute '/tmp': Permission denied")]
+    [InlineData("-- /etc/passwd/x", "126", "cannot execute '/etc/passwd/x': Not a directory")]
+    [InlineData("--method write -- /tmp", "126", "cannot execute '/tmp': Permission denied")]
+    [InlineData("--new-pidns -- /tmp", "126", "cannot execute '/tmp': Permission denied")]
+    [InlineData("--detach -- /tmp", "126", "cannot execute '/tmp': Permission denied")]
+    public void Exec_errors_reach_the_parent_as_with_env(string arguments, string status, string message)
+    {
+        Finished run = Run("", $"$N spawn 4242 {arguments}; echo $?; echo /proc/[0-9]*");
+
+        // The shell: nothing is left behind.
+        Assert.Equal([status, "/proc/1"], run.Lines);
+        Assert.Equal($"nslp: spawn: {message}\n", run.Errors);
+    }
+
+    [Fact]
+    public void The_command_is_looked_for_as_execvp_does()
+    {
+        const string script = """
+            cd $(mktemp -d); mkdir a b c d; trap 'rm -r $PWD' EXIT
+            echo 'echo bare $0 $1' >a/bare; chmod +x a/bare
+            echo x >b/refused; printf '#!/bin/sh\necho found\n' >c/found; chmod +x c/found; cp c/found d/refused
+            printf '#!/no/such\n' >b/found; chmod +x b/found
+            PATH=$PWD/a:$PWD/b:nowhere:$PWD/c:$PATH
+            $N spawn 4242 -- bare 1 2
+            $N spawn 4242 -- found
+            $N spawn 4242 -- refused; echo $?
+            PATH=$PATH:$PWD/d; $N spawn 4242 -- refused; echo $?
+            cd c; PATH=/nowhere: $N spawn 4242 -- found
+            cd ..; unset PATH; $N spawn 4242 -- echo default
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Matches("^bare /.*/a/bare 1$", run.Lines[0]);
+        Assert.Equal(["found", "126", "found", "0", "found", "default"], run.Lines[1..]);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("ulimit -Sn 300;")]
+    [InlineData("ulimit -n 300;")]
+    [InlineData("trap '' INT HUP USR1 CHLD TERM ALRM RTMAX;")]
+    [InlineData("umask 027; exec <&-; exec 7</dev/null;")]
+    [InlineData("unset HOME; export EMPTY= ODD=$(printf 'a\\377b');")]
+    [InlineData("cd /usr;")]
+    [InlineData("trap '' PIPE;")]
+    public void The_command_gets_what_nslp_was_given(string given)
+    {
+        const string show = """
+            ulimit -a; ulimit -aH; umask; pwd; grep -aE '^Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd
+            env | grep -av ^_= | od -c; tr '\0' '|' </proc/$$/cmdline; grep -aE '^(Groups|Cap)' /proc/self/status
+            """;
+        string script = $"""
+            export SHOW; B=$(printf 'b\300')
+            ({given} sh -c "$SHOW" '' "$B" -- '' x; :) >/tmp/$$.a
+            ({given} $N spawn 4242 -- sh -c "$SHOW" '' "$B" -- '' x; :) >/tmp/$$.b
+            cmp /tmp/$$.a /tmp/$$.b || diff /tmp/$$.a /tmp/$$.b; grep -c . </tmp/$$.a; rm /tmp/$$.a /tmp/$$.b
+            """;
+
+        Finished run = Run("", $"SHOW='{show.Replace("'", "'\\''")}'\n{script}");
+
+        Assert.Equal("", run.Errors);
+        Assert.Single(run.Lines);
+        Assert.True(int.Parse(run.Lines[0], CultureInfo.InvariantCulture) > 40);
+    }
+
+    [Theory]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    [InlineData("USR1", 138)]
+    [InlineData("USR2", 140)]
+    [InlineData("INT", 130)]
+    [InlineData("QUIT", 131)]
+    public void A_signal_is_passed_on_to_the_command(string signal, int status)
+    {
+        string script = $$"""
+            env --default-signal $N spawn 4242 -- sh -c 'trap "echo got; exit 3" {{signal}}; echo up; while :; do sleep 0.05; done' >/tmp/$$ &
+            until [ -s /tmp/$$ ]; do sleep 0.05; done; kill -{{signal}} $!; wait $!; echo $?; cat /tmp/$$; rm /tmp/$$
+            env --default-signal $N spawn 4242 -- sleep 30 &
+            until grep -q sleep /proc/4242/comm 2>/dev/null; do sleep 0.05; done; kill -{{signal}} $!; wait $!; echo $?
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["3", "up", "got", $"{status}"], run.Lines);
+    }
+
+    [Fact]
+    public void Stopping_and_continuing_take_the_command_along()
+    {
+        const string script = """
+            $N spawn 4242 -- sleep 3 &
+            until grep -q sleep /proc/4242/comm 2>/dev/null; do sleep 0.05; done
+            state() { sed -n 's/^State:.\(.\).*/\1/p' /proc/$1/status; }
+            kill -TSTP $!; sleep 0.5; echo $(state $!)$(state 4242)
+            kill -CONT $!; sleep 0.5; echo $(state $!)$(state 4242)
+            wait $!; echo $?
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["TT", "SS", "0"], run.Lines);
+    }
+
+    [Fact]
+    public void A_terminals_interrupt_comes_once_and_a_stop_is_seen_by_the_shell()
+    {
+        const string script = """
+            tty() { { sleep 2; printf "$1"; sleep 4; } | script -qec "$2" /dev/null; }
+            tty '\003' "$N spawn 4242 -- sh -c 'trap \"echo once\" INT; sleep 3; sleep 0.3; exit 9'; echo st \$?" | tr -d '\r' | grep -E '^(\^C)?(once|st)'
+            tty '\032' "set -m; $N spawn 4242 -- sleep 3; echo st \$?; fg >/dev/null; echo fg \$?" | tr -d '\r' | grep -oE '(st|fg) [0-9]+'
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["once", "st 9", "st 148", "fg 0"], run.Lines.Select(line => line.Replace("^C", "")));
+    }
+
+    [Fact]
+    public void Detached_the_PID_is_printed_and_the_command_lives_on()
+    {
+        const string script = """
+            $N spawn 4242 --detach -- sleep 1 </dev/null; echo $?; tr '\0' ' ' </proc/4242/cmdline; echo
+            sed -n 's/^PPid:.//p' /proc/4242/status; echo /proc/[0-9]*
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["4242", "0", "sleep 1 ", "1", "/proc/1 /proc/4242"], run.Lines);
+    }
+
+    [Fact]
+    public void The_command_lives_on_when_nslp_is_killed()
+    {
+        const string script = """
+            $N spawn 4242 -- sleep 20 &
+            until grep -q sleep /proc/4242/comm 2>/dev/null; do sleep 0.05; done
+            kill -KILL $!; wait $!; sleep 0.3; cat /proc/4242/comm; echo /proc/[0-9]*
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["sleep", "/proc/1 /proc/4242"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("process 1000 \\(sleep 100\\)", "clone3")]
+    [InlineData("process 1000 \\(sleep 100\\)", "write")]
+    [InlineData("process 1000 \\(sleep 100\\)", "cycle")]
+    public void A_taken_PID_is_refused_with_its_holder(string holder, string method)
+    {
+        Finished run = Run("", $"$N set 999; sleep 100 & $N spawn 1000 --method {method} -- echo ran; echo $?");
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Matches($"^nslp: spawn: PID 1000 is taken by {holder}\n$", run.Errors);
+    }
+
+    [Fact]
+    public void A_PID_that_nslp_itself_would_get_is_had_all_the_same()
+    {
+        const string script = """
+            for d in 0 1 2 3 4 5 6 7 8 9 10 11 12; do
+                p=$(($(cat /proc/sys/kernel/ns_last_pid) + d + 1))
+                $N spawn $p -- sh -c '[ $$ = $1 ] && echo right' '' $p || echo $?
+            done
+            """;
+
+        Finished run = Run("", script);
+
+        // The first number after the cursor, that of nslp itself, is the one that is not to be had.
+        Assert.Equal(1, run.Lines.Count(line => line == "125"));
+        Assert.Equal(12, run.Lines.Count(line => line == "right"));
+        Assert.Matches("^nslp: spawn: nslp itself got PID [0-9]+\nnslp: spawn: the same call once more works", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("70000 -- true", "1st PID 70000: this namespace allows 1 to 32767")]
+    [InlineData("0 -- true", "1st PID 0: this namespace allows 1 to 32767")]
+    [InlineData("--new-pidns 4242,70000 -- true", "2nd PID 70000: this namespace allows 1 to 32767")]
+    [InlineData("--new-pidns 5000000 -- true", "1st PID 5000000: this namespace allows 1 to 4194303")]
+    [InlineData("--new-pidns 1 -- true", "1st PID 1: it is in use")]
+    public void The_model_says_which_PID_is_wrong(string arguments, string message)
+    {
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+
+        Finished run = Run("", $"$N spawn {arguments}; echo $?");
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Equal($"nslp: spawn: {message}\n", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("4242", "no command given: it goes after '--'")]
+    [InlineData("4242 true", "no command given: it goes after '--'")]
+    [InlineData("4242 --", "no command given: it goes after '--'")]
+    [InlineData("-- true", "PID or list of PIDs is missing")]
+    [InlineData("1,,3 -- true", "PID list '1,,3' has an empty entry")]
+    [InlineData("1, -- true", "PID list '1,' has an empty entry")]
+    [InlineData("x -- true", "PID 'x' is not a decimal number")]
+    [InlineData("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33 -- true",
+        "PID list has 33 entries: at most 32 PID namespaces are nested")]
+    [InlineData("4242,5 --method write -- true", "several PIDs need --method clone3")]
+    [InlineData("4242 --new-pidns --target 1 -- true", "--new-pidns and --target exclude each other")]
+    [InlineData("4242 --map-root -- true", "--map-root needs --new-pidns")]
+    [InlineData("4242 --bogus -- true", "'--bogus' is not an option")]
+    public void Bad_input_is_refused_in_words(string arguments, string message)
+    {
+        Finished run = Run("", $"$N spawn {arguments}; echo $?");
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Equal($"nslp: spawn: {message}\nTry 'nslp spawn --help' for more information.\n", run.Errors);
+    }
+
+    [Fact]
+    public void Options_of_the_command_are_the_commands()
+    {
+        Finished run = Run("", "$N spawn 4242 -- echo --help -v -- --method; $N spawn 4242 -- sh -c 'echo $#' '' '' ''");
+
+        Assert.Equal(["--help -v -- --method", "2"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("clone3")]
+    [InlineData("write")]
+    public void CAP_CHECKPOINT_RESTORE_alone_is_enough(string method)
+    {
+        Machine.NeedsRoot();
+        string script = $"setpriv {CheckpointRestore} $N spawn 300000 --method {method} -- sh -c 'echo $$; id -u'";
+
+        Finished run = Shell.InNewPidNamespace(script, pidMax: 4194304).Finish();
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal(["300000", "65534"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("clone3", "cannot make a process with PID 4242: Operation not permitted")]
+    [InlineData("write", "cannot write ns_last_pid: Operation not permitted")]
+    public void Without_the_capability_it_says_what_would_help(string method, string message)
+    {
+        Machine.NeedsRoot();
+
+        Finished run = Run("cycle", $"$N spawn 4242 --method {method} -- true; echo $?");
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Equal($"nslp: spawn: {message}", run.Errors.Split('\n')[0]);
+        Assert.Contains("CAP_CHECKPOINT_RESTORE", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("--map-root")]
+    public void Anybody_gets_any_PID_in_a_namespace_of_their_own(string option)
+    {
+        Machine.NeedsPidNamespace();
+        const string command = "sh -c 'echo $$ $(id -u); (sleep 0.2; exit 3) & echo $(ls /proc | grep -c ^[0-9])'";
+
+        Finished run = Shell.InNewPidNamespace(
+            "", $"$N spawn 300000 --new-pidns {option} -- {command}; echo $?; echo /proc/[0-9]*").Finish();
+
+        Assert.Equal("", run.Errors);
+        // Inside: nslp's init, the shell, its two subshells, ls and grep at most.
+        Assert.Equal($"300000 {(option == "" && Machine.IsRoot ? 65534 : 0)}", run.Lines[0]);
+        Assert.InRange(int.Parse(run.Lines[1], CultureInfo.InvariantCulture), 4, 7);
+        Assert.Equal(["0", "/proc/1"], run.Lines[2..]);
+    }
+
+    [Fact]
+    public void In_a_new_namespace_orphans_are_reaped()
+    {
+        const string script = """
+            $N spawn 4242 --new-pidns -- sh -c 'for i in 1 2 3 4 5; do (sleep 0.1 & (sleep 0.2 &)) ; done; sleep 0.6; echo /proc/[0-9]*'
+            """;
+
+        Finished run = Run("", script);
+
+        // nslp's own and the shell.
+        Assert.Equal(["/proc/1 /proc/4242"], run.Lines);
+    }
+
+    [Fact]
+    public void A_new_namespace_lives_on_detached_and_ends_with_the_command()
+    {
+        const string script = """
+            P=$($N spawn 4242 --new-pidns --detach -- sleep 1 </dev/null >/tmp/$$; cat /tmp/$$); rm /tmp/$$
+            grep NSpid /proc/$P/status | cut -f3; sleep 0.3; set -- /proc/[0-9]*; echo $#; sleep 1.5; echo /proc/[0-9]*
+            """;
+
+        Finished run = Run("", script);
+
+        // The shell, the command, and the first process of its namespace.
+        Assert.Equal(["4242", "3", "/proc/1"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("clone3")]
+    [InlineData("write")]
+    [InlineData("cycle")]
+    public void A_PID_in_the_namespace_of_another_process(string method)
+    {
+        Machine.NeedsRoot();
+        string script = $"""
+            unshare -pf --mount-proc sh -c 'echo 5000 >/proc/sys/kernel/pid_max; exec sleep 100' & sleep 0.5
+            T=$(pgrep -P $!)
+            $N spawn 777 --target $T --method {method} -- sh -c 'echo $$; grep NSpid /proc/self/status | wc -w'
+            $N spawn 5000 --target $T --method {method} -- true; echo $?
+            $N spawn 1 --target $T --method {method} -- true; echo $?
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["777", "3", "125", "125"], run.Lines);
+        Assert.Contains("PID 1 is taken by process 1 (sleep 100)", run.Errors);
+    }
+
+    [Fact]
+    public void The_last_PID_of_another_namespace_is_set_and_read()
+    {
+        Machine.NeedsRoot();
+        const string script = """
+            mkfifo /tmp/nslp-test-fifo; unshare -pf --mount-proc sh -c 'while read x; do sh -c "echo \$\$"; done </tmp/nslp-test-fifo' & T=$!; exec 9>/tmp/nslp-test-fifo; rm /tmp/nslp-test-fifo; sleep 0.5; T=$(pgrep -P $T)
+            for m in write cycle; do $N set 3000 --target $T --method $m; echo >&9; sleep 0.3; done
+            $N predict --target $T
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal(["3001", "3001"], run.Lines[..2]);
+    }
+
+    private static Finished Run(string method, string script)
+    {
+        Machine.NeedsPidNamespace();
+        return (method == "cycle" ? Shell.InNewPidNamespace("", script.Replace("METHOD", method))
+            : Shell.InNewPidNamespace(script.Replace("METHOD", method))).Finish();
+    }
+}

@@ -1,0 +1,93 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Tests.Support;
+
+internal static class Cycling
+{
+    // Prints: result of the probe, by how much one step moved last_pid, errno of the step, the soft limits of open
+    // files before and after, children before and after.
+    internal static int Try(string name)
+    {
+        CyclingClone way = CyclingClone.Find(name)!;
+        _ = LastPid.OpenForReading(out LastPid? lastPid);
+        string limit = Limit();
+        int probe = CyclingProbe.Probe(way, lastPid!);
+        using Cycler cycler = new(way, 1);
+        _ = cycler.Step();
+        int before = lastPid!.Read();
+        CycleResult result = cycler.Step();
+        int after = lastPid.Read();
+        Console.WriteLine($"{probe} {after - before} {result.Error} {limit} {Limit()} {Tasks()}");
+        return 0;
+    }
+
+    // Prints: PIDs that the result tells of, by how much last_pid moved, errno, the limits.
+    internal static int Burst(string name, int threads, long count)
+    {
+        CyclingClone way = CyclingClone.Find(name)!;
+        _ = LastPid.OpenForReading(out LastPid? lastPid);
+        string limit = Limit();
+        using Cycler cycler = new(way, threads);
+        _ = cycler.Burst(1);
+        int before = lastPid!.Read();
+        CycleResult result = cycler.Burst(count);
+        int after = lastPid.Read();
+        Console.WriteLine($"{result.Consumed} {after - before} {result.Error} {limit} {Limit()}");
+        return 0;
+    }
+
+    // Prints: whether the deadline ended it, whether something was consumed, seconds over the deadline.
+    internal static int Deadline(string name, int threads)
+    {
+        using Cycler cycler = new(CyclingClone.Find(name)!, threads);
+        long start = Stopwatch.GetTimestamp();
+        CycleResult result = cycler.Burst(long.MaxValue / 2, start + (Stopwatch.Frequency / 10));
+        double over = Stopwatch.GetElapsedTime(start).TotalSeconds - 0.1;
+        Console.WriteLine(
+            string.Create(CultureInfo.InvariantCulture, $"{result.Stopped} {result.Consumed > 0} {over:F3}"));
+        return 0;
+    }
+
+    // The output of bench/cycle.c.
+    internal static int Rate(string name, int threads, long count, int rounds)
+    {
+        CyclingClone[] ways = Array.FindAll(CyclingClone.All, way => name == "all" || way.Name == name);
+        Cycler[] cyclers = Array.ConvertAll(ways, way => new Cycler(way, threads));
+        for (int i = 0; i < rounds * ways.Length; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            CycleResult result = cyclers[i % ways.Length].Burst(count);
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{ways[i % ways.Length].Name} {threads} {result.Consumed} {seconds:F6} {result.Consumed / seconds:F0} {result.Error}"));
+        }
+
+        return 0;
+    }
+
+    // Prints a line and cycles until a signal ends it; the runtime's handlers would ignore the signal.
+    internal static int Forever(string name, int threads)
+    {
+        PosixSignal[] signals = [PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM];
+        PosixSignalRegistration[] ignored = Array.ConvertAll(
+            signals, signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true));
+        using Cycler cycler = new(CyclingClone.Find(name)!, threads);
+        using DefaultSignals defaults = new();
+        Console.WriteLine("cycling");
+        int error = cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (5 * Stopwatch.Frequency)).Error;
+        GC.KeepAlive(ignored);
+        return error;
+    }
+
+    private static string Limit() =>
+        File.ReadLines("/proc/self/limits").Single(line => line.StartsWith("Max open files", StringComparison.Ordinal))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)[3];
+
+    private static string Tasks() =>
+        string.Concat(Directory.GetDirectories("/proc/self/task").Select(task => File.ReadAllText(task + "/children")))
+            .Trim().Length.ToString(CultureInfo.InvariantCulture);
+}

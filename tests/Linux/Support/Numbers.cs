@@ -1,0 +1,32 @@
+using System.Globalization;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Tests.Support;
+
+internal static class Numbers
+{
+    // Prints: errno, of another namespace, may be blind, how many of its own threads are missing, the numbers.
+    internal static int List()
+    {
+        int[] threads = Array.ConvertAll(
+            Directory.GetDirectories("/proc/self/task"),
+            task => int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture));
+        int error = NumbersInUse.Scan(out NumbersInUse? found);
+        int[] numbers = found is null ? [] : found.Numbers.ToArray();
+        Console.WriteLine(
+            $"{error} {found?.IsOfOtherNamespace} {found?.MayBeBlind} {threads.Except(numbers).Count()}"
+            + $" {threads.Length} {string.Join(' ', numbers)}");
+        return 0;
+    }
+
+    // Prints: kind, process, command line.
+    internal static int Hold(string number)
+    {
+        int held = number == "own-thread"
+            ? int.Parse(Path.GetFileName(Directory.GetDirectories("/proc/self/task").Last()), CultureInfo.InvariantCulture)
+            : int.Parse(number, CultureInfo.InvariantCulture);
+        Holder holder = Holders.Find(held);
+        Console.WriteLine($"{holder.Kind} {holder.Process} {holder.CommandLine}");
+        return 0;
+    }
+}

@@ -1,0 +1,209 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>nslp verify as a user runs it.</summary>
+public sealed class VerifyTests : IDisposable
+{
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("nslp-verify-");
+
+    private static string Support => Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Theory]
+    [InlineData("--seed 1")]
+    [InlineData("--seed 2 --runs 300 --steps 40")]
+    public void Model_and_kernel_agree_as_root(string arguments)
+    {
+        Machine.NeedsRoot();
+        Agrees(Run($"{Tool.Path} verify --json {arguments}"), isUserNamespace: false);
+    }
+
+    [Theory]
+    [InlineData("--seed 3")]
+    [InlineData("--seed 4 --runs 300 --steps 40")]
+    public void Model_and_kernel_agree_without_privileges(string arguments)
+    {
+        Finished run = Run($"{Unprivileged} {Tool.Path} verify --json {arguments}");
+        Assert.SkipWhen(run.Status == 3, run.Errors);
+        Agrees(run, isUserNamespace: true);
+    }
+
+    [Fact]
+    public void The_result_is_said_and_what_was_met()
+    {
+        Finished run = Run($"{Tool.Path} verify --runs 2 --steps 10 --seed 5");
+        Assert.SkipWhen(run.Status == 3, run.Errors);
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.StartsWith("2 runs of 10 steps, seed 5, on Linux ", run.Lines[0]);
+        Assert.Equal("model and kernel agree", run.Lines[1]);
+        Assert.Contains(run.Lines, line => line.EndsWith("  fork: child stays", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_difference_is_shown_and_saved_and_found_again()
+    {
+        Finished run = Run($"cd {_directory.FullName} && {Support} verify");
+        Assert.Equal((1, ""), (run.Status, run.Errors));
+        Assert.Contains(
+            "  2. init of ns 0: clone; as a process, with CLONE_INTO_CGROUP and a closed descriptor", run.Lines);
+        Assert.Contains("   * ENOMEM                                       PID 1 3", run.Lines);
+        string file = Assert.Single(_directory.GetFiles()).FullName;
+        Assert.Contains($"to run this again: nslp verify --replay {Path.GetFileName(file)}", run.Lines);
+        Assert.Equal(
+            ["unshare from=0 capable=yes", "clone from=0 new=same capable=yes child=fails-cgroup"],
+            File.ReadLines(file).Where(line => !line.StartsWith('#')).Skip(1).Take(2));
+
+        Finished again = Run($"cd {_directory.FullName} && {Support} verify {file}");
+        Assert.Equal(1, again.Status);
+        Assert.Equal(Steps(run), Steps(again));
+        Assert.Single(_directory.GetFiles());
+
+        // The running kernel is what the model says.
+        Finished here = Run($"{Tool.Path} verify --replay {file}");
+        Assert.SkipWhen(here.Status == 3, here.Errors);
+        Assert.Equal((0, "model and kernel agree"), (here.Status, here.Lines[1]));
+    }
+
+    [Fact]
+    public void A_file_that_is_there_is_not_overwritten()
+    {
+        Run($"cd {_directory.FullName} && {Support} verify");
+        string first = Assert.Single(_directory.GetFiles()).FullName;
+        File.WriteAllText(first, "mine");
+        Run($"cd {_directory.FullName} && {Support} verify");
+        Assert.Equal("mine", File.ReadAllText(first));
+        Assert.Equal(2, _directory.GetFiles().Length);
+    }
+
+    [Fact]
+    public void A_difference_is_one_JSON_object()
+    {
+        Finished run = Run($"cd {_directory.FullName} && {Support} verify --json");
+        Assert.Equal((1, ""), (run.Status, run.Errors));
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        Assert.False(json.RootElement.GetProperty("agree").GetBoolean());
+        JsonElement difference = json.RootElement.GetProperty("difference");
+        JsonElement last = difference.GetProperty("steps").EnumerateArray().Last();
+        Assert.Equal("[\"ENOMEM\"]", last.GetProperty("model").GetProperty("outcomes").GetRawText());
+        Assert.Equal("[[1,3]]", last.GetProperty("kernel").GetProperty("outcomes").GetRawText());
+        Assert.True(File.Exists(Path.Combine(_directory.FullName, difference.GetProperty("file").GetString()!)));
+    }
+
+    [Theory]
+    [InlineData("", "it does not begin with 'nslp-verify-replay'")]
+    [InlineData("nslp-verify-replay 2\nend-of-replay\n", "it has another version than 1")]
+    [InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")]
+    [InlineData("nslp-verify-replay 1\nend kid=0\nend-of-replay\n", "line 2: 'child=' is missing")]
+    public void A_file_that_cannot_be_replayed_is_wrong_usage(string text, string message)
+    {
+        string file = Path.Combine(_directory.FullName, "file");
+        File.WriteAllText(file, text);
+        Finished run = Run($"{Tool.Path} verify --replay {file}");
+        Assert.Equal((2, "", $"nslp: verify: cannot replay '{file}': {message}\n"), (run.Status, run.Output, run.Errors));
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_wrong_usage()
+    {
+        Finished run = Run($"{Tool.Path} verify --replay /nowhere/file");
+        Assert.Equal(
+            (2, "nslp: verify: cannot read '/nowhere/file': No such file or directory\n"), (run.Status, run.Errors));
+    }
+
+    [Theory]
+    [InlineData("--runs 0", "number of runs 0 is not from 1 to 1000000")]
+    [InlineData("--steps 10001", "number of steps 10001 is not from 1 to 10000")]
+    [InlineData("--seed -1", "seed '-1' is not a decimal number below 2 to the 64th")]
+    [InlineData("--replay f --seed 1", "a file to replay leaves no room for runs, steps and seed")]
+    public void Wrong_usage_is_said(string arguments, string message)
+    {
+        Finished run = Run($"{Tool.Path} verify {arguments}");
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.StartsWith($"nslp: verify: {message}\n", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("max_user_namespaces", "cannot create a user namespace")]
+    [InlineData("max_pid_namespaces", "cannot create a PID namespace")]
+    public void What_forbids_it_is_named(string sysctl, string message)
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Run(
+            $"unshare -Ur sh -c 'echo 0 >/proc/sys/user/{sysctl} && "
+            + $"exec setpriv --bounding-set=-all --inh-caps=-all {Tool.Path} verify'");
+        Assert.Equal(3, run.Status);
+        Assert.Equal("", run.Output);
+        Assert.Equal(
+            $"nslp: verify: {message}: No space left on device\nnslp: verify: user.{sysctl} is 0 (sysctl)\n", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    [InlineData("KILL", 137)]
+    public void A_signal_leaves_nothing_behind(string signal, int status)
+    {
+        Machine.NeedsPidNamespace();
+
+        // Whatever is left after a second shows in the /proc of the namespace, beside the shell. What a shell starts in
+        // the background ignores SIGINT unless told otherwise.
+        Finished run = Shell.InNewPidNamespace(
+            $"""
+            cd {_directory.FullName}
+            env --default-signal=INT $N verify --runs 5000 >out 2>err & pid=$!
+            for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.3; before=$(grep -l nslp-zygote /proc/[0-9]*/comm | wc -l)
+            [ $before -gt 1 ] && break; done; sleep 1
+            kill -{signal} $pid; wait $pid; echo $? $before
+            for i in 1 2 3 4 5; do sleep 0.2; done
+            grep -h . /proc/[0-9]*/comm
+            """).Finish();
+        string[] words = run.Lines[0].Split(' ');
+        Assert.Equal(status.ToString(), words[0]);
+        Assert.InRange(int.Parse(words[1]), 2, 1000);
+        Assert.Equal(["sh"], run.Lines[1..]);
+        string[] files = [.. _directory.GetFiles().Select(file => file.Name).Order()];
+        Assert.Equal(["err", "out"], files);
+        Assert.Equal(
+            signal == "KILL" ? "" : "nslp: verify: interrupted\n", File.ReadAllText(Path.Combine(_directory.FullName, "err")));
+    }
+
+    [Fact]
+    public void A_run_makes_no_mount_and_leaves_no_process()
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Shell.InNewPidNamespace(
+            """
+            cat /proc/self/mounts | md5sum
+            $N verify --runs 20 --seed 1 >/dev/null; echo $?
+            cat /proc/self/mounts | md5sum
+            grep -h . /proc/[0-9]*/comm
+            """).Finish();
+        Assert.Equal("0", run.Lines[1]);
+        Assert.Equal(run.Lines[0], run.Lines[2]);
+        Assert.Equal(["sh"], run.Lines[3..]);
+    }
+
+    private static string Unprivileged =>
+        Machine.IsRoot ? $"setpriv {Shell.Unprivileged}" : "setpriv --inh-caps=-all --bounding-set=-all";
+
+    private static Finished Run(string script) => Shell.Start(script).Finish();
+
+    private static string[] Steps(Finished run) => [.. run.Lines.Where(line => line.StartsWith(' '))
+        .TakeWhile(line => !line.EndsWith("fork: child stays", StringComparison.Ordinal))];
+
+    // Agreement, and every class met.
+    private static void Agrees(Finished run, bool isUserNamespace)
+    {
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        Assert.True(json.RootElement.GetProperty("agree").GetBoolean());
+        Assert.Equal(isUserNamespace, json.RootElement.GetProperty("user_namespace").GetBoolean());
+        Assert.Empty(json.RootElement.GetProperty("coverage").EnumerateObject()
+            .Where(entry => entry.Value.GetInt64() == 0).Select(entry => entry.Name));
+    }
+}

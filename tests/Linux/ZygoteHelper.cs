@@ -1,0 +1,115 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>
+/// The test program run again as a small program of its own, on its main thread, when NSLP_TEST_HELPER names what it
+/// shall do: for what needs other credentials, a process to kill, or a process without a test runner's threads.
+/// </summary>
+internal static class ZygoteHelper
+{
+    private const string Variable = "NSLP_TEST_HELPER";
+
+    /// <summary>Starts this program as helper <paramref name="name"/>, with <paramref name="prefix"/> as the command
+    /// that starts it; its output can be read.</summary>
+    internal static Process Start(string name, string[] prefix, params (string Name, string Value)[] environment)
+    {
+        string[] command = [.. prefix, Environment.ProcessPath!];
+        ProcessStartInfo info = new(command[0], command[1..]) { RedirectStandardOutput = true };
+        info.Environment[Variable] = name;
+        foreach ((string key, string value) in environment)
+        {
+            info.Environment[key] = value;
+        }
+
+        return Process.Start(info)!;
+    }
+
+    /// <summary>Runs it to its end, at most 60 s. Returns what it printed, trimmed.</summary>
+    internal static string Run(string name, string[] prefix, params (string Name, string Value)[] environment)
+    {
+        using Process process = Start(name, prefix, environment);
+        Task<string> output = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(60_000))
+        {
+            process.Kill();
+            throw new TimeoutException(name);
+        }
+
+        return output.Result.Trim();
+    }
+
+    [ModuleInitializer]
+    internal static void RunIfAsked()
+    {
+        string? name = Environment.GetEnvironmentVariable(Variable);
+        if (name is null)
+        {
+            return;
+        }
+
+        Environment.SetEnvironmentVariable(Variable, null);
+        try
+        {
+            Console.WriteLine(name switch
+            {
+                "set_tid" => SetTid(),
+                "live" => Live(),
+                "pids" => Pids(),
+                "start" => StartOnly(),
+                _ => "unknown helper",
+            });
+        }
+        catch (Exception e)
+        {
+            Console.WriteLine(e);
+        }
+
+        Console.Out.Flush();
+        Environment.Exit(0);
+    }
+
+    private static string SetTid()
+    {
+        using Zygote zygote = Zygote.Start();
+        RemoteTask init = zygote.NewPidNamespace();
+        return $"uid {Raw.Call(Kernel.SYS_getuid)} pid {ZygoteTests.CloneWithPid(init, 4242)}";
+    }
+
+    private static string Live()
+    {
+        Zygote zygote = Zygote.Start();
+        RemoteTask task = zygote.Root.Fork();
+        RemoteTask below = task.Fork();
+        RemoteTask init = zygote.NewPidNamespace();
+        RemoteTask inside = init.Fork();
+
+        // One of them blocks in the kernel rather than on its slot.
+        Order wait = below.NewOrder();
+        wait.Call(Kernel.SYS_ppoll);
+        below.Submit(wait);
+        int insideOuter = init.Pid + 1;
+        Console.WriteLine($"{zygote.Pid} {task.Pid} {below.Pid} {init.Pid} {insideOuter}");
+        GC.KeepAlive(inside);
+        Thread.Sleep(60_000);
+        return "";
+    }
+
+    private static string Pids()
+    {
+        int before = LastPid();
+        using Zygote zygote = Zygote.Start();
+        int after = LastPid();
+        return $"{after - before}";
+    }
+
+    private static string StartOnly()
+    {
+        using Zygote zygote = Zygote.Start();
+        return $"{zygote.Root.Call(Kernel.SYS_getpid) == zygote.Pid}";
+    }
+
+    private static int LastPid() => int.Parse(File.ReadAllText("/proc/sys/kernel/ns_last_pid"));
+}

@@ -1,0 +1,143 @@
+using System.Diagnostics;
+using System.Globalization;
+using SetNsLastPid.Linux;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>What takes minutes or needs a quiet machine; run with --explicit only.</summary>
+public sealed class ZygoteSoak(ITestOutputHelper output)
+{
+    private const int Pairs = 64;
+
+    [Fact(Explicit = true)]
+    public void Children_in_a_row_while_the_owner_collects()
+    {
+        int wanted = Number("NSLP_SOAK", 200_000);
+        using Zygote zygote = Zygote.Start();
+        using Order order = ClonesAndWaits(zygote.Root, Pairs);
+        int collections = GC.CollectionCount(0);
+        long memory = Memory(zygote.Pid);
+        int made = 0;
+        long start = Stopwatch.GetTimestamp();
+        using (new Turmoil(2))
+        {
+            for (; made < wanted; made += Pairs)
+            {
+                zygote.Root.Run(order);
+                for (int i = 0; i < order.Count; i += 2)
+                {
+                    if (order[i] <= 0 || order[i] != order[i + 1])
+                    {
+                        Assert.Fail($"after {made}: clone {order[i]}, wait4 {order[i + 1]}");
+                    }
+                }
+            }
+        }
+
+        output.WriteLine(
+            $"{made} children, {GC.CollectionCount(0) - collections} collections, "
+            + $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s, zygote grew by {Memory(zygote.Pid) - memory} kB");
+        Assert.Equal(memory, Memory(zygote.Pid));
+    }
+
+    [Fact(Explicit = true)]
+    public void Zygotes_in_a_row_while_the_owner_collects()
+    {
+        int wanted = Number("NSLP_SOAK", 200_000) / 100;
+        int before = Leftovers();
+        int collections = GC.CollectionCount(0);
+        using (new Turmoil(2))
+        {
+            for (int i = 0; i < wanted; i++)
+            {
+                using Zygote zygote = Zygote.Start();
+                Assert.Equal(zygote.Pid, zygote.Root.Call(Kernel.SYS_getpid));
+                Assert.Equal(0, zygote.FailedStarts);
+            }
+        }
+
+        output.WriteLine($"{wanted} zygotes, {GC.CollectionCount(0) - collections} collections");
+        Assert.Equal(before, Leftovers());
+    }
+
+    [Fact(Explicit = true)]
+    public void The_zygote_clones_at_least_three_fifths_as_fast_as_C()
+    {
+        string program = Path.Combine(Path.GetTempPath(), $"clone_wait.{Environment.ProcessId}");
+        string source = Path.Combine(Root(), "bench/clone_wait.c");
+        using (Process compiler = Process.Start("cc", ["-O2", "-o", program, source]))
+        {
+            compiler.WaitForExit();
+            Assert.Equal(0, compiler.ExitCode);
+        }
+
+        const int Count = 20_000;
+        using Zygote zygote = Zygote.Start();
+        using Order order = ClonesAndWaits(zygote.Root, Pairs);
+        List<double> ratios = [];
+        for (int round = 0; round < Number("NSLP_ROUNDS", 9); round++)
+        {
+            using Process c = Process.Start(
+                new ProcessStartInfo(program, [Count.ToString(CultureInfo.InvariantCulture)])
+                {
+                    RedirectStandardOutput = true,
+                })!;
+            double bare = double.Parse(c.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
+            c.WaitForExit();
+            long start = Stopwatch.GetTimestamp();
+            int made = 0;
+            for (; made < Count; made += Pairs)
+            {
+                zygote.Root.Run(order);
+            }
+
+            double ours = made / Stopwatch.GetElapsedTime(start).TotalSeconds;
+            ratios.Add(ours / bare);
+            output.WriteLine($"C {bare:F0}/s, zygote {ours:F0}/s, {100 * ours / bare:F0} %");
+        }
+
+        File.Delete(program);
+        ratios.Sort();
+        output.WriteLine($"median {100 * ratios[ratios.Count / 2]:F0} %");
+        Assert.InRange(ratios[ratios.Count / 2], 0.6, double.MaxValue);
+    }
+
+    private static Order ClonesAndWaits(RemoteTask task, int pairs)
+    {
+        Order order = task.NewOrder();
+        for (int i = 0; i < pairs; i++)
+        {
+            int clone = order.Clone(0, Child.Exits());
+            order.Require(clone);
+            order.Call(Kernel.SYS_wait4, order.Result(clone), 0, Kernel.__WALL, 0);
+        }
+
+        return order;
+    }
+
+    // Descriptors and mappings that a zygote that is gone could have left open.
+    private static int Leftovers() =>
+        Directory.GetFiles("/proc/self/fd").Count(f => new FileInfo(f).LinkTarget?.Contains("pidfd") == true)
+        + File.ReadLines("/proc/self/maps").Count(l => l.Contains("/dev/zero", StringComparison.Ordinal));
+
+    private static long Memory(int pid) =>
+        File.ReadLines($"/proc/{pid}/status")
+            .Where(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
+            .Select(l => long.Parse(l[6..^2], CultureInfo.InvariantCulture))
+            .Single();
+
+    private static int Number(string variable, int otherwise) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), out int n) ? n : otherwise;
+
+    private static string Root()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists(Path.Combine(folder, "SetNsLastPid.sln")))
+        {
+            folder = Path.GetDirectoryName(folder);
+        }
+
+        return folder ?? throw new DirectoryNotFoundException("SetNsLastPid.sln");
+    }
+}

@@ -1,0 +1,352 @@
+using System.Diagnostics;
+using SetNsLastPid.Linux;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+public sealed class ZygoteTests : IDisposable
+{
+    private const int EPERM = 1;
+    private const int ESRCH = 3;
+    private const int EBADF = 9;
+    private const int SIGKILL = 9;
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
+
+    private readonly Zygote _zygote = Zygote.Start();
+
+    private RemoteTask Root => _zygote.Root;
+
+    public void Dispose() => _zygote.Dispose();
+
+    [Fact]
+    public void Results_and_errno_come_back()
+    {
+        Assert.Equal(_zygote.Pid, Root.Call(Kernel.SYS_getpid));
+        Assert.Equal(_zygote.Pid, Root.OwnPid);
+        Assert.Equal(-EBADF, Root.Call(Kernel.SYS_close, 9999));
+    }
+
+    [Fact]
+    public void A_result_is_an_argument_of_a_later_syscall()
+    {
+        using Order order = Root.NewOrder();
+        nint pipe = order.Reserve(8);
+        nint buffer = order.Reserve(6);
+        order.Require(order.Call(Kernel.SYS_pipe2, pipe, 0));
+        int write = order.Call(Kernel.SYS_write, Arg.IntAt(pipe + 4), order.Put("tadpole"), 6);
+        int read = order.Call(Kernel.SYS_read, Arg.IntAt(pipe), buffer, order.Result(write));
+        int close = order.Call(Kernel.SYS_close, Arg.IntAt(pipe));
+        order.Call(Kernel.SYS_close, Arg.IntAt(pipe + 4));
+        Root.Run(order);
+        Assert.Equal(6, order[read]);
+        Assert.Equal("tadpol"u8, Order.Bytes(buffer, 6));
+        Assert.Equal(0, order[close]);
+    }
+
+    [Fact]
+    public void A_failed_check_skips_the_rest()
+    {
+        using Order order = Root.NewOrder();
+        int good = order.Call(Kernel.SYS_getpid);
+        order.Expect(good, _zygote.Pid);
+        int bad = order.Call(Kernel.SYS_close, 9999);
+        order.Require(bad);
+        int skipped = order.Call(Kernel.SYS_getpid);
+        Root.Run(order);
+        Assert.Equal(-EBADF, order[bad]);
+        Assert.Equal(Instruction.NotRun, order[skipped]);
+        Assert.Equal(_zygote.Pid, Root.Call(Kernel.SYS_getpid));
+    }
+
+    [Fact]
+    public void A_failed_check_with_a_status_exits()
+    {
+        RemoteTask task = Root.Fork();
+        using Order order = task.NewOrder();
+        order.Expect(order.Call(Kernel.SYS_getpid), 1, exit: 42);
+        int skipped = order.Call(Kernel.SYS_getpid);
+        Assert.True(task.Submit(order));
+        Assert.Equal(Outcome.Gone, task.Await(s_limit));
+        Assert.Equal(Instruction.NotRun, order[skipped]);
+        Assert.Equal(42 << 8, task.Wait(s_limit));
+    }
+
+    [Fact]
+    public void A_child_runs_the_order_laid_ready_for_it()
+    {
+        RemoteTask child = _zygote.NewTask();
+        using Order first = child.NewOrder();
+        using Order birth = Root.NewOrder();
+        int clone = birth.Clone(0, Child.Becomes(child));
+        int own = first.Call(Kernel.SYS_getpid);
+        int parent = first.Call(Kernel.SYS_getppid);
+        Assert.True(child.Submit(first));
+        Root.Run(birth);
+        Assert.Equal(Outcome.Done, child.Await(s_limit));
+        Assert.Equal(birth[clone], first[own]);
+        Assert.Equal(_zygote.Pid, first[parent]);
+        Assert.Equal(SIGKILL, child.End());
+    }
+
+    [Fact]
+    public void A_program_takes_the_place_of_a_sibling_and_its_status_comes_back()
+    {
+        RemoteTask child = _zygote.NewTask();
+        using Order exec = child.NewOrder();
+        int mask = exec.Call(Kernel.SYS_rt_sigprocmask, 2, exec.Put(BitConverter.GetBytes(0UL)), 0, 8);
+        int failed = exec.Call(Kernel.SYS_execve, exec.Put("/nonexistent"), 0, 0);
+        int execve = exec.Call(
+            Kernel.SYS_execve, exec.Put("/bin/sh"), exec.Put(["sh", "-c", "kill -0 $PPID && exit $N"]),
+            exec.Put(["N=7"]));
+        Assert.True(child.Submit(exec));
+        using Order birth = Root.NewOrder();
+        birth.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child));
+        Root.Run(birth);
+        Assert.Equal(Outcome.Gone, child.Await(s_limit));
+        Assert.Null(child.Parent);
+        Assert.Equal(0, exec[mask]);
+        Assert.Equal(-2, exec[failed]);
+        Assert.Equal(Instruction.NotRun, exec[execve]);
+        Assert.Equal(7 << 8, child.Wait(s_limit));
+    }
+
+    [Fact]
+    public void A_blocked_task_does_not_block_its_owner()
+    {
+        RemoteTask child = Root.Fork();
+        using Order wait = Root.NewOrder();
+        nint status = wait.Reserve(4);
+        int waited = wait.Call(Kernel.SYS_wait4, child.Pid, status, Kernel.__WALL, 0);
+        Assert.True(Root.Submit(wait));
+        Assert.Equal(Outcome.TimedOut, Root.Await(TimeSpan.FromMilliseconds(20)));
+        using Order exit = child.NewOrder();
+        exit.Call(Kernel.SYS_exit_group, 3);
+        child.Submit(exit);
+        Assert.Equal(Outcome.Done, Root.Await(s_limit));
+        Assert.Equal(child.Pid, wait[waited]);
+        Assert.Equal(3 << 8, Order.Int(status));
+    }
+
+    [Fact]
+    public void A_task_killed_at_work_is_noticed_at_once()
+    {
+        RemoteTask task = Root.Fork();
+        using Order order = task.NewOrder();
+        order.Call(Kernel.SYS_ppoll);
+        Assert.True(task.Submit(order));
+        using Timer killer = new(_ => Raw.Call(Kernel.SYS_kill, task.Pid, SIGKILL), null, 50, Timeout.Infinite);
+        long start = Stopwatch.GetTimestamp();
+        Assert.Equal(Outcome.Gone, task.Await(s_limit));
+        Assert.InRange(Stopwatch.GetElapsedTime(start).TotalMilliseconds, 0, 900);
+        Assert.Equal(SIGKILL, task.Wait(s_limit));
+    }
+
+    [Fact]
+    public void A_task_killed_when_idle_takes_no_order()
+    {
+        RemoteTask task = Root.Fork();
+        Root.Call(Kernel.SYS_kill, task.Pid, SIGKILL);
+        using Order order = task.NewOrder();
+        order.Call(Kernel.SYS_getpid);
+        Assert.True(SpinWait.SpinUntil(() => task.IsGone, s_limit));
+        Assert.False(task.Submit(order));
+        Assert.Throws<RemoteException>(() => task.Run(order));
+        Assert.Equal(SIGKILL, task.End());
+    }
+
+    [Fact]
+    public void A_chosen_pid_is_had_in_a_new_namespace()
+    {
+        RemoteTask init;
+        try
+        {
+            init = _zygote.NewPidNamespace();
+        }
+        catch (RemoteException e)
+        {
+            Assert.Skip(e.Message);
+            return;
+        }
+
+        Assert.Equal(1, init.Call(Kernel.SYS_getpid));
+        Assert.Equal(4242, CloneWithPid(init, 4242));
+        Assert.Equal(300, CloneWithPid(init, 300));
+    }
+
+    [Fact]
+    public void A_chosen_pid_is_had_without_privilege()
+    {
+        SkipUnlessRoot();
+        string said = ZygoteHelper.Run("set_tid", ["setpriv", "--reuid", "65534", "--clear-groups"]);
+        Assert.Equal("uid 65534 pid 4242", said);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Namespaces_nest_five_deep(bool users)
+    {
+        RemoteTask task = Root;
+        for (int depth = 1; depth <= 5; depth++)
+        {
+            try
+            {
+                task = task.NewPidNamespace(newUserNamespace: users);
+            }
+            catch (RemoteException e) when (depth == 1)
+            {
+                Assert.Skip(e.Message);
+            }
+
+            Assert.Equal(1, task.Call(Kernel.SYS_getpid));
+        }
+
+        // Privilege in a user namespace of its own reaches no further than the PID namespace made with it.
+        Assert.Equal(users ? -EPERM : 50, CloneWithPid(task, 50, 40, 30, 20, 10));
+        Assert.Equal(60, CloneWithPid(task, 60));
+    }
+
+    [Fact]
+    public void A_step_that_fails_is_named_with_its_errno()
+    {
+        RemoteException e = Assert.Throws<RemoteException>(() => Root.WriteFile("/proc/self/nonexistent", "x"));
+        Assert.Equal(2, e.Errno);
+        Assert.Equal("cannot open /proc/self/nonexistent: No such file or directory", e.Message);
+        e = Assert.Throws<RemoteException>(() => Root.WriteFile("/proc/self/uid_map", "0 0 1"));
+        Assert.Equal(EPERM, e.Errno);
+        Assert.Equal("cannot write /proc/self/uid_map: Operation not permitted", e.Message);
+    }
+
+    [Fact]
+    public void An_order_longer_than_a_chunk_runs()
+    {
+        using Order order = Root.NewOrder(kibibytes: 100);
+        int[] pids = new int[256];
+        for (int i = 0; i < pids.Length; i++)
+        {
+            pids[i] = order.Clone(0, Child.Exits());
+            order.Require(pids[i]);
+            order.Call(Kernel.SYS_wait4, order.Result(pids[i]), 0, Kernel.__WALL, 0);
+        }
+
+        Root.Run(order, s_limit);
+        Assert.All(pids, i => Assert.True(order[i] > 0 && order[i] == order[i + 1]));
+        Assert.Throws<InvalidOperationException>(() =>
+        {
+            for (int i = 0; i < 2000; i++)
+            {
+                order.Call(Kernel.SYS_getpid);
+            }
+        });
+    }
+
+    [Fact]
+    public void Dispose_leaves_nothing()
+    {
+        int[] pids;
+        using (Zygote zygote = Zygote.Start())
+        {
+            RemoteTask task = zygote.Root.Fork();
+            RemoteTask below = task.Fork();
+            pids = [zygote.Pid, task.Pid, below.Pid];
+            Assert.All(pids, pid => Assert.Equal(0, Raw.Call(Kernel.SYS_kill, pid, 0)));
+        }
+
+        Assert.All(pids, pid => Assert.Equal(-ESRCH, Raw.Call(Kernel.SYS_kill, pid, 0)));
+    }
+
+    [Fact]
+    public void Slots_come_back()
+    {
+        for (int i = 0; i < 3 * Arena.Slots; i++)
+        {
+            Assert.Equal(SIGKILL, Root.Fork().End());
+        }
+    }
+
+    [Fact]
+    public void All_die_with_the_owner()
+    {
+        using Process owner = ZygoteHelper.Start("live", []);
+        string line = owner.StandardOutput.ReadLine()!;
+        int[] pids = [.. line.Split(' ').Select(int.Parse)];
+        Assert.Equal(5, pids.Length);
+        Assert.All(pids, pid => Assert.True(IsRunning(pid), $"{pid} of {line}"));
+        owner.Kill();
+        owner.WaitForExit();
+        Assert.True(SpinWait.SpinUntil(() => !pids.Any(IsRunning), s_limit), line);
+    }
+
+    [Fact]
+    public void Starting_takes_one_pid()
+    {
+        SkipUnlessRoot();
+        string said = "";
+        for (int attempt = 0; attempt < 3 && said != "1"; attempt++)
+        {
+            said = ZygoteHelper.Run("pids", ["unshare", "--pid", "--fork", "--mount-proc"]);
+        }
+
+        Assert.Equal("1", said);
+    }
+
+    [Fact]
+    public void The_task_loop_calls_nothing_but_syscall()
+    {
+        string listing = Path.GetTempFileName();
+        string said = ZygoteHelper.Run(
+            "start", [], ("DOTNET_JitDisasm", "*TaskLoop:Start"), ("DOTNET_JitStdOutFile", listing));
+        string[] lines = File.ReadAllLines(listing);
+        File.Delete(listing);
+        Assert.Equal("True", said);
+        Assert.Contains(lines, line => line.Contains("FullOpts", StringComparison.Ordinal));
+        string[] calls = [.. lines.Where(l => l.Contains(" call ") || l.Contains(" bl") || l.Contains(" tail."))];
+        string[] targets = [.. calls.Select(l => l.Trim().Split(' ', StringSplitOptions.RemoveEmptyEntries)[^1])];
+
+        // The numbers of the syscalls may be fetched by calls before the clone, the first call of the register.
+        int clone = Array.FindIndex(calls, l => !l.Contains('['));
+        clone = Array.FindIndex(calls, clone + 1, l => !l.Contains('['));
+        Assert.True(calls.Length - clone > 10, string.Join('\n', calls));
+        Assert.Single(targets[clone..].Distinct());
+        Assert.DoesNotContain("[", targets[clone]);
+    }
+
+    [Fact]
+    public void It_starts_while_other_threads_collect()
+    {
+        using Turmoil turmoil = new(2);
+        for (int i = 0; i < 30; i++)
+        {
+            using Zygote zygote = Zygote.Start();
+            Assert.Equal(zygote.Pid, zygote.Root.Call(Kernel.SYS_getpid));
+        }
+    }
+
+    /// <summary>The PID of a child that <paramref name="task"/> makes with that set_tid, innermost first, or -errno.</summary>
+    internal static long CloneWithPid(RemoteTask task, params int[] pids)
+    {
+        using Order order = task.NewOrder();
+        int clone = order.Clone3(default, Child.Exits(), pids);
+        order.Require(clone);
+        order.Call(Kernel.SYS_wait4, order.Result(clone), 0, Kernel.__WALL, 0);
+        task.Run(order);
+        return order[clone];
+    }
+
+    // A zombie is not running: who inherited it has not come to reap it yet.
+    private static bool IsRunning(int pid)
+    {
+        try
+        {
+            string stat = File.ReadAllText($"/proc/{pid}/stat");
+            return stat[stat.LastIndexOf(')') + 2] is not ('Z' or 'X');
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    private static void SkipUnlessRoot() =>
+        Assert.SkipUnless(Raw.Call(Kernel.SYS_geteuid) == 0, "needs root, to change credentials or make a namespace");
+}

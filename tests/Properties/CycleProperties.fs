@@ -1,0 +1,347 @@
+/// Predicting numbers, and the way to a last PID by consuming them.
+module SetNsLastPid.Tests.Properties.CycleProperties
+
+open FsCheck.FSharp
+open Xunit
+open SetNsLastPid
+open SetNsLastPid.Verify
+
+/// What decides about numbers to come, as a value, so that tests can put a wrong one in its place.
+type Plan =
+    {
+        TryNext: PidNamespace -> int voption
+        Predict: int -> PidNamespace -> int list
+        Reach: int -> PidNamespace -> Reach
+        Next: int -> int -> PidNamespace -> CycleStep
+    }
+
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module Plan =
+    let model: Plan =
+        {
+            TryNext = PidNamespace.tryNext
+            Predict = PidNamespace.predict
+            Reach = Cycle.reach PidSet.empty
+            Next = fun near -> Cycle.next near PidSet.empty
+        }
+
+let nextAgrees: Law<Plan> =
+    Law.create Inputs.spaces (fun plan space ->
+        let expected =
+            match Reference.next (Reference.ofSpace space) with
+            | -1 -> ValueNone
+            | n -> ValueSome n
+
+        Law.same "next" expected (plan.TryNext(Space.toModel space)))
+
+[<Fact>]
+let ``the next number agrees with the reference`` () = Law.check Plan.model nextAgrees
+
+let private predictions =
+    Inputs.pairs Inputs.spaces (fun _ -> Gen.frequency [ 3, Gen.choose (0, 12); 1, Gen.choose (0, 400) ]) Shrink.number
+
+let predictIsIteratedAllocation: Law<Plan> =
+    Law.create predictions (fun plan (space, count) ->
+        // A namespace without an init gets one by the first allocation, and the dead refuse.
+        let ns =
+            { Space.toModel space with
+                Life = Life.Alive
+            }
+
+        let rec allocate count stack =
+            match
+                (if count > 0 then
+                     PidStack.allocate KernelRules.newest [] stack
+                 else
+                     struct (Allocation.Given [], stack))
+            with
+            | struct (Allocation.Given [ pid ], after) -> pid :: allocate (count - 1) after
+            | _ -> []
+
+        Law.same "numbers" (allocate count [ ns ]) (plan.Predict count ns))
+
+[<Fact>]
+let ``a prediction is what allocating gives`` () =
+    Law.check Plan.model predictIsIteratedAllocation
+
+// Targets where the answers change, with a space whose numbers the reference can walk through.
+let private targets =
+    let small = Arb.filter (fun (space: Space) -> space.PidMax <= 2000) Inputs.spaces
+
+    let target (space: Space) =
+        Gen.frequency
+            [
+                4, Gen.elements [ 0; 1; 298; 299; 300; 301; space.PidMax - 2; space.PidMax - 1 ]
+                1,
+                Gen.elements
+                    [
+                        -1
+                        space.PidMax
+                        space.PidMax + 1
+                        System.Int32.MaxValue
+                        System.Int32.MinValue
+                    ]
+                4, Gen.choose (0, space.PidMax - 1)
+                3, Gen.choose (300, space.PidMax - 1)
+                3, Gen.choose (-3, 3) |> Gen.map (fun n -> space.Cursor + n)
+                if not space.Held.IsEmpty then
+                    3,
+                    Gen.elements (
+                        space.Held
+                        |> List.collect (fun (first, last) -> [ first - 1; first; last; last + 1 ])
+                    )
+            ]
+
+    Inputs.pairs small target Shrink.number
+
+let private goalOf target (space: Space) =
+    Reference.next (Reference.ofSpace { space with Cursor = target + 1 })
+
+// The way by trial: numbers are consumed until the next process would get what follows the target.
+let private walk target (space: Space) =
+    let level = Reference.ofSpace space
+
+    if target < 0 || target >= space.PidMax then
+        Reach.Never Obstacle.OutOfRange
+    elif space.Cursor = target + 1 then
+        Reach.After 0
+    else
+        let goal = goalOf target space
+
+        if goal < 0 || Reference.next level < 0 then
+            Reach.Never Obstacle.NoneFree
+        else
+            match Reference.consumeUntil (fun level -> Reference.next level = goal) level with
+            | struct (count, true) -> Reach.After count
+            | struct (_, false) -> Reach.Never Obstacle.BelowReserved
+
+let reachIsTheExactNumber: Law<Plan> =
+    Law.create targets (fun plan (space, target) ->
+        Law.same $"reach of %d{target}" (walk target space) (plan.Reach target (Space.toModel space)))
+
+[<Fact>]
+let ``reach is the exact number of allocations or the reason why there is none`` () =
+    Law.check Plan.model reachIsTheExactNumber
+
+let private consume count (space: Space) =
+    let level = Reference.ofSpace space
+
+    for _ in 1..count do
+        match Reference.next level with
+        | -1 -> Law.broken "consuming where nothing is free"
+        | n -> level.C <- n + 1
+
+    { space with Cursor = level.C }
+
+let private landings =
+    Inputs.pairs targets (fun _ -> Gen.elements [ 0; 1; 2; 8; 64 ]) (fun near -> Shrink.number near)
+
+let planLandsExactly: Law<Plan> =
+    Law.create landings (fun plan ((space, target), near) ->
+        let rec go steps (space: Space) =
+            let left = walk target space
+
+            match plan.Next near target (Space.toModel space), left with
+            | CycleStep.Landed, Reach.After 0 -> steps
+            | CycleStep.Hopeless why, Reach.Never obstacle ->
+                Law.same "why" obstacle why
+                steps
+            | CycleStep.Consume count, Reach.After left ->
+                Law.holds $"1 <= %d{count} <= %d{left}" (count >= 1 && count <= left)
+
+                if left <= near then
+                    Law.same "near the target" 1 count
+
+                Law.holds $"%d{count} leaves half of %d{left} for others" (left = 1 || count <= (left + 1) / 2)
+                Law.holds "in few steps" (steps < near + 40)
+                go (steps + 1) (consume count space)
+            | step, left ->
+                Law.broken $"%A{step} with %A{left} to go"
+                steps
+
+        go 0 space |> ignore)
+
+[<Fact>]
+let ``the plan lands exactly and never passes the target`` () = Law.check Plan.model planLandsExactly
+
+// What others do between two looks: so many numbers, which they keep or give back.
+let private crowds =
+    let foreign =
+        Gen.zip (Gen.frequency [ 2, Gen.choose (0, 3); 1, Gen.choose (0, 60) ]) (Gen.elements [ true; false ])
+
+    Inputs.pairs landings (fun _ -> Gen.choose (0, 12) |> Gen.bind (fun n -> Gen.listOfLength n foreign)) (fun turns ->
+        seq { for i in 0 .. turns.Length - 1 -> List.removeAt i turns })
+
+let landsAmongOthers: Law<Plan> =
+    Law.create crowds (fun plan (((space, target), near), turns) ->
+        let disturb (count, keeps) (level: Level) =
+            for _ in 1..count do
+                match Reference.next level with
+                | -1 -> ()
+                | n ->
+                    level.C <- n + 1
+
+                    if keeps then
+                        level.Used.Add n |> ignore
+
+        let rec go steps turns (space: Space) =
+            match plan.Next near target (Space.toModel space) with
+            | CycleStep.Landed ->
+                let next = Reference.next (Reference.ofSpace space)
+                Law.same "next after landing" (goalOf target space) next
+            | CycleStep.Hopeless why -> Law.same "why" (walk target space) (Reach.Never why)
+            | CycleStep.Consume count ->
+                Law.holds "in few steps" (steps < (near + 40) * (turns |> List.length |> (+) 14))
+                let after = Reference.ofSpace (consume count space)
+
+                match turns with
+                | turn :: later ->
+                    disturb turn after
+                    go (steps + 1) later (Reference.toSpace after)
+                | [] -> go (steps + 1) [] (Reference.toSpace after)
+
+        go 0 turns space)
+
+[<Fact>]
+let ``among others the plan lands after a lap or says why not`` () = Law.check Plan.model landsAmongOthers
+
+/// Plans that are wrong on purpose.
+let wrongPlans: (string * Plan) list =
+    let plan = Plan.model
+
+    let reaching change =
+        let reach target ns =
+            match Cycle.reach PidSet.empty target ns with
+            | Reach.After n when n > 0 -> Reach.After(change target n ns)
+            | other -> other
+
+        let next near target ns =
+            match reach target ns with
+            | Reach.Never obstacle -> CycleStep.Hopeless obstacle
+            | Reach.After 0 -> CycleStep.Landed
+            | Reach.After n when n <= near -> CycleStep.Consume 1
+            | Reach.After n -> CycleStep.Consume(max 1 (n / 2))
+
+        { plan with Reach = reach; Next = next }
+
+    let stepping change =
+        { plan with
+            Next =
+                fun near target ns ->
+                    match Cycle.reach PidSet.empty target ns, Cycle.next near PidSet.empty target ns with
+                    | Reach.After n, CycleStep.Consume count -> CycleStep.Consume(change near n count)
+                    | _, step -> step
+        }
+
+    // As if the numbers in use, the lap or the reserve were not there.
+    let blind see =
+        { plan with
+            Reach = fun target ns -> Cycle.reach PidSet.empty target (see target ns)
+            Next = fun near target ns -> Cycle.next near PidSet.empty target (see target ns)
+        }
+
+    [
+        "one allocation too many", reaching (fun _ n _ -> n + 1)
+        "one allocation too few", reaching (fun _ n _ -> n - 1)
+        "numbers in use count as steps", blind (fun _ ns -> { ns with InUse = PidSet.empty })
+        "the difference of the numbers",
+        reaching (fun target n ns -> if target >= ns.Cursor then target - ns.Cursor + 1 else n)
+        "a lap without the numbers in use",
+        reaching (fun target n ns ->
+            if target >= ns.Cursor then
+                n
+            else
+                ns.PidMax - ns.Cursor + target - 300 + 1)
+        "all at once", stepping (fun _ n _ -> n)
+        "past the target", stepping (fun near n count -> if n > near then n + 1 else count)
+        "past the target from near", stepping (fun near n count -> if n <= near then 2 else count)
+        "nothing at a distance of one", stepping (fun _ n count -> if n = 1 then 0 else count)
+        "bursts close to the target", stepping (fun _ n _ -> max 1 (n / 2))
+        "single steps only", stepping (fun _ _ _ -> 1)
+        "gives up behind the target",
+        { plan with
+            Reach =
+                fun target ns ->
+                    if target < ns.Cursor - 1 then
+                        Reach.Never Obstacle.BelowReserved
+                    else
+                        Cycle.reach PidSet.empty target ns
+        }
+        "hopes for numbers below 300",
+        { plan with
+            Reach =
+                fun target ns ->
+                    match Cycle.reach PidSet.empty target ns with
+                    | Reach.Never Obstacle.BelowReserved -> Reach.After(ns.PidMax - ns.Cursor + target)
+                    | other -> other
+        }
+        "never below 300",
+        { plan with
+            Reach =
+                fun target ns ->
+                    if target < 299 then
+                        Reach.Never Obstacle.BelowReserved
+                    else
+                        Cycle.reach PidSet.empty target ns
+        }
+        "takes pid_max for reachable",
+        { plan with
+            Reach =
+                fun target ns ->
+                    if target = ns.PidMax then
+                        Cycle.reach PidSet.empty (target - 1) ns
+                    else
+                        Cycle.reach PidSet.empty target ns
+        }
+        "lands on the very number only",
+        { plan with
+            Next =
+                fun near target ns ->
+                    match Cycle.next near PidSet.empty target ns with
+                    | CycleStep.Landed when PidNamespace.lastPid ns <> target -> CycleStep.Consume 1
+                    | other -> other
+        }
+        "lands one early",
+        { plan with
+            Next =
+                fun near target ns ->
+                    match Cycle.reach PidSet.empty target ns with
+                    | Reach.After 1 -> CycleStep.Landed
+                    | _ -> Cycle.next near PidSet.empty target ns
+        }
+        "next ignores the reserve",
+        { plan with
+            TryNext =
+                fun ns ->
+                    match PidNamespace.tryNext ns with
+                    | ValueSome n when n < ns.Cursor -> PidSet.tryFirstFree 1 ns.PidMax ns.InUse
+                    | other -> other
+        }
+        "next does not wrap",
+        { plan with
+            TryNext = fun ns -> PidSet.tryFirstFree (max 1 ns.Cursor) ns.PidMax ns.InUse
+        }
+        "predicts one too few",
+        { plan with
+            Predict = fun count ns -> PidNamespace.predict (count - 1) ns
+        }
+        "predicts the same again",
+        { plan with
+            Predict =
+                fun count ns ->
+                    match PidNamespace.tryNext ns with
+                    | ValueSome n -> List.replicate count n
+                    | ValueNone -> []
+        }
+        "predicts without holding what it gave",
+        { plan with
+            Predict =
+                fun count ns ->
+                    let rec go count ns =
+                        match if count > 0 then PidNamespace.tryNext ns else ValueNone with
+                        | ValueSome n -> n :: go (count - 1) (PidNamespace.withLastPid n ns)
+                        | ValueNone -> []
+
+                    go count ns
+        }
+    ]
