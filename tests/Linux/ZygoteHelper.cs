@@ -90,7 +90,9 @@ internal static class ZygoteHelper
         Order wait = below.NewOrder();
         wait.Call(Kernel.SYS_ppoll);
         below.Submit(wait);
-        int insideOuter = init.Pid + 1;
+
+        // Its number out here, which may be any.
+        string insideOuter = File.ReadAllText($"/proc/{init.Pid}/task/{init.Pid}/children").Trim();
         Console.WriteLine($"{zygote.Pid} {task.Pid} {below.Pid} {init.Pid} {insideOuter}");
         GC.KeepAlive(inside);
         Thread.Sleep(60_000);
