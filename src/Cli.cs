@@ -31,6 +31,8 @@ internal static class Cli
                 Command.Bench bench => Bench.Run(bench.Options),
                 Command.Spawn spawn => Spawn.Run(spawn.Options),
                 Command.Who who => Who.Run(who.Options),
+                Command.Map map => Map.Run(map.Options),
+                Command.Doctor doctor => Doctor.Run(doctor.Options),
                 Command.Predict predict => Predict.Run(predict.Options),
                 Command.Help help => Output.Print("help", help.Text),
                 Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),

@@ -4,296 +4,6 @@ open System
 open System.Globalization
 open Argu
 
-/// How `nslp set` makes a number the last PID.
-[<RequireQualifiedAccess>]
-type SetMethod =
-    /// Write where that is allowed, else cycle.
-    | Auto = 0
-    /// Write /proc/sys/kernel/ns_last_pid.
-    | Write = 1
-    /// Consume PIDs until the wanted one is the last.
-    | Cycle = 2
-
-/// How `nslp spawn` gives a process its PID.
-[<RequireQualifiedAccess>]
-type SpawnMethod =
-    /// The first of the others that works here.
-    | Auto = 0
-    /// clone3 with set_tid: exact.
-    | Clone3 = 1
-    /// Write ns_last_pid, then clone.
-    | Write = 2
-    /// Consume PIDs until the wanted one is next, then clone.
-    | Cycle = 3
-
-/// What `nslp get` was asked for.
-type GetOptions =
-    {
-        /// The process in whose PID namespace to look, 0 for the caller's own.
-        Target: int
-        /// One JSON object instead of the bare number.
-        Json: bool
-    }
-
-/// What `nslp set` was asked for.
-type SetOptions =
-    {
-        /// The number to become the last PID; 0 or more.
-        Pid: int
-        /// How.
-        Method: SetMethod
-        /// Seconds after which to give up, above 0; infinite when not given.
-        Timeout: float
-        /// The process in whose PID namespace to act, 0 for the caller's own.
-        Target: int
-        /// The name of the only way of consuming a PID to try, or null for the first that works.
-        Flavour: string | null
-        /// The socket of the server that is to do it, or null for this process itself.
-        Server: string | null
-        /// Say on stderr what was done.
-        Verbose: bool
-        /// Say on stdout what was done, as one JSON object.
-        Json: bool
-    }
-
-/// What `nslp verify` was asked for.
-type VerifyOptions =
-    {
-        /// How many runs; 1 or more.
-        Runs: int
-        /// How many operations a run has; 1 or more.
-        Steps: int
-        /// What the runs are drawn from; any when not given.
-        Seed: Nullable<uint64>
-        /// A file of operations to run instead, or null.
-        Replay: string | null
-        /// Say on stdout what came of it, as one JSON object.
-        Json: bool
-    }
-
-/// What `nslp serve` was asked for.
-type ServeOptions =
-    {
-        /// The path of the socket, or null for the one that systemd passes on.
-        Socket: string | null
-        /// How requests are carried out.
-        Method: SetMethod
-        /// The permissions of the socket, 0 to 0o777; -1 when not given.
-        Mode: int
-        /// The group of the socket, by name or number, or null when not given.
-        Group: string | null
-        /// The users to serve, by name or number; empty for all that may write to the socket.
-        AllowUsers: string[]
-        /// Seconds after which to give up on one request, above 0; infinite when not given.
-        Timeout: float
-        /// Say on stderr of each request what was done.
-        Verbose: bool
-    }
-
-/// What `nslp bench` was asked for.
-type BenchOptions =
-    {
-        /// How many seconds it may take, above 0; the start and the end of it come on top.
-        Seconds: float
-        /// Say on stdout what came of it, as one JSON object.
-        Json: bool
-    }
-
-/// What `nslp spawn` was asked for.
-type SpawnOptions =
-    {
-        /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
-        Pids: int list
-        /// How.
-        Method: SpawnMethod
-        /// Seconds after which to give up, above 0.
-        Timeout: float
-        /// The process in whose PID namespace to start the command, 0 for the caller's own.
-        Target: int
-        /// Start it in a new PID namespace.
-        NewPidns: bool
-        /// With a new user namespace around that, make the user root in it.
-        MapRoot: bool
-        /// Print the PID and return when the command runs.
-        Detach: bool
-        /// Say on stderr what was done.
-        Verbose: bool
-        /// The command and its arguments, 1 or more. Bytes that are not UTF-8 are lost here.
-        Command: string list
-    }
-
-/// What `nslp who` was asked for.
-type WhoOptions =
-    {
-        /// First and last numbers, both included; at least one pair, none with the last before the first.
-        Ranges: struct (int * int) list
-        /// The process in whose PID namespace to look, 0 for the caller's own.
-        Target: int
-        /// One JSON object instead of lines.
-        Json: bool
-    }
-
-/// What `nslp predict` was asked for.
-type PredictOptions =
-    {
-        /// How many PIDs, 1 or more.
-        Count: int
-        /// The process in whose PID namespace to look, 0 for the caller's own.
-        Target: int
-        /// One JSON object instead of lines.
-        Json: bool
-    }
-
-/// One call of nslp, understood.
-[<RequireQualifiedAccess>]
-type Command =
-    /// `nslp get`.
-    | Get of Options: GetOptions
-    /// `nslp set PID`.
-    | Set of Options: SetOptions
-    /// `nslp verify`.
-    | Verify of Options: VerifyOptions
-    /// `nslp serve SOCKET`.
-    | Serve of Options: ServeOptions
-    /// `nslp bench`.
-    | Bench of Options: BenchOptions
-    /// `nslp spawn PID... -- COMMAND`.
-    | Spawn of Options: SpawnOptions
-    /// `nslp who PID...`.
-    | Who of Options: WhoOptions
-    /// `nslp predict`.
-    | Predict of Options: PredictOptions
-    /// A text to print on stdout, asked for with `--help`.
-    | Help of Text: string
-    /// `nslp --version`.
-    | Version
-    /// Wrong usage: what is wrong, for the command of that name (empty: for nslp itself).
-    | Wrong of Name: string * Message: string
-
-type internal GetArguments =
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Target _ -> "look in the PID namespace of that process"
-            | Json -> "print one JSON object"
-
-type internal SetArguments =
-    | [<MainCommand>] Pid of PID: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | [<EqualsAssignmentOrSpaced>] Flavour of NAME: string
-    | [<EqualsAssignmentOrSpaced>] Server of SOCKET: string
-    | [<AltCommandLine("-v")>] Verbose
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Pid _ -> "the number to become the last PID: the next process gets the first free one above it"
-            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
-            | Timeout _ -> "give up after that time; without it cycling gives up after ten laps"
-            | Target _ -> "act in the PID namespace of that process"
-            | Flavour _ -> "consume PIDs only in this way, by its name in 'nslp set -v'"
-            | Server _ -> "let the server on that socket do it, in its PID namespace"
-            | Verbose -> "say on stderr what was done"
-            | Json -> "say on stdout what was done, as one JSON object"
-
-type internal VerifyArguments =
-    | [<EqualsAssignmentOrSpaced>] Runs of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Steps of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Seed of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Replay of FILE: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Runs _ -> "make so many runs, each in a PID namespace of its own (500)"
-            | Steps _ -> "of so many operations each (50)"
-            | Seed _ -> "draw the operations from this number, which is said after each run with another one"
-            | Replay _ -> "run the operations of that file instead, which is written when model and kernel differ"
-            | Json -> "say on stdout what came of it, as one JSON object"
-
-type internal BenchArguments =
-    | [<EqualsAssignmentOrSpaced>] Seconds of SECONDS: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Seconds _ -> "take so long (10)"
-            | Json -> "print one JSON object"
-
-type internal ServeArguments =
-    | [<MainCommand>] Socket of SOCKET: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
-    | [<EqualsAssignmentOrSpaced>] Mode of MODE: string
-    | [<EqualsAssignmentOrSpaced>] Group of GROUP: string
-    | [<EqualsAssignmentOrSpaced>] Allow_User of USER: string
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<AltCommandLine("-v")>] Verbose
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Socket _ -> "the path of the unix datagram socket to make; left out, the socket that systemd passes on"
-            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
-            | Mode _ -> "the permissions of the socket, octal; without it 0600"
-            | Group _ -> "the group of the socket"
-            | Allow_User _ -> "serve only this user, and others given likewise"
-            | Timeout _ -> "give up on a request after that time; without it cycling gives up after ten laps"
-            | Verbose -> "say on stderr of each request what was done"
-
-type internal SpawnArguments =
-    | [<MainCommand>] Pids of PIDS: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SpawnMethod
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | [<CustomCommandLine("--new-pidns")>] New_Pidns
-    | [<CustomCommandLine("--map-root")>] Map_Root
-    | Detach
-    | [<AltCommandLine("-v")>] Verbose
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Pids _ -> "the PID; several, joined by commas, are those in nested namespaces, the innermost first"
-            | Method _ -> "choose the PID in clone3, write ns_last_pid, consume PIDs, or the first that works here"
-            | Timeout _ -> "give up after that time (10)"
-            | Target _ -> "start the command in the PID namespace of that process"
-            | New_Pidns -> "start it in a new PID namespace, which ends with the command"
-            | Map_Root -> "with --new-pidns: be root in there, in a user namespace made for it"
-            | Detach -> "print the PID and return when the command runs"
-            | Verbose -> "say on stderr what was done"
-
-type internal WhoArguments =
-    | [<MainCommand>] Pid of NUMBER: string list
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Pid _ -> "a number, or a range such as 1000-1010"
-            | Target _ -> "look in the PID namespace of that process"
-            | Json -> "print one JSON object"
-
-type internal PredictArguments =
-    | [<MainCommand>] Count of N: string list
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Count _ -> "how many PIDs (1)"
-            | Target _ -> "look in the PID namespace of that process"
-            | Json -> "print one JSON object"
-
 /// argv, understood.
 [<RequireQualifiedAccess>]
 module CommandLine =
@@ -543,6 +253,41 @@ module CommandLine =
                 Json = results.Contains PredictArguments.Json
             }
 
+    let private doctor (results: ParseResults<DoctorArguments>) =
+        Command.Doctor
+            {
+                Json = results.Contains DoctorArguments.Json
+            }
+
+    let private map (results: ParseResults<MapArguments>) =
+        let pid =
+            match results.GetResult(MapArguments.Pid, []) |> atMostOne "PID" with
+            | Some text -> digits "PID" text
+            | None -> -1
+
+        let outputs =
+            [
+                "--watch", results.Contains MapArguments.Watch
+                "--svg", results.Contains MapArguments.Svg
+                "--json", results.Contains MapArguments.Json
+            ]
+
+        match List.filter snd outputs with
+        | (first, _) :: (second, _) :: _ -> misuse $"%s{first} and %s{second} exclude each other"
+        | _ -> ()
+
+        if pid >= Limits.PidMax then
+            misuse $"PID '%d{pid}': PIDs end at %d{Limits.PidMax - 1}"
+
+        Command.Map
+            {
+                Pid = pid
+                Target = target (results.TryGetResult MapArguments.Target)
+                Watch = results.Contains MapArguments.Watch
+                Svg = Option.toObj (results.TryGetResult MapArguments.Svg)
+                Json = results.Contains MapArguments.Json
+            }
+
     let private run<'T when 'T :> IArgParserTemplate> name (example: string) (read: ParseResults<'T> -> Command) argv =
         // Without a width Argu asks System.Console for the terminal's, which makes a thread and writes to the terminal.
         let parser =
@@ -571,6 +316,8 @@ module CommandLine =
                         .Replace("<NUMBER>...", "<PID>      ")
                         .Replace("[<N>...]", "[<N>]")
                         .Replace("<N>...", "<N>   ")
+                        .Replace("[<PLACE>...]", "[<PID>]")
+                        .Replace("<PLACE>...", "<PID>     ")
 
                 Command.Help(usage + $"\nEXAMPLE:\n\n    %s{example}\n")
             else
@@ -636,6 +383,16 @@ module CommandLine =
                 Name = "predict"
                 Summary = "print the PIDs that the next processes get"
                 Parse = run "predict" "nslp predict 3" predict
+            }
+            {
+                Name = "map"
+                Summary = "draw the PID space: what is in use, the cursor, the way to a PID"
+                Parse = run "map" "nslp map 4242 --svg map.svg" map
+            }
+            {
+                Name = "doctor"
+                Summary = "say which methods work here, and what would make the others work"
+                Parse = run "doctor" "nslp doctor" doctor
             }
         ]
 

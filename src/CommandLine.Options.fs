@@ -1,0 +1,195 @@
+namespace SetNsLastPid
+
+open System
+
+/// How `nslp set` makes a number the last PID.
+[<RequireQualifiedAccess>]
+type SetMethod =
+    /// Write where that is allowed, else cycle.
+    | Auto = 0
+    /// Write /proc/sys/kernel/ns_last_pid.
+    | Write = 1
+    /// Consume PIDs until the wanted one is the last.
+    | Cycle = 2
+
+/// How `nslp spawn` gives a process its PID.
+[<RequireQualifiedAccess>]
+type SpawnMethod =
+    /// The first of the others that works here.
+    | Auto = 0
+    /// clone3 with set_tid: exact.
+    | Clone3 = 1
+    /// Write ns_last_pid, then clone.
+    | Write = 2
+    /// Consume PIDs until the wanted one is next, then clone.
+    | Cycle = 3
+
+/// What `nslp get` was asked for.
+type GetOptions =
+    {
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of the bare number.
+        Json: bool
+    }
+
+/// What `nslp set` was asked for.
+type SetOptions =
+    {
+        /// The number to become the last PID; 0 or more.
+        Pid: int
+        /// How.
+        Method: SetMethod
+        /// Seconds after which to give up, above 0; infinite when not given.
+        Timeout: float
+        /// The process in whose PID namespace to act, 0 for the caller's own.
+        Target: int
+        /// The name of the only way of consuming a PID to try, or null for the first that works.
+        Flavour: string | null
+        /// The socket of the server that is to do it, or null for this process itself.
+        Server: string | null
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// Say on stdout what was done, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp verify` was asked for.
+type VerifyOptions =
+    {
+        /// How many runs; 1 or more.
+        Runs: int
+        /// How many operations a run has; 1 or more.
+        Steps: int
+        /// What the runs are drawn from; any when not given.
+        Seed: Nullable<uint64>
+        /// A file of operations to run instead, or null.
+        Replay: string | null
+        /// Say on stdout what came of it, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp serve` was asked for.
+type ServeOptions =
+    {
+        /// The path of the socket, or null for the one that systemd passes on.
+        Socket: string | null
+        /// How requests are carried out.
+        Method: SetMethod
+        /// The permissions of the socket, 0 to 0o777; -1 when not given.
+        Mode: int
+        /// The group of the socket, by name or number, or null when not given.
+        Group: string | null
+        /// The users to serve, by name or number; empty for all that may write to the socket.
+        AllowUsers: string[]
+        /// Seconds after which to give up on one request, above 0; infinite when not given.
+        Timeout: float
+        /// Say on stderr of each request what was done.
+        Verbose: bool
+    }
+
+/// What `nslp bench` was asked for.
+type BenchOptions =
+    {
+        /// How many seconds it may take, above 0; the start and the end of it come on top.
+        Seconds: float
+        /// Say on stdout what came of it, as one JSON object.
+        Json: bool
+    }
+
+/// What `nslp spawn` was asked for.
+type SpawnOptions =
+    {
+        /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
+        Pids: int list
+        /// How.
+        Method: SpawnMethod
+        /// Seconds after which to give up, above 0.
+        Timeout: float
+        /// The process in whose PID namespace to start the command, 0 for the caller's own.
+        Target: int
+        /// Start it in a new PID namespace.
+        NewPidns: bool
+        /// With a new user namespace around that, make the user root in it.
+        MapRoot: bool
+        /// Print the PID and return when the command runs.
+        Detach: bool
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command and its arguments, 1 or more. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
+/// What `nslp who` was asked for.
+type WhoOptions =
+    {
+        /// First and last numbers, both included; at least one pair, none with the last before the first.
+        Ranges: struct (int * int) list
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// What `nslp predict` was asked for.
+type PredictOptions =
+    {
+        /// How many PIDs, 1 or more.
+        Count: int
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// What `nslp doctor` was asked for.
+type DoctorOptions =
+    {
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// What `nslp map` was asked for.
+type MapOptions =
+    {
+        /// The number to show the place of; -1 when not given.
+        Pid: int
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// Draw it over and over on the terminal.
+        Watch: bool
+        /// The new file to write an SVG picture to, "-" for stdout, or null for the terminal's picture.
+        Svg: string | null
+        /// One JSON object instead of a picture.
+        Json: bool
+    }
+
+/// One call of nslp, understood.
+[<RequireQualifiedAccess>]
+type Command =
+    /// `nslp get`.
+    | Get of Options: GetOptions
+    /// `nslp set PID`.
+    | Set of Options: SetOptions
+    /// `nslp verify`.
+    | Verify of Options: VerifyOptions
+    /// `nslp serve SOCKET`.
+    | Serve of Options: ServeOptions
+    /// `nslp bench`.
+    | Bench of Options: BenchOptions
+    /// `nslp spawn PID... -- COMMAND`.
+    | Spawn of Options: SpawnOptions
+    /// `nslp who PID...`.
+    | Who of Options: WhoOptions
+    /// `nslp predict`.
+    | Predict of Options: PredictOptions
+    /// `nslp doctor`.
+    | Doctor of Options: DoctorOptions
+    /// `nslp map`.
+    | Map of Options: MapOptions
+    /// A text to print on stdout, asked for with `--help`.
+    | Help of Text: string
+    /// `nslp --version`.
+    | Version
+    /// Wrong usage: what is wrong, for the command of that name (empty: for nslp itself).
+    | Wrong of Name: string * Message: string
