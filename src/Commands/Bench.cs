@@ -49,22 +49,25 @@ internal static class Bench
         }
 
         List<BenchResult> results = [];
+        using ProgressLine progress = new(Name);
+        long begin = Stopwatch.GetTimestamp();
         // Before anything that makes a thread: the zygote is best the child of a process with one.
         using (Zygote zygote = Zygote.Start())
         {
-            BenchMeter processes = new();
+            BenchMeter processes = new(Show);
             BenchWays.AddProcesses(processes, zygote, pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 
-        BenchMeter files = new();
+        BenchMeter files = new(Show);
         BenchWays.AddLastPid(files, isOwn);
         results.AddRange(files.Run(options.Seconds * OtherShare));
 
-        BenchMeter consuming = new();
+        BenchMeter consuming = new(Show);
         BenchWays.AddConsuming(consuming, lastPid!, ThreadCounts());
         results.AddRange(consuming.Run(options.Seconds * ConsumingShare));
 
+        progress.Hide();
         using OwnPidSpace space = new();
         error = space.PrepareToConsume(null);
         int from = Math.Max(space.ReadLastPid(), 0);
@@ -74,6 +77,14 @@ internal static class Bench
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         BenchLap? lap = end == LandingEnd.Landed ? new(space.Flavour, landing, seconds) : null;
         return Output.Print(Name, options.Json ? BenchText.ToJson(results, lap, isOwn) : BenchText.ToText(results, lap, isOwn));
+
+        void Show(BenchResult next)
+        {
+            double percent = 100 * Stopwatch.GetElapsedTime(begin).TotalSeconds / options.Seconds;
+            progress.Show(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{Math.Min(percent, 99):F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}"));
+        }
     }
 
     // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.

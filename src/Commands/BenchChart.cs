@@ -3,16 +3,17 @@ using System.Text;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>The results of <c>nslp bench</c> as bars, in no more than 80 columns.</summary>
-/// <param name="isUnicode">Whether eighths of a block can be shown; else the bars are of '#'.</param>
-/// <param name="isColoured">Whether the fastest of each group is to stand out by colour.</param>
-internal sealed class BenchChart(bool isUnicode, bool isColoured)
+/// <summary>The results of <c>nslp bench</c> as bars, the fastest of each group in colour.</summary>
+/// <param name="look">Of what they are shown on; without Unicode the bars are of '#'.</param>
+internal sealed class BenchChart(Look look)
 {
     private const int NameWidth = 28;
-    private const int BarWidth = 20;
-    private const string Green = "\e[32m";
-    private const string Plain = "\e[0m";
+    private const int OtherWidth = NameWidth + 32;
+    private const int ShortestBar = 20;
+    private const int LongestBar = 80;
     private const string Eighths = " ▏▎▍▌▋▊▉";
+
+    private readonly int _barWidth = Math.Clamp(look.Columns - OtherWidth, ShortestBar, LongestBar);
 
     /// <summary>The whole text.</summary>
     /// <param name="heading">What stands above all.</param>
@@ -49,11 +50,9 @@ internal sealed class BenchChart(bool isUnicode, bool isColoured)
             }
 
             string threads = result.Threads == 0 ? "" : result.Threads.ToString(CultureInfo.InvariantCulture);
-            bool standsOut = isColoured && result.PerSecond == fastest;
+            string bar = Bar(result.PerSecond / fastest).PadRight(_barWidth);
             text.Append(CultureInfo.InvariantCulture, $"{threads,4} ")
-                .Append(standsOut ? Green : "")
-                .Append(Bar(result.PerSecond / fastest).PadRight(BarWidth))
-                .Append(standsOut ? Plain : "")
+                .Append(result.PerSecond == fastest ? look.Paint(Colour.Green, bar) : bar)
                 .Append(CultureInfo.InvariantCulture, $"{result.PerSecond,9:F0}/s")
                 .Append(CultureInfo.InvariantCulture, $"{result.PerSecond / slowest,7:F1}x")
                 .Append(CultureInfo.InvariantCulture, $"{100 * result.PerSecond / fastest,5:F0}%\n");
@@ -62,8 +61,8 @@ internal sealed class BenchChart(bool isUnicode, bool isColoured)
 
     private string Bar(double part)
     {
-        int eighths = Math.Max((int)Math.Round(part * BarWidth * 8), 1);
-        if (!isUnicode)
+        int eighths = Math.Max((int)Math.Round(part * _barWidth * 8), 1);
+        if (!look.IsUnicode)
         {
             return new string('#', Math.Max((eighths + 4) / 8, 1));
         }

@@ -6,7 +6,8 @@ namespace SetNsLastPid.Commands;
 /// Measures things that are to be compared: all of them in each of several rounds, so that what else the machine does
 /// meanwhile meets all alike.
 /// </summary>
-internal sealed class BenchMeter
+/// <param name="progress">Is told what comes next.</param>
+internal sealed class BenchMeter(Action<BenchResult> progress)
 {
     private const int Rounds = 3;
 
@@ -31,6 +32,7 @@ internal sealed class BenchMeter
         {
             foreach (Entry entry in _entries)
             {
+                progress(entry.Result);
                 entry.Measure(slice);
             }
         }

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
@@ -10,7 +9,7 @@ internal static class BenchText
     /// <summary>For people.</summary>
     internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn)
     {
-        BenchChart chart = new(IsUnicode(), isColoured: Kernel.IsTerminal(1) && Variable("NO_COLOR") == "");
+        BenchChart chart = new(Look.Of(1));
         string where = isOwn ? "a PID namespace of its own" : "the caller's PID namespace";
         string text = chart.Draw(
             $"{Environment.ProcessorCount} cores, in {where}.\nx: against the slowest; %: of the fastest; the number before the bar: threads.\n",
@@ -57,16 +56,4 @@ internal static class BenchText
 
     private static List<BenchResult> Of(string group, List<BenchResult> results) =>
         results.FindAll(result => result.Group == group);
-
-    // The first that is set and not empty decides, as in setlocale(3).
-    private static bool IsUnicode()
-    {
-        string locale = Variable("LC_ALL");
-        locale = locale == "" ? Variable("LC_CTYPE") : locale;
-        locale = locale == "" ? Variable("LANG") : locale;
-        return locale.Contains("utf-8", StringComparison.OrdinalIgnoreCase)
-            || locale.Contains("utf8", StringComparison.OrdinalIgnoreCase);
-    }
-
-    private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? "";
 }

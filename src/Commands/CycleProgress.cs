@@ -1,24 +1,20 @@
 using System.Diagnostics;
 using System.Globalization;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// A line on the terminal that shows how far a long cycle has come; none where stderr is no terminal or the way is
-/// short. Written with write(2), and gone before the target is near: it takes no PID.
-/// </summary>
+/// <summary>Shows how far a long cycle has come, while the target is not near: nothing where the way is short.</summary>
 /// <param name="command">The command's name.</param>
 internal sealed class CycleProgress(string command)
 {
-    /// <summary>After so many PIDs, some quarter of a second, the line is written anew.</summary>
-    internal const int Part = 50_000;
+    /// <summary>After so many PIDs, some quarter of a second, the line is written anew; with fewer left it is gone.</summary>
+    internal const int Part = 20_000;
 
-    private const long Least = 4 * Part;
+    // A second or so: for less no line is worth while.
+    private const long Least = 3 * Part;
     private const int BarWidth = 24;
-    private const int Width = 78;
-    private const int Stderr = 2;
 
+    private readonly ProgressLine _line = new(command);
     private long _start;
     private long _whole;
     private long _left;
@@ -33,18 +29,14 @@ internal sealed class CycleProgress(string command)
     /// <param name="lastPid">Where the cursor is.</param>
     internal void Look(long left, int lastPid)
     {
-        if (left < Least)
+        if (left < (IsShown ? Part : Least))
         {
             Hide();
             return;
         }
 
-        if (_start == 0)
-        {
-            _start = Stopwatch.GetTimestamp();
-            IsShown = Kernel.IsTerminal(Stderr);
-        }
-
+        IsShown = _line.IsPossible;
+        _start = _start == 0 ? Stopwatch.GetTimestamp() : _start;
         (_left, _place) = (left, lastPid);
         _whole = Math.Max(_whole, _done + left);
         Write();
@@ -62,11 +54,8 @@ internal sealed class CycleProgress(string command)
     /// <summary>Wipes the line out.</summary>
     internal void Hide()
     {
-        if (IsShown)
-        {
-            _ = Output.Complain('\r' + new string(' ', Width) + '\r');
-            IsShown = false;
-        }
+        _line.Hide();
+        IsShown = false;
     }
 
     private void Write()
@@ -78,10 +67,9 @@ internal sealed class CycleProgress(string command)
 
         double rate = _done / Stopwatch.GetElapsedTime(_start).TotalSeconds;
         int bar = (int)(BarWidth * Math.Clamp((double)_done / _whole, 0, 1));
-        string text = string.Create(
+        _line.Show(string.Create(
             CultureInfo.InvariantCulture,
-            $"nslp: {command}: [{new string('#', bar)}{new string('.', BarWidth - bar)}] at {_place}"
-            + $"{(_done == 0 ? "" : $", {rate:F0}/s, {_left / rate:F0} s left")}");
-        _ = Output.Complain('\r' + text.PadRight(Width)[..Width]);
+            $"[{new string('#', bar)}{new string('.', BarWidth - bar)}] at {_place}"
+            + $"{(_done == 0 ? "" : $", {rate:F0}/s, {_left / rate:F0} s left")}"));
     }
 }

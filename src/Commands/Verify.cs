@@ -60,23 +60,31 @@ internal static class Verify
         ulong seed = options.Seed ?? (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
-        using VerifyProgress progress = new(options.Runs, isShown: replay is null);
+        using ProgressLine progress = new(Name);
         long start = Stopwatch.GetTimestamp();
         try
         {
-            Report report = Runner.runAll(sandboxes, replay is null, progress.Show, cancel.Token, sequences);
+            Report report = Runner.runAll(sandboxes, replay is null, Show, cancel.Token, sequences);
             VerifyResult result = new(
                 options, replay is null ? seed : null, sandboxes.Setting, report, Stopwatch.GetElapsedTime(start));
-            progress.Dispose();
+            progress.Hide();
             string? file = report.Difference.IsSome && replay is null ? Save(result) : null;
             int written = Output.Print(Name, options.Json ? result.ToJson(file) : result.ToText(file));
             return report.Difference.IsSome ? Output.Failed : written;
         }
         catch (OperationCanceledException)
         {
-            progress.Dispose();
+            progress.Hide();
             Output.Say(Name, "interrupted");
             return 128 + signal;
+        }
+
+        void Show(int done)
+        {
+            if (replay is null)
+            {
+                progress.Show($"{done} of {options.Runs} runs");
+            }
         }
 
         PosixSignalRegistration On(PosixSignal name, int number) => PosixSignalRegistration.Create(name, context =>

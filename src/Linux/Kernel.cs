@@ -125,6 +125,7 @@ internal static unsafe partial class Kernel
 
     // asm-generic/ioctls.h
     internal static int TCGETS => 0x5401;
+    internal static int TIOCGWINSZ => 0x5413;
 
     private static bool Arm64 => ArmBase.Arm64.IsSupported;
 
@@ -160,6 +161,16 @@ internal static unsafe partial class Kernel
         // struct termios of the kernel has 36 bytes on x86-64 and arm64.
         byte* termios = stackalloc byte[64];
         return ioctl(fd, TCGETS, termios) == 0;
+    }
+
+    /// <summary>The size of a terminal in characters, 0 where it does not know; false for what is no terminal.</summary>
+    internal static bool TryGetTerminalSize(int fd, out int columns, out int rows)
+    {
+        // struct winsize: rows, columns, and two more.
+        ushort* size = stackalloc ushort[4];
+        bool isTerminal = ioctl(fd, TIOCGWINSZ, size) == 0;
+        (rows, columns) = isTerminal ? (size[0], size[1]) : (0, 0);
+        return isTerminal;
     }
 
     /// <summary>Tells by its success that a process, group or user exists.</summary>

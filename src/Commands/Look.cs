@@ -1,0 +1,45 @@
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What may be written to a place where somebody looks at it: a terminal, or a file or pipe.</summary>
+/// <param name="IsTerminal">Whether it is a terminal.</param>
+/// <param name="IsUnicode">Whether the locale has more than ASCII.</param>
+/// <param name="IsColoured">Whether colours are welcome: on a terminal that has them, without NO_COLOR.</param>
+/// <param name="Columns">How wide it is; 80 where that is not known.</param>
+/// <param name="Rows">How high it is; 24 where that is not known.</param>
+internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, int Columns, int Rows)
+{
+    private const int Fewest = 20;
+
+    /// <summary>How an open file looks, 1 for stdout and 2 for stderr.</summary>
+    internal static Look Of(int fd)
+    {
+        bool isTerminal = Kernel.IsTerminal(fd);
+        bool isSized = Kernel.TryGetTerminalSize(fd, out int columns, out int rows) && columns > 0 && rows > 0;
+        return new Look(
+            isTerminal,
+            IsUtf8(),
+            isTerminal && Variable("NO_COLOR") == "" && Variable("TERM") is not ("" or "dumb"),
+            isSized ? Math.Max(columns, Fewest) : 80,
+            isSized ? rows : 24);
+    }
+
+    /// <summary>Whether the cursor of the terminal can be moved.</summary>
+    internal bool CanMove => IsTerminal && Variable("TERM") is not ("" or "dumb");
+
+    /// <summary>The text in a colour, where colours are welcome.</summary>
+    internal string Paint(Colour colour, string text) => IsColoured ? $"\e[{(int)colour}m{text}\e[0m" : text;
+
+    // The first that is set and not empty decides, as in setlocale(3).
+    private static bool IsUtf8()
+    {
+        string locale = Variable("LC_ALL");
+        locale = locale == "" ? Variable("LC_CTYPE") : locale;
+        locale = locale == "" ? Variable("LANG") : locale;
+        return locale.Contains("utf-8", StringComparison.OrdinalIgnoreCase)
+            || locale.Contains("utf8", StringComparison.OrdinalIgnoreCase);
+    }
+
+    private static string Variable(string name) => Environment.GetEnvironmentVariable(name) ?? "";
+}

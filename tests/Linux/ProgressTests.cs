@@ -1,0 +1,66 @@
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>The line that long commands show on a terminal.</summary>
+public sealed class ProgressTests
+{
+    // Far enough that a line is worth while.
+    private const int Far = 100_000;
+
+    [Fact]
+    public void A_long_cycle_shows_how_far_it_is_and_lands_exactly_all_the_same()
+    {
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+        Machine.NeedsPidNamespace();
+
+        // The shell itself reads, and its next child tells its PID; without 'true' it would be no child.
+        Finished run = Shell.InNewPidNamespace(
+            OnTerminal($"$N set {Far} --method cycle && read last </proc/sys/kernel/ns_last_pid && echo =$last && sh -c 'echo =$$' && true"),
+            pidMax: 4_194_304).Finish();
+
+        Assert.Contains("nslp: set: [", run.Output);
+        Assert.Matches($@"\r +\r={Far}\r\n={Far + 1}\r\n$", run.Output);
+    }
+
+    [Theory]
+    [InlineData("bench --seconds 1", "nslp: bench: [0-9]+ %, [a-z0-9-]+( on [0-9]+ threads)?")]
+    [InlineData("verify --runs 20 --seed 1", "nslp: verify: [0-9]+ of 20 runs")]
+    public void Commands_that_take_long_show_how_far_they_are(string arguments, string line)
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.Start(OnTerminal($"{Tool.Path} {arguments}", "2>&1 >/dev/null")).Finish();
+
+        Assert.Matches($@"^(\r{line} *)+\r +\r$", run.Output);
+    }
+
+    [Fact]
+    public void A_line_is_no_wider_than_the_terminal()
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.Start(
+            OnTerminal($"stty cols 30; {Tool.Path} bench --seconds 1", "2>&1 >/dev/null")).Finish();
+
+        Assert.All(run.Output.Split('\r'), part => Assert.InRange(part.Length, 0, 29));
+        Assert.Contains("\rnslp: bench: ", run.Output);
+    }
+
+    [Theory]
+    [InlineData("bench --seconds 1")]
+    [InlineData("verify --runs 20 --seed 1")]
+    public void Without_a_terminal_there_is_no_line(string arguments)
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.Start($"{Tool.Path} {arguments} >/dev/null").Finish();
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+    }
+
+    private static string OnTerminal(string script, string redirection = "") =>
+        $"script -qec {Quote($"{script} {redirection}")} /dev/null";
+
+    private static string Quote(string text) => $"'{text.Replace("'", "'\\''")}'";
+}
