@@ -10,9 +10,17 @@ internal sealed record Finished(int Status, string Output, string Errors)
     internal string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
 }
 
-/// <summary>A script of /bin/sh under way. In it, <c>$N</c> is nslp.</summary>
+/// <summary>
+/// A script of /bin/sh under way. In it, <c>$N</c> is nslp, and <c>wait_for 'COMMAND'</c> waits until a command succeeds: a
+/// busy machine may take its time. A script for which that never comes ends.
+/// </summary>
 internal sealed class Shell
 {
+    private const string WaitFor = """
+        wait_for() { local command="$1" i; for i in $(seq 600); do eval "$command" && return; sleep 0.05; done; echo "never: $command"; exit 9; }
+
+        """;
+
     /// <summary>Arguments of setpriv that take everything from root.</summary>
     internal const string Unprivileged =
         "--reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all";
@@ -38,7 +46,7 @@ internal sealed class Shell
     internal int Id => _process.Id;
 
     /// <summary>Starts a script in the namespaces and as the user of the tests.</summary>
-    internal static Shell Start(string script) => new(new ProcessStartInfo("/bin/sh", ["-c", script]));
+    internal static Shell Start(string script) => new(new ProcessStartInfo("/bin/sh", ["-c", WaitFor + script]));
 
     /// <summary>
     /// Starts a script as PID 1 of a new PID namespace with its own /proc, in which nobody else makes processes. The
@@ -49,7 +57,7 @@ internal sealed class Shell
     /// <param name="pidMax">pid_max of the namespace where the kernel has one for each (6.14).</param>
     internal static Shell InNewPidNamespace(string script, string? unprivileged = null, int pidMax = 32768)
     {
-        StringBuilder whole = new();
+        StringBuilder whole = new(WaitFor);
         if (Machine.HasPidMaxPerNamespace)
         {
             whole.Append($"echo {pidMax} >/proc/sys/kernel/pid_max\n");
@@ -68,7 +76,7 @@ internal sealed class Shell
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(whole.ToString());
         start.Environment["N"] = Tool.Path;
-        start.Environment["UNPRIVILEGED"] = unprivileged;
+        start.Environment["UNPRIVILEGED"] = WaitFor + unprivileged;
         return new Shell(start);
     }
 
