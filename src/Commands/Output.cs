@@ -56,9 +56,17 @@ internal static unsafe class Output
         return Misused;
     }
 
-    /// <summary>Writes one line to stderr.</summary>
-    internal static void Say(string command, string message) =>
-        _ = Write(Stderr, command == "" ? $"nslp: {message}\n" : $"nslp: {command}: {message}\n");
+    /// <summary>Writes one line to stderr, whatever the user's own words in it are: '?' for each control.</summary>
+    internal static void Say(string command, string message)
+    {
+        char[] line = (command == "" ? $"nslp: {message}\n" : $"nslp: {command}: {message}\n").ToCharArray();
+        for (int i = 0; i < line.Length - 1; i++)
+        {
+            line[i] = char.IsControl(line[i]) ? '?' : line[i];
+        }
+
+        _ = Write(Stderr, new string(line));
+    }
 
     /// <summary>Writes text to stderr as it is.</summary>
     /// <returns><see cref="Failed"/>.</returns>
