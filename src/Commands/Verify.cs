@@ -6,6 +6,7 @@ using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
 
@@ -18,6 +19,9 @@ internal static class Verify
     private const int Unavailable = 3;
 
     private const int MostFiles = 1000;
+
+    // More than 10,000 operations, the most that a run has, take as text.
+    private const int MostBytes = 16 << 20;
 
     /// <summary>Runs the command.</summary>
     /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 2 there is no such file to replay or it is none,
@@ -98,23 +102,29 @@ internal static class Verify
     private static bool TryRead(string path, out FSharpList<Operation>? operations)
     {
         operations = null;
-        try
+        byte[] text = new byte[MostBytes];
+        int length = Proc.ReadAt(LibC.AT_FDCWD, Encoding.UTF8.GetBytes(path + "\0"), text);
+        if (length < 0)
         {
-            var parsed = ReplayText.parse(File.ReadAllText(path, Encoding.Latin1));
-            if (parsed.IsOk)
-            {
-                operations = parsed.ResultValue;
-                return true;
-            }
-
-            Output.Say(Name, $"cannot replay '{path}': {parsed.ErrorValue}");
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Output.Say(Name, $"cannot read '{path}': {Reason(e)}");
+            _ = Output.Fail(Name, $"cannot read '{path}'", -length);
+            return false;
         }
 
-        return false;
+        if (length == MostBytes)
+        {
+            _ = Output.Fail(Name, $"cannot read '{path}': it is longer than {MostBytes >> 20} MiB");
+            return false;
+        }
+
+        var parsed = ReplayText.parse(Encoding.Latin1.GetString(text, 0, length));
+        if (!parsed.IsOk)
+        {
+            _ = Output.Fail(Name, $"cannot replay '{path}': {parsed.ErrorValue}");
+            return false;
+        }
+
+        operations = parsed.ResultValue;
+        return true;
     }
 
     // A file that was not there before; null, said on stderr, where none can be made.

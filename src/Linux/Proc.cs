@@ -33,7 +33,12 @@ internal static unsafe class Proc
         return ReadAt(proc, Path(path, number, name), text);
     }
 
-    private static int ReadAt(int directory, ReadOnlySpan<byte> path, Span<byte> text)
+    /// <summary>Reads the beginning of a file.</summary>
+    /// <param name="directory">What a relative path is relative to.</param>
+    /// <param name="path">The path, and a NUL.</param>
+    /// <param name="text">Where to read to.</param>
+    /// <returns>The length read, or an errno turned.</returns>
+    internal static int ReadAt(int directory, ReadOnlySpan<byte> path, Span<byte> text)
     {
         int fd = Open(directory, path, O_RDONLY);
         if (fd < 0)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using System.Text.Json;
 using Xunit;
 
@@ -107,11 +108,33 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
-    public void A_file_that_is_not_there_is_wrong_usage()
+    public void Binary_junk_is_wrong_usage_said_in_one_line()
     {
-        Finished run = Run($"{Tool.Path} verify --replay /nowhere/file");
+        string file = Path.Combine(_directory.FullName, "file");
+        Random random = new(20261125);
+        for (int i = 0; i < 5; i++)
+        {
+            byte[] junk = new byte[3000];
+            random.NextBytes(junk);
+            byte[] head = i == 0 ? [] : Encoding.ASCII.GetBytes("nslp-verify-replay 1\n\u001b[2J");
+            byte[] tail = i == 0 ? [] : Encoding.ASCII.GetBytes("\nend-of-replay\n");
+            File.WriteAllBytes(file, [.. head, .. junk, .. tail]);
+            Finished run = Run($"{Tool.Path} verify --replay {file}");
+            Assert.Equal((2, ""), (run.Status, run.Output));
+            Assert.Matches($"^nslp: verify: cannot replay '{file}': [^\0-\x1f\x7f-\x9f]*\n$", run.Errors);
+        }
+    }
+
+    [Theory]
+    [InlineData("/nowhere/file", "No such file or directory")]
+    [InlineData("''", "No such file or directory")]
+    [InlineData("/proc", "Is a directory")]
+    [InlineData("/dev/zero", "it is longer than 16 MiB")]
+    public void A_file_that_cannot_be_read_is_wrong_usage(string path, string why)
+    {
+        Finished run = Run($"timeout 60 {Tool.Path} verify --replay {path}");
         Assert.Equal(
-            (2, "nslp: verify: cannot read '/nowhere/file': No such file or directory\n"), (run.Status, run.Errors));
+            (2, "", $"nslp: verify: cannot read '{path.Trim('\'')}': {why}\n"), (run.Status, run.Output, run.Errors));
     }
 
     [Theory]
