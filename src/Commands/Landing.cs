@@ -38,6 +38,10 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     // So close, one by one: as many as others may take while a burst is under way.
     private const int Near = 16;
 
+    // How far to look, once in each lap after the first, for numbers that are in use and that /proc hides (hidepid): where
+    // they lie before the target, half of what seems to be the way may be all of it.
+    private const int Far = 8192;
+
     // What counts as the last part of the way in LastPart.
     private const int LastPartLength = 1000;
 
@@ -46,6 +50,7 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     private long _lastPartStart;
     private int _stepsSinceScan = 1;
     private int _stepsSinceLook = int.MaxValue;
+    private int _lapsLooked;
 
     /// <summary>Why no number of allocations leads there.</summary>
     internal Obstacle? Obstacle { get; private set; }
@@ -112,6 +117,11 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
                 // Anything but the target itself is believed only on numbers just read.
                 case { IsLanded: true } or CycleStep.Hopeless when last != target && _stepsSinceScan > 0:
                     Scan();
+                    if (_lapsLooked > 0)
+                    {
+                        LookAll(last, pidMax);
+                    }
+
                     break;
                 case { IsLanded: true }:
                     LastPart = _lastPartStart == 0 ? TimeSpan.Zero : Stopwatch.GetElapsedTime(_lastPartStart);
@@ -119,6 +129,9 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
                 case CycleStep.Hopeless hopeless:
                     Obstacle = hopeless.Why;
                     return LandingEnd.Hopeless;
+                case CycleStep.Consume when _lapsLooked < Overshoots && Between(last, pidMax) <= Far:
+                    LookAll(last, pidMax);
+                    break;
                 case CycleStep.Consume { Count: 1 } when _stepsSinceLook > Near:
                     LookAhead(last, pidMax);
                     break;
@@ -186,6 +199,25 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
         Look(last + 1, Math.Min(last + Near, pidMax - 1));
         Look(Math.Max(target - Near, 1), Math.Min(target + Near, pidMax - 1));
         _stepsSinceLook = 0;
+    }
+
+    // How many numbers, in use or not, there are between last_pid and the target.
+    private int Between(int last, int pidMax) =>
+        target > last ? target - last : pidMax - last + Math.Max(target - Limits.Reserved, 0);
+
+    private void LookAll(int last, int pidMax)
+    {
+        if (target > last)
+        {
+            Look(last + 1, target);
+        }
+        else
+        {
+            Look(last + 1, pidMax - 1);
+            Look(Limits.Reserved, target);
+        }
+
+        _lapsLooked = Overshoots;
     }
 
     private void Look(int from, int to)
