@@ -140,7 +140,7 @@ public sealed class ServeSocketTests
 
     [Theory]
     [InlineData("mount -t tmpfs -o nr_inodes=1 none $D; ", "/mnt/s", "cannot listen on '/mnt/s': No space left on device")]
-    [InlineData("mount -o remount,ro $D; ", "/mnt/s", "cannot listen on '/mnt/s': Read-only file system")]
+    [InlineData("mount -o remount,bind,ro $D || exit 9; ", "/mnt/s", "cannot listen on '/mnt/s': Read-only file system")]
     [InlineData("", "/mnt/none/s", "cannot open the directory of '/mnt/none/s': No such file or directory")]
     [InlineData(": >/mnt/file; ", "/mnt/file/s", "cannot open the directory of '/mnt/file/s': Not a directory")]
     [InlineData("", "/mnt/", "cannot listen on '/mnt/': it names a directory")]
