@@ -1,38 +1,67 @@
-using System.Text;
+using System.Diagnostics;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary><c>nslp doctor</c>: says which methods work here.</summary>
+/// <summary><c>nslp doctor</c>: tries what works here, and says what would make the rest work.</summary>
 internal static class Doctor
 {
     private const string Name = "doctor";
 
+    // Enough to tell a rate by; in a namespace of the usual size a quarter of a lap.
+    private const int MostConsumed = 8000;
+
+    private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(0.25);
+
     /// <summary>Runs the command.</summary>
-    /// <returns>The exit status: 0 when some method of choosing a PID works.</returns>
+    /// <returns>The exit status: 0 when a PID can be chosen in some way.</returns>
     internal static int Run(DoctorOptions options)
     {
-        int error = LastPid.OpenForReading(out LastPid? lastPid);
-        if (error < 0)
+        ProgressLine progress = new(Name);
+        progress.Show("trying what works here");
+        // Before anything that makes a thread.
+        Observed seen = MachineProbe.Observe();
+        Diagnosis diagnosis = Examination.diagnose(seen);
+        DoctorFacts facts = Measure(seen);
+        progress.Hide();
+        int status = Output.Print(
+            Name, options.Json ? DoctorText.ToJson(facts, diagnosis) : DoctorText.ToText(facts, diagnosis, Look.Of(1)));
+        return diagnosis.CanChoose ? status : Output.Failed;
+    }
+
+    private static DoctorFacts Measure(Observed seen)
+    {
+        using OwnPidSpace space = new();
+        int pidMax = space.ReadPidMax();
+        int lastPid = space.ReadLastPid();
+        PidSet inUse = space.ReadNumbersInUse();
+        DoctorFacts facts = new(seen, Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
+        if (pidMax < 0 || space.PrepareToConsume(null) < 0)
         {
-            return Output.Fail(Name, "cannot read last_pid from /proc", -error, "needs /proc mounted");
+            return facts;
         }
 
-        using (lastPid)
+        long start = Stopwatch.GetTimestamp();
+        long deadline = start + (long)(s_longest.TotalSeconds * Stopwatch.Frequency);
+        CycleResult result = space.Consume(Math.Min(MostConsumed, pidMax / 4), deadline);
+        double rate = result.Consumed / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return facts with
         {
-            bool works = false;
-            StringBuilder text = new();
-            foreach (CyclingClone way in CyclingClone.All)
-            {
-                int result = CyclingProbe.Probe(way, lastPid!);
-                works |= result == 0;
-                text.Append(options.Json ? "," : "")
-                    .Append(options.Json ? $"\"{way.Name}\":{(result == 0 ? "true" : "false")}"
-                        : $"{way.Name}: {(result == 0 ? "works" : Output.Describe(result))}\n");
-            }
+            Flavour = space.Flavour,
+            Rate = rate,
+            Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
+        };
+    }
 
-            int status = Output.Print(Name, options.Json ? $"{{{text.ToString(1, text.Length - 1)}}}\n" : text.ToString());
-            return works ? status : Output.Failed;
+    private static string Release()
+    {
+        try
+        {
+            return File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return Environment.OSVersion.Version.ToString();
         }
     }
 }

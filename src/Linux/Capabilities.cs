@@ -12,6 +12,7 @@ internal struct Capabilities
 
     private const int CAP_SYS_ADMIN = 21;
     private const int CAP_SETFCAP = 31;
+    private const int CAP_CHECKPOINT_RESTORE = 40;
 
     internal uint Effective0;
     internal uint Permitted0;
@@ -20,8 +21,18 @@ internal struct Capabilities
     internal uint Permitted1;
     internal uint Inheritable1;
 
+    /// <summary>The number of the least capability that lets choose PIDs: CAP_CHECKPOINT_RESTORE since 5.9.</summary>
+    internal static int ToChoosePids(Version kernel) =>
+        kernel >= new Version(5, 9) ? CAP_CHECKPOINT_RESTORE : CAP_SYS_ADMIN;
+
     /// <summary>Whether CAP_SYS_ADMIN is permitted.</summary>
     internal readonly bool HasSysAdmin => (Permitted0 & (1u << CAP_SYS_ADMIN)) != 0;
+
+    /// <summary>Whether CAP_SYS_ADMIN is effective.</summary>
+    internal readonly bool HasEffectiveSysAdmin => (Effective0 & (1u << CAP_SYS_ADMIN)) != 0;
+
+    /// <summary>Whether CAP_CHECKPOINT_RESTORE is effective.</summary>
+    internal readonly bool HasEffectiveCheckpointRestore => (Effective1 & (1u << (CAP_CHECKPOINT_RESTORE - 32))) != 0;
 
     /// <summary>Whether CAP_SETFCAP is permitted.</summary>
     internal readonly bool HasSetFcap => (Permitted0 & (1u << CAP_SETFCAP)) != 0;

@@ -26,14 +26,18 @@ internal sealed unsafe class CyclingClone
         LimitsFiles = limitsFiles;
         _isThread = isThread;
         Flags = s_shared | flag | (isThread ? (uint)CLONE_THREAD : 0);
+        Since = call == CyclingCall.Child ? new Version(0, 0)
+            : flag == CLONE_INTO_CGROUP ? new Version(5, 7)
+            : isThread ? new Version(6, 9)
+            : call == CyclingCall.Clone3 ? new Version(5, 3)
+            : new Version(5, 2);
     }
 
     /// <summary>All ways, the best first.</summary>
     /// <remarks>
     /// The cgroup ways touch nothing of the process and cannot be mistaken; EMFILE costs a limit of the whole
     /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
-    /// Since when: <c>pidfd-*-thread</c> 6.9, <c>cgroup-*</c> 5.7, <c>pidfd-*-process</c> 5.3, and 5.2 the legacy
-    /// ones, which pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
+    /// The legacy ones pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
     /// </remarks>
     internal static CyclingClone[] All { get; } =
     [
@@ -53,6 +57,9 @@ internal sealed unsafe class CyclingClone
 
     /// <summary>The stable name: lower case, words joined by '-'.</summary>
     internal string Name { get; }
+
+    /// <summary>The first version of Linux that has it.</summary>
+    internal Version Since { get; }
 
     /// <summary>Which call it is.</summary>
     internal CyclingCall Call { get; }

@@ -98,9 +98,13 @@ internal static unsafe partial class Kernel
     internal static int MS_PRIVATE => 1 << 18;
     internal static int MS_SLAVE => 1 << 19;
 
+    // linux/nsfs.h
+    internal static int NS_GET_USERNS => 0xb701;
+
     // linux/prctl.h
     internal static int PR_SET_PDEATHSIG => 1;
     internal static int PR_SET_NAME => 15;
+    internal static int PR_CAPBSET_READ => 23;
 
     // linux/sockios.h
     internal static int SIOCOUTQ => 0x5411;

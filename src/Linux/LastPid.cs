@@ -117,6 +117,15 @@ internal sealed unsafe class LastPid : IDisposable
         return written == length ? 0 : written < 0 ? -errno : -EIO;
     }
 
+    /// <summary>Tries whether <see cref="Write"/> is allowed, by a text that is no number: permission is asked for first
+    /// (proc_sys_call_handler, fs/proc/proc_sysctl.c). Changes nothing.</summary>
+    /// <returns>An errno turned: EINVAL where it is allowed, EPERM without the capability.</returns>
+    internal int TryToWrite()
+    {
+        byte letter = (byte)'x';
+        return pwrite(_fd, &letter, 1, 0) < 0 ? -errno : 0;
+    }
+
     /// <summary>The number in the text of such a file, or of its last field.</summary>
     /// <returns>The number, or an errno turned: EIO when it is none.</returns>
     internal static int Parse(ReadOnlySpan<byte> text, bool lastField)

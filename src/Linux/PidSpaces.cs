@@ -28,6 +28,22 @@ internal static unsafe class PidSpaces
     /// <summary>Whether nslp lives in the initial PID namespace.</summary>
     internal static bool IsInitial() => ReadLink("/proc/self/ns/pid") == "pid:[4026531836]"; // PROC_PID_INIT_INO
 
+    /// <summary>Whether the user namespace of this process owns its PID namespace: else none of its capabilities counts
+    /// there.</summary>
+    internal static bool OwnsPidNamespace()
+    {
+        fixed (byte* path = "/proc/self/ns/pid"u8)
+        {
+            int pid = open(path, O_RDONLY | O_CLOEXEC);
+            // EPERM for an owner further out.
+            int owner = pid < 0 ? -1 : Kernel.ioctl(pid, Kernel.NS_GET_USERNS, null);
+            bool owns = owner >= 0 && ReadLink($"/proc/self/fd/{owner}") == ReadLink("/proc/self/ns/user");
+            close(pid);
+            close(owner);
+            return owns;
+        }
+    }
+
     private static string? ReadLink(string path)
     {
         byte* link = stackalloc byte[LinkSize];

@@ -1,0 +1,179 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What <c>nslp doctor</c> prints.</summary>
+internal static class DoctorText
+{
+    private const int NameWidth = 11;
+
+    /// <summary>For people.</summary>
+    internal static string ToText(DoctorFacts facts, Diagnosis diagnosis, Look look)
+    {
+        StringBuilder text = new();
+        Machine(text, facts);
+        text.Append('\n');
+        List<Finding> told = [];
+        foreach (Finding finding in diagnosis.Methods)
+        {
+            Finding? alike = told.Find(other => other.Cures.Equals(finding.Cures) && !finding.Cures.IsEmpty);
+            Method(text, finding, alike, look);
+            told.Add(finding);
+            if (finding.Name == "cycle")
+            {
+                foreach (Finding flavour in diagnosis.Flavours.Where(flavour => !flavour.Works))
+                {
+                    Wrap(text, $"{flavour.Name}: {flavour.Reason}", look.Columns, NameWidth + 4);
+                }
+            }
+        }
+
+        text.Append('\n');
+        Wrap(text, $"Linux {facts.Seen.Major}.{facts.Seen.Minor} has {Features(diagnosis, isThere: true)}.", look.Columns, 0);
+        if (diagnosis.Features.Any(feature => !feature.IsThere))
+        {
+            Wrap(text, $"It lacks {Features(diagnosis, isThere: false)}.", look.Columns, 0);
+        }
+
+        text.Append('\n').Append(look.Paint(diagnosis.CanChoose ? Colour.Green : Colour.Red, diagnosis.Advice)).Append('\n');
+        return text.ToString();
+    }
+
+    /// <summary>For programs: one object.</summary>
+    internal static string ToJson(DoctorFacts facts, Diagnosis diagnosis) => JsonText.Object(json =>
+    {
+        json.WriteBoolean("can_choose", diagnosis.CanChoose);
+        json.WriteStartArray("methods");
+        foreach (Finding finding in diagnosis.Methods)
+        {
+            Write(json, finding);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartArray("flavours");
+        foreach (Finding finding in diagnosis.Flavours)
+        {
+            Write(json, finding);
+        }
+
+        json.WriteEndArray();
+        json.WriteString("kernel", facts.Release);
+        json.WriteStartObject("features");
+        foreach (Feature feature in diagnosis.Features)
+        {
+            json.WriteBoolean(feature.Name, feature.IsThere);
+        }
+
+        json.WriteEndObject();
+        json.WriteNumber("pid_max", Math.Max(facts.PidMax, 0));
+        json.WriteNumber("last_pid", Math.Max(facts.LastPid, 0));
+        json.WriteNumber("in_use", facts.InUse);
+        if (facts.Rate > 0)
+        {
+            json.WriteStartObject("lap");
+            json.WriteString("flavour", facts.Flavour);
+            json.WriteNumber("per_second", Math.Round(facts.Rate));
+            json.WriteNumber("pids", facts.Lap);
+            json.WriteNumber("seconds", Math.Round(facts.Lap / facts.Rate, 3));
+            json.WriteEndObject();
+        }
+
+        json.WriteNumber("uid", facts.Seen.UserId);
+        json.WriteBoolean("cap_checkpoint_restore", facts.Seen.HasCheckpointRestore);
+        json.WriteBoolean("cap_sys_admin", facts.Seen.HasSysAdmin);
+        json.WriteNumber("seccomp", facts.Seen.Confinement.Seccomp);
+        json.WriteString("profile", facts.Seen.Confinement.Profile);
+        json.WriteBoolean("container", facts.Seen.IsContainer);
+    });
+
+    private static void Write(Utf8JsonWriter json, Finding finding)
+    {
+        json.WriteStartObject();
+        json.WriteString("name", finding.Name);
+        json.WriteBoolean("works", finding.Works);
+        json.WriteString("reason", finding.Reason);
+        json.WriteStartArray("cures");
+        foreach (string cure in finding.Cures)
+        {
+            json.WriteStringValue(cure);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void Machine(StringBuilder text, DoctorFacts facts)
+    {
+        Observed seen = facts.Seen;
+        string rights = seen.HasSysAdmin ? ", with CAP_SYS_ADMIN"
+            : seen.HasCheckpointRestore ? ", with CAP_CHECKPOINT_RESTORE"
+            : "";
+        string filter = seen.Confinement.Seccomp == 2 ? ", under a seccomp filter" : "";
+        string profile = seen.Confinement.Profile is "" or "unconfined" ? "" : $", confined by '{seen.Confinement.Profile}'";
+        string container = seen.IsContainer ? ", in a container" : "";
+        text.Append(
+            CultureInfo.InvariantCulture, $"Linux {facts.Release}, as user {seen.UserId}{rights}{container}{filter}{profile}\n");
+        if (facts.PidMax < 0 || facts.LastPid < 0)
+        {
+            text.Append("pid_max and last_pid cannot be read: needs /proc mounted\n");
+            return;
+        }
+
+        text.Append(
+            CultureInfo.InvariantCulture,
+            $"pid_max {facts.PidMax}, last_pid {facts.LastPid}, {facts.InUse} numbers in use\n");
+        if (facts.Rate > 0)
+        {
+            text.Append(
+                CultureInfo.InvariantCulture,
+                $"a lap of {facts.Lap} PIDs takes {facts.Lap / facts.Rate:F2} s, by {facts.Flavour} ({facts.Rate:F0}/s)\n");
+        }
+    }
+
+    private static void Method(StringBuilder text, Finding finding, Finding? alike, Look look)
+    {
+        bool hasSymbols = look.IsTerminal && look.IsUnicode;
+        string mark = (finding.Works, hasSymbols) switch
+        {
+            (true, true) => "✔  ",
+            (false, true) => "✘  ",
+            (true, false) => "yes",
+            (false, false) => "no ",
+        };
+        text.Append(look.Paint(finding.Works ? Colour.Green : Colour.Red, mark)).Append(' ')
+            .Append(look.Paint(Colour.Bold, finding.Name.PadRight(NameWidth)));
+        Wrap(text, finding.Reason, look.Columns, NameWidth + 4, isBegun: true);
+        foreach (string cure in alike is null ? finding.Cures : [$"as for {alike.Name}"])
+        {
+            // Not wrapped: it is to be copied.
+            text.Append(' ', NameWidth + 4).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Yellow, cure)).Append('\n');
+        }
+    }
+
+    private static string Features(Diagnosis diagnosis, bool isThere) => string.Join(
+        ", ",
+        diagnosis.Features.Where(feature => feature.IsThere == isThere).Select(feature => $"{feature.Text} ({feature.Since})"));
+
+    // Words up to the width, lines after the first one indented.
+    private static void Wrap(StringBuilder text, string words, int columns, int indent, bool isBegun = false)
+    {
+        text.Append(' ', isBegun ? 0 : indent);
+        int at = indent;
+        foreach (string word in words.Split(' '))
+        {
+            if (at > indent && at + 1 + word.Length > columns)
+            {
+                text.Append('\n').Append(' ', indent);
+                at = indent;
+            }
+
+            text.Append(at > indent ? " " : "").Append(word);
+            at += word.Length + (at > indent ? 1 : 0);
+        }
+
+        text.Append('\n');
+    }
+}

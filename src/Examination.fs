@@ -1,0 +1,456 @@
+namespace SetNsLastPid
+
+/// What confines a process, as /proc tells it.
+type Confinement =
+    {
+        /// user.max_user_namespaces; -1 where there is no such setting, as for the other ones.
+        MaxUserNamespaces: int
+        /// user.max_pid_namespaces.
+        MaxPidNamespaces: int
+        /// kernel.unprivileged_userns_clone: Debian's, in its kernels before 5.10's default of 1 and wherever an
+        /// administrator set it.
+        UnprivilegedUsernsClone: int
+        /// kernel.apparmor_restrict_unprivileged_userns: Ubuntu's. The namespace is made, but without capabilities in it.
+        AppArmorRestricts: int
+        /// The profile or label that a security module gave the process (/proc/self/attr/current); empty without one.
+        Profile: string
+        /// The seccomp mode: 0 for none, 2 for a filter; -1 where that cannot be read.
+        Seccomp: int
+    }
+
+/// Something that was tried in several steps.
+type Attempt =
+    {
+        /// Which step failed, in words; empty when none did.
+        Failure: string
+        /// The errno it failed with, 0 for none.
+        Errno: int
+    }
+
+/// A way of consuming a PID that was tried.
+type TriedFlavour =
+    {
+        /// Its name.
+        Name: string
+        /// Why it does not work, 0 if it does: EPROTO when last_pid did not move, ECHILD when a task was born by mistake.
+        Errno: int
+        /// The first version of Linux that has it.
+        SinceMajor: int
+        /// The second number of that version.
+        SinceMinor: int
+    }
+
+/// What trying the methods of choosing a PID came to, and what else there was to see. Errno values are 0 for success.
+type Observed =
+    {
+        /// The first number of the kernel's release.
+        Major: int
+        /// The second one.
+        Minor: int
+        /// The effective user.
+        UserId: int
+        /// Whether CAP_CHECKPOINT_RESTORE is effective.
+        HasCheckpointRestore: bool
+        /// Whether CAP_SYS_ADMIN is effective.
+        HasSysAdmin: bool
+        /// Whether the bounding set has the capability that is wanted, so that a program started by root has it.
+        IsInBoundingSet: bool
+        /// Whether the user namespace of the process owns its PID namespace.
+        OwnsPidNamespace: bool
+        /// Whether it looks like a container: a file that engines leave there.
+        IsContainer: bool
+        /// What confines it.
+        Confinement: Confinement
+        /// Whether /proc/sys/kernel has pid_max.
+        HasProcSys: bool
+        /// The errno of opening ns_last_pid for writing.
+        OpenLastPid: int
+        /// The errno of writing there what is no number: EINVAL where a number would be taken.
+        WriteLastPid: int
+        /// The errno of locking it; ETIMEDOUT when somebody else holds the lock.
+        Lock: int
+        /// The errno of clone3 without arguments: EINVAL where there is such a call.
+        Clone3: int
+        /// The errno of clone3 with set_tid for a number in use: EEXIST where a free one would be given.
+        SetTid: int
+        /// Every way of consuming a PID, the best first.
+        Flavours: TriedFlavour list
+        /// Making a PID namespace with its /proc.
+        NewPidns: Attempt
+        /// The same in a user namespace made for it, with the user as its root.
+        MapRoot: Attempt
+        /// Making what verify works in.
+        Verify: Attempt
+    }
+
+/// Whether a method works, and why not.
+type Finding =
+    {
+        /// Its name; stable.
+        Name: string
+        /// Whether it works.
+        Works: bool
+        /// How it works, or why it does not.
+        Reason: string
+        /// What would make it work, each by itself: commands and settings; empty where nothing is known to.
+        Cures: string list
+    }
+
+/// What kernels have since some version.
+type Feature =
+    {
+        /// Its name; stable.
+        Name: string
+        /// What it is.
+        Text: string
+        /// The version.
+        Since: string
+        /// Whether the kernel's own version is that or a later one.
+        IsThere: bool
+    }
+
+/// What is to be said of a machine.
+type Diagnosis =
+    {
+        /// The methods, in the order in which they are worth having.
+        Methods: Finding list
+        /// The ways of consuming a PID.
+        Flavours: Finding list
+        /// What the kernel's version has and lacks.
+        Features: Feature list
+        /// Whether a PID can be chosen in any way.
+        CanChoose: bool
+        /// What comes of it all, in a sentence.
+        Advice: string
+    }
+
+/// From what was tried on a machine to what works there, why not, and what would help.
+[<RequireQualifiedAccess>]
+module Examination =
+    [<Literal>]
+    let private E2BIG = 7
+
+    [<Literal>]
+    let private ECHILD = 10
+
+    [<Literal>]
+    let private EPROTO = 71
+
+    /// Names the setting or profile that keeps a user from making user and PID namespaces, judged by the errno and by
+    /// what confines the process; null if nothing there explains it.
+    let whyNoNamespace (errno: int) (seen: Confinement) : string | null =
+        let isLabelled =
+            seen.Profile <> ""
+            && seen.Profile <> "unconfined"
+            && not (seen.Profile.Contains ':')
+
+        match enum<Errno> errno with
+        | Errno.ENOSPC when seen.MaxUserNamespaces = 0 -> "user.max_user_namespaces is 0 (sysctl)"
+        | Errno.ENOSPC when seen.MaxPidNamespaces = 0 -> "user.max_pid_namespaces is 0 (sysctl)"
+        | Errno.ENOSPC -> "user.max_user_namespaces, user.max_pid_namespaces or 32 levels are used up"
+        | Errno.EINVAL -> "needs a kernel with CONFIG_USER_NS and CONFIG_PID_NS"
+        | Errno.EPERM
+        | Errno.EACCES
+        | Errno.ENOSYS ->
+            if seen.UnprivilegedUsernsClone = 0 then
+                "kernel.unprivileged_userns_clone is 0 (sysctl)"
+            elif seen.AppArmorRestricts > 0 then
+                "kernel.apparmor_restrict_unprivileged_userns is set (sysctl): needs an AppArmor profile with 'userns'"
+            elif isLabelled then
+                $"confined by the security profile '%s{seen.Profile}'"
+            elif seen.Seccomp = 2 then
+                "filtered by a seccomp profile, as those of containers are"
+            else
+                "needs root, or a user who may make user namespaces"
+        | _ -> null
+
+    let private since major minor seen =
+        seen.Major > major || (seen.Major = major && seen.Minor >= minor)
+
+    let private works name how =
+        {
+            Name = name
+            Works = true
+            Reason = how
+            Cures = []
+        }
+
+    let private fails name why cures =
+        {
+            Name = name
+            Works = false
+            Reason = why
+            Cures = cures
+        }
+
+    let private capability seen =
+        if since 5 9 seen then
+            "CAP_CHECKPOINT_RESTORE"
+        else
+            "CAP_SYS_ADMIN"
+
+    // Without file capabilities: through the runtime's environment variables every caller could use them for anything.
+    let private capabilityCures seen =
+        let name = (capability seen).Substring 4
+        let lower = name.ToLowerInvariant()
+
+        match seen.IsInBoundingSet, seen.UserId with
+        | false, user when seen.IsContainer ->
+            let asRoot = if user = 0 then "" else "--user 0 "
+            [ $"docker run %s{asRoot}--cap-add %s{name} ..." ]
+        | false, _ -> [ $"systemd: CapabilityBoundingSet=CAP_%s{name} in the unit, or none" ]
+        | true, 0 ->
+            [
+                $"setpriv --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND, from a shell that has it"
+            ]
+        | true, user ->
+            [
+                "sudo nslp ..."
+                $"sudo setpriv --reuid=$(id -u) --regid=$(id -g) --clear-groups --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND"
+                $"sudo nslp serve /run/nslp.sock --mode 666 --allow-user %d{user} & nslp set PID --server /run/nslp.sock"
+            ]
+
+    // Why what the capability allows is refused.
+    let private refused name seen =
+        let isHeld = seen.HasSysAdmin || (seen.HasCheckpointRestore && since 5 9 seen)
+
+        if not isHeld then
+            fails name $"%s{capability seen} is missing" (capabilityCures seen)
+        elif not seen.OwnsPidNamespace then
+            fails
+                name
+                $"%s{capability seen} is wanted in the user namespace that owns this PID namespace: not in this one"
+                [
+                    "call nslp outside of this user namespace"
+                    "a PID namespace of this one: nslp spawn PID --new-pidns -- COMMAND"
+                ]
+        else
+            fails
+                name
+                $"refused in spite of %s{capability seen}: a security module or a BPF program of the cgroup forbids it"
+                []
+
+    let private readOnlyCures seen =
+        if seen.IsContainer then
+            [
+                $"docker run --cap-add %s{(capability seen).Substring 4} -v /proc/sys/kernel/ns_last_pid:/proc/sys/kernel/ns_last_pid ..."
+            ]
+        else
+            [
+                "systemd: ReadWritePaths=/proc/sys/kernel/ns_last_pid in the unit"
+                "f=/proc/sys/kernel/ns_last_pid; mount --bind $f $f && mount -o remount,bind,rw $f"
+            ]
+
+    let private profileHint seen =
+        match seen.Confinement.Profile with
+        | ""
+        | "unconfined" -> "a security module keeps it closed"
+        | label when label.Contains ':' -> $"SELinux keeps it closed to '%s{label}': see ausearch -m avc"
+        | profile -> $"AppArmor's profile '%s{profile}' keeps it closed"
+
+    let private closedCures seen =
+        match seen.Confinement.Profile with
+        | ""
+        | "unconfined" -> []
+        | label when label.Contains ':' ->
+            if seen.IsContainer then
+                [ "docker run --security-opt label=disable ..." ]
+            else
+                []
+        | _ ->
+            [
+                if seen.IsContainer then
+                    "docker run --security-opt apparmor=unconfined ..."
+                "in the profile: @{PROC}/sys/kernel/ns_last_pid rw,"
+            ]
+
+    let private write seen =
+        let name = "write"
+
+        match enum<Errno> seen.OpenLastPid, enum<Errno> seen.WriteLastPid with
+        | Errno.EROFS, _ -> fails name "/proc/sys/kernel/ns_last_pid is read-only" (readOnlyCures seen)
+        | Errno.ENOENT, _ when seen.HasProcSys ->
+            fails
+                name
+                "there is no ns_last_pid: the kernel was built without CONFIG_CHECKPOINT_RESTORE"
+                [ "a kernel with CONFIG_CHECKPOINT_RESTORE=y" ]
+        | Errno.ENOENT, _ -> fails name "there is no /proc/sys" [ "mount -t proc proc /proc" ]
+        | (Errno.EACCES | Errno.EPERM), _ -> fails name (profileHint seen) (closedCures seen)
+        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno %d{int open'})" []
+        | _, Errno.EINVAL -> works name "ns_last_pid may be written"
+        | _, Errno.EPERM -> refused name seen
+        | _, Errno.EACCES -> fails name (profileHint seen) (closedCures seen)
+        | _, other -> fails name $"ns_last_pid cannot be written (errno %d{int other})" []
+
+    let private taskLimitCures =
+        [
+            "ulimit -u NUMBER; docker run --pids-limit NUMBER ...; systemd: TasksMax=NUMBER"
+        ]
+
+    let private seccompCures =
+        [
+            "docker run --security-opt seccomp=FILE ..., with clone3 allowed in the profile"
+            "docker run --cap-add SYS_ADMIN ...: the default profile then allows clone3"
+        ]
+
+    let private clone3 seen =
+        let name = "clone3"
+        let isFiltered = seen.Confinement.Seccomp = 2
+        let tooOld = $"needs Linux 5.5, and this is %d{seen.Major}.%d{seen.Minor}"
+
+        match enum<Errno> seen.Clone3, seen.SetTid with
+        | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when since 5 3 seen ->
+            if isFiltered then
+                fails
+                    name
+                    $"a seccomp profile refuses clone3, which Linux %d{seen.Major}.%d{seen.Minor} has"
+                    seccompCures
+            else
+                fails name $"clone3 is refused (errno %d{seen.Clone3}), and by no seccomp profile" []
+        | Errno.ENOSYS, _ -> fails name tooOld []
+        | _, errno when enum<Errno> errno = Errno.EEXIST -> works name "exact, whatever others do"
+        | _, errno when enum<Errno> errno = Errno.EPERM -> refused name seen
+        | _, E2BIG ->
+            fails
+                name
+                (if since 5 5 seen then
+                     "clone3 takes no set_tid here"
+                 else
+                     tooOld)
+                []
+        | _, errno when enum<Errno> errno = Errno.EAGAIN ->
+            fails name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
+        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno %d{errno})" []
+
+    let private flavour seen (tried: TriedFlavour) =
+        let version = $"%d{tried.SinceMajor}.%d{tried.SinceMinor}"
+        let isNew = not (since tried.SinceMajor tried.SinceMinor seen)
+
+        match enum<Errno> tried.Errno, tried.Errno with
+        | _, 0 -> works tried.Name ""
+        | _, EPROTO -> fails tried.Name "it does not move last_pid" []
+        | _, ECHILD -> fails tried.Name "a task is born of it" []
+        | Errno.EAGAIN, _ ->
+            fails tried.Name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
+        | _, _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
+        | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when seen.Confinement.Seccomp = 2 ->
+            fails tried.Name "a seccomp profile refuses it" []
+        | _, errno -> fails tried.Name $"this kernel does not take it (errno %d{errno})" []
+
+    let private cycle (flavours: Finding list) =
+        match List.filter (fun (found: Finding) -> found.Works) flavours, flavours with
+        | best :: others, _ ->
+            let more =
+                match others.Length with
+                | 0 -> "the only way of consuming PIDs here"
+                | n -> $"and %d{n} other ways of consuming PIDs work"
+
+            works "cycle" $"by %s{best.Name}; %s{more}"
+        | [], [] -> fails "cycle" "no way of consuming PIDs was tried" []
+        | [], _ ->
+            let last = List.last flavours
+            fails "cycle" $"no way of consuming PIDs works; the last resort: %s{last.Reason}" last.Cures
+
+    let private locking seen =
+        match enum<Errno> seen.Lock with
+        | Errno.ETIMEDOUT -> works "lock" "somebody else, as CRIU, holds it at the moment"
+        | errno when int errno = 0 -> works "lock" "CRIU's lock on ns_last_pid can be taken"
+        | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
+        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno %d{int errno})" []
+
+    let private namespaceCures seen (attempt: Attempt) =
+        let isMount = attempt.Failure.Contains "mount"
+
+        match enum<Errno> attempt.Errno, seen.Confinement with
+        | Errno.ENOSPC, { MaxUserNamespaces = 0 } -> [ "sysctl -w user.max_user_namespaces=15000" ]
+        | Errno.ENOSPC, { MaxPidNamespaces = 0 } -> [ "sysctl -w user.max_pid_namespaces=15000" ]
+        | Errno.EPERM, _ when isMount && seen.IsContainer -> [ "docker run --security-opt systempaths=unconfined ..." ]
+        | (Errno.EPERM | Errno.EACCES), { UnprivilegedUsernsClone = 0 } ->
+            [ "sysctl -w kernel.unprivileged_userns_clone=1" ]
+        | (Errno.EPERM | Errno.EACCES), limits when limits.AppArmorRestricts > 0 ->
+            [
+                "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+                "an AppArmor profile for nslp with the rule: userns,"
+            ]
+        | (Errno.EPERM | Errno.EACCES | Errno.ENOSYS), { Seccomp = 2 } when seen.IsContainer ->
+            [ "docker run --cap-add SYS_ADMIN ..." ]
+        | _ -> []
+
+    let private space name how seen (attempt: Attempt) =
+        if attempt.Failure = "" then
+            works name how
+        elif
+            attempt.Failure.Contains "uid_map"
+            && attempt.Errno = int Errno.EPERM
+            && seen.UserId = 0
+        then
+            // verify_root_map, kernel/user_namespace.c; 5.12.
+            fails
+                name
+                "user 0 may be user 0 of a new user namespace only with CAP_SETFCAP"
+                [ "call nslp as another user" ]
+        else
+            let why =
+                match whyNoNamespace attempt.Errno seen.Confinement with
+                | null -> ""
+                | reason -> $"; %s{reason}"
+
+            fails name (attempt.Failure + why) (namespaceCures seen attempt)
+
+    let private features seen =
+        let rules = KernelRules.ofVersion seen.Major seen.Minor
+
+        let feature name text major minor isThere =
+            {
+                Name = name
+                Text = text
+                Since = $"%d{major}.%d{minor}"
+                IsThere = isThere
+            }
+
+        let bySince name text major minor =
+            feature name text major minor (since major minor seen)
+
+        [
+            bySince "clone3" "clone3" 5 3
+            bySince "set_tid" "set_tid of clone3" 5 5
+            bySince "clone_into_cgroup" "CLONE_INTO_CGROUP" 5 7
+            bySince "cap_checkpoint_restore" "CAP_CHECKPOINT_RESTORE" 5 9
+            feature "pidfd_of_thread" "CLONE_PIDFD of threads" 6 9 rules.PidfdOfThread
+            feature "pid_max_per_namespace" "a pid_max for each PID namespace" 6 14 rules.PidMaxPerNamespace
+        ]
+
+    let private advise clone3 write cycle =
+        let spawn = "nslp spawn gives exactly the PID asked for, by clone3"
+
+        match clone3, write, cycle with
+        | true, true, _ -> spawn + "; nslp set writes."
+        | true, false, true -> spawn + "; nslp set cycles."
+        | true, false, false -> spawn + "; nslp set does not work."
+        | false, true, _ -> "nslp set and spawn write: exact unless somebody else forks in between."
+        | false, false, true -> "nslp set and spawn cycle: exact unless somebody else forks in between."
+        | false, false, false -> "No PID can be chosen here."
+
+    /// What is to be said of what was observed.
+    let diagnose (seen: Observed) : Diagnosis =
+        let flavours = List.map (flavour seen) seen.Flavours
+        let clone3 = clone3 seen
+        let write = write seen
+        let cycle = cycle flavours
+
+        {
+            Methods =
+                [
+                    clone3
+                    write
+                    cycle
+                    locking seen
+                    space "new-pidns" "nslp spawn --new-pidns: every PID from 2 on is free in there" seen seen.NewPidns
+                    space "map-root" "nslp spawn --new-pidns --map-root: without any privilege" seen seen.MapRoot
+                    space "verify" "nslp verify can compare the model with this kernel" seen seen.Verify
+                ]
+            Flavours = flavours
+            Features = features seen
+            CanChoose = clone3.Works || write.Works || cycle.Works
+            Advice = advise clone3.Works write.Works cycle.Works
+        }

@@ -1,0 +1,133 @@
+using Microsoft.FSharp.Collections;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>Tries every method of choosing a PID. It consumes some dozens of PIDs and changes nothing else.</summary>
+internal static unsafe class MachineProbe
+{
+    // Left by docker, podman, and systemd for every engine that tells it.
+    private static readonly string[] s_containerMarks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+
+    /// <summary>
+    /// Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it makes
+    /// two.
+    /// </summary>
+    internal static Observed Observe()
+    {
+        int setTid;
+        Attempt newPidns, mapRoot;
+        try
+        {
+            using Zygote zygote = Zygote.Start();
+            setTid = TrySetTid(zygote);
+            newPidns = TryNamespace(zygote, mapRoot: false);
+            mapRoot = TryNamespace(zygote, mapRoot: true);
+        }
+        catch (RemoteException e)
+        {
+            setTid = e.Errno;
+            newPidns = mapRoot = new Attempt(e.Message, e.Errno);
+        }
+
+        Attempt verify = TryVerify();
+        int error = LastPid.OpenForReading(out LastPid? reader);
+        using (reader)
+        {
+            int opened = LastPid.OpenForWriting(out LastPid? writer);
+            using (writer)
+            {
+                Capabilities capabilities = ReadCapabilities();
+                Version version = Environment.OSVersion.Version;
+                return new Observed(
+                    major: version.Major,
+                    minor: version.Minor,
+                    userId: (int)Raw.Call(SYS_geteuid),
+                    hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
+                    hasSysAdmin: capabilities.HasEffectiveSysAdmin,
+                    isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)) == 1,
+                    ownsPidNamespace: PidSpaces.OwnsPidNamespace(),
+                    isContainer: Array.Exists(s_containerMarks, File.Exists),
+                    confinement: UserNamespaces.ReadConfinement(),
+                    hasProcSys: LastPid.ReadPidMax() >= 0,
+                    openLastPid: -opened,
+                    writeLastPid: writer is null ? 0 : -writer.TryToWrite(),
+                    @lock: TryLock(reader),
+                    clone3: -(int)Raw.Call(SYS_clone3),
+                    setTid: setTid,
+                    flavours: ListModule.OfSeq(CyclingClone.All.Select(way => new TriedFlavour(
+                        way.Name, error < 0 ? -error : CyclingProbe.Probe(way, reader!), way.Since.Major, way.Since.Minor))),
+                    newPidns: newPidns,
+                    mapRoot: mapRoot,
+                    verify: verify);
+            }
+        }
+    }
+
+    // For its own number, which is in use for sure, so that nothing can be born of it.
+    private static int TrySetTid(Zygote zygote)
+    {
+        using Order order = zygote.Root.NewOrder();
+        int clone = order.Clone3(default, Child.Exits(), [zygote.Pid]);
+        zygote.Root.Run(order);
+        return -(int)order[clone];
+    }
+
+    private static Attempt TryNamespace(Zygote zygote, bool mapRoot)
+    {
+        RemoteTask task = zygote.Root.Fork();
+        try
+        {
+            _ = PidNamespaces.Create(task, mapRoot).End();
+            return new Attempt("", 0);
+        }
+        catch (RemoteException e)
+        {
+            return new Attempt(e.Message, e.Errno);
+        }
+        finally
+        {
+            task.End();
+        }
+    }
+
+    private static Attempt TryVerify()
+    {
+        try
+        {
+            using Sandboxes sandboxes = new();
+            return new Attempt("", 0);
+        }
+        catch (UnavailableException e)
+        {
+            return new Attempt(e.Help is null ? e.Message : $"{e.Message}; {e.Help}", 0);
+        }
+        catch (RemoteException e)
+        {
+            return new Attempt(e.Message, e.Errno);
+        }
+    }
+
+    private static int TryLock(LastPid? reader)
+    {
+        if (reader is null || reader.IsLoadavg)
+        {
+            return ENOENT;
+        }
+
+        int error = -reader.Lock(TimeSpan.Zero);
+        reader.Unlock();
+        return error;
+    }
+
+    private static Capabilities ReadCapabilities()
+    {
+        Capabilities capabilities;
+        fixed (byte* header = Capabilities.Header)
+        {
+            // The kernel writes to the header only what is there already.
+            return Raw.Call(SYS_capget, (nint)header, (nint)(&capabilities)) < 0 ? default : capabilities;
+        }
+    }
+}
