@@ -34,6 +34,7 @@ internal static class Cli
                 Command.Map map => Map.Run(map.Options),
                 Command.Doctor doctor => Doctor.Run(doctor.Options),
                 Command.Predict predict => Predict.Run(predict.Options),
+                Command.Completion completion => Commands.Completion.Run(completion.Shell),
                 Command.Help help => Output.Print("help", help.Text),
                 Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),
                 Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),

@@ -17,7 +17,7 @@ type internal SetArguments =
     | [<EqualsAssignmentOrSpaced>] Method of SetMethod
     | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | [<EqualsAssignmentOrSpaced>] Flavour of NAME: string
+    | [<EqualsAssignmentOrSpaced>] Flavour of FLAVOUR: string
     | [<EqualsAssignmentOrSpaced>] Server of SOCKET: string
     | [<AltCommandLine("-v")>] Verbose
     | Json
@@ -81,7 +81,7 @@ type internal ServeArguments =
             | Verbose -> "say on stderr of each request what was done"
 
 type internal SpawnArguments =
-    | [<MainCommand>] Pids of PIDS: string list
+    | [<MainCommand>] Pids of PID: string list
     | [<EqualsAssignmentOrSpaced>] Method of SpawnMethod
     | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
@@ -103,7 +103,7 @@ type internal SpawnArguments =
             | Verbose -> "say on stderr what was done"
 
 type internal WhoArguments =
-    | [<MainCommand>] Pid of NUMBER: string list
+    | [<MainCommand>] Pid of PID: string list
     | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
     | Json
 
@@ -135,7 +135,7 @@ type internal DoctorArguments =
             | Json -> "print one JSON object"
 
 type internal MapArguments =
-    | [<MainCommand>] Pid of PLACE: string list
+    | [<MainCommand>] Pid of PID: string list
     | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
     | Watch
     | [<EqualsAssignmentOrSpaced>] Svg of FILE: string
@@ -149,3 +149,11 @@ type internal MapArguments =
             | Watch -> "keep drawing, with the rate at which PIDs are consumed, until Ctrl-C"
             | Svg _ -> "write the picture to that file, which must not exist, or with '-' to stdout"
             | Json -> "print one JSON object"
+
+type internal CompletionArguments =
+    | [<MainCommand>] Shell of ShellKind list
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Shell _ -> "the shell that is to complete command lines of nslp"

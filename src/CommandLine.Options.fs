@@ -164,6 +164,13 @@ type MapOptions =
         Json: bool
     }
 
+/// A shell that can complete command lines of nslp.
+[<RequireQualifiedAccess>]
+type ShellKind =
+    | Bash = 0
+    | Zsh = 1
+    | Fish = 2
+
 /// One call of nslp, understood.
 [<RequireQualifiedAccess>]
 type Command =
@@ -187,6 +194,8 @@ type Command =
     | Doctor of Options: DoctorOptions
     /// `nslp map`.
     | Map of Options: MapOptions
+    /// `nslp completion SHELL`.
+    | Completion of Shell: ShellKind
     /// A text to print on stdout, asked for with `--help`.
     | Help of Text: string
     /// `nslp --version`.

@@ -288,137 +288,131 @@ module CommandLine =
                 Json = results.Contains MapArguments.Json
             }
 
-    let private run<'T when 'T :> IArgParserTemplate> name (example: string) (read: ParseResults<'T> -> Command) argv =
-        // Without a width Argu asks System.Console for the terminal's, which makes a thread and writes to the terminal.
-        let parser =
-            ArgumentParser.Create<'T>(programName = $"nslp %s{name}", usageStringCharacterWidth = 80)
-
-        try
-            let results = parser.Parse(argv, raiseOnUsage = false)
-
-            if results.IsUsageRequested then
-                // The list is only for the sake of a better message when there are several.
-                let usage =
-                    parser
-                        .PrintUsage()
-                        .Replace("[<PID>...]", "<PID>")
-                        .Replace("<PID>...", "<PID>   ")
-                        .Replace("[<SOCKET>...]", "[<SOCKET>]")
-                        .Replace("<SOCKET>...", "<SOCKET>   ")
-
-                let usage =
-                    usage.Replace("[<PIDS>...]", "<PID>[,<PID>...] -- <COMMAND> [<ARGUMENT>...]")
-
-                let usage =
-                    usage
-                        .Replace("<PIDS>...", "<PID>    ")
-                        .Replace("[<NUMBER>...]", "<PID>...")
-                        .Replace("<NUMBER>...", "<PID>      ")
-                        .Replace("[<N>...]", "[<N>]")
-                        .Replace("<N>...", "<N>   ")
-                        .Replace("[<PLACE>...]", "[<PID>]")
-                        .Replace("<PLACE>...", "<PID>     ")
-
-                Command.Help(usage + $"\nEXAMPLE:\n\n    %s{example}\n")
-            else
-                read results
-        with
-        | Misuse message -> Command.Wrong(name, message)
-        | :? ArguParseException as e ->
-            let lines = e.Message.Split '\n'
-            let text = lines[0].Replace("ERROR: ", "").TrimEnd('.', '\r')
-            Command.Wrong(name, text)
-
-    // Argu has no "--": what follows would be taken for more values, and its options for ours.
-    let private runSpawn (argv: string[]) =
-        let mine = Array.takeWhile (fun word -> word <> "--") argv
-        let command = argv |> Array.skip (min argv.Length (mine.Length + 1)) |> List.ofArray
-        run "spawn" "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242" (spawn command) mine
+    let private completion (results: ParseResults<CompletionArguments>) =
+        match results.GetResult(CompletionArguments.Shell, []) with
+        | [ shell ] -> Command.Completion shell
+        | [] -> misuse "no shell given: bash, zsh or fish"
+        | shells -> misuse $"one shell is wanted, not %d{shells.Length}"
 
     type private Entry =
         {
             Name: string
             Summary: string
+            // For those who ask only: describing a grammar takes long.
+            Page: Lazy<Page>
             Parse: string[] -> Command
         }
 
+    let private entry<'T when 'T :> IArgParserTemplate>
+        name
+        summary
+        operands
+        example
+        (read: ParseResults<'T> -> Command)
+        : Entry =
+        // Without a width Argu asks System.Console for the terminal's, which makes a thread and writes to the terminal.
+        let parser =
+            lazy ArgumentParser.Create<'T>(programName = $"nslp %s{name}", usageStringCharacterWidth = 80)
+
+        let page =
+            lazy
+                {
+                    Name = name
+                    Summary = summary
+                    Operands = operands
+                    Arguments = Document.arguments parser.Value
+                    Example = example
+                }
+
+        let parse (argv: string[]) =
+            try
+                let results = parser.Value.Parse(argv, raiseOnUsage = false)
+
+                if results.IsUsageRequested then
+                    Command.Help(Document.help page.Value)
+                else
+                    read results
+            with
+            | Misuse message -> Command.Wrong(name, message)
+            | :? ArguParseException as e ->
+                let lines = e.Message.Split '\n'
+                let text = lines[0].Replace("ERROR: ", "").TrimEnd('.', '\r')
+                Command.Wrong(name, text)
+
+        {
+            Name = name
+            Summary = summary
+            Page = page
+            Parse = parse
+        }
+
+    let private spawnEntry =
+        let running (command: string list) =
+            entry
+                "spawn"
+                "run a command with the PID of your choice, or not at all"
+                "<PID>[,<PID>...] -- <COMMAND> [<ARGUMENT>...]"
+                "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242"
+                (spawn command)
+
+        // Argu has no "--": what follows would be taken for more values, and its options for ours.
+        let parse (argv: string[]) =
+            let mine = Array.takeWhile (fun word -> word <> "--") argv
+            let command = argv |> Array.skip (min argv.Length (mine.Length + 1)) |> List.ofArray
+            (running command).Parse mine
+
+        { running [] with Parse = parse }
+
     let private entries =
         [
-            {
-                Name = "get"
-                Summary = "print the last PID"
-                Parse = run "get" "nslp get" get
-            }
-            {
-                Name = "set"
-                Summary = "choose the last PID, so that the next process gets the one above it"
-                Parse = run "set" "nslp set 4242 && sh -c 'echo $$'    # prints 4243" set
-            }
-            {
-                Name = "verify"
-                Summary = "check the model of PID allocation against the running kernel"
-                Parse = run "verify" "nslp verify --runs 1000 --seed 1" verify
-            }
-            {
-                Name = "serve"
-                Summary = "choose the last PID for others, who ask on a socket"
-                Parse = run "serve" "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock" serve
-            }
-            {
-                Name = "bench"
-                Summary = "compare what there is to consume and choose PIDs with, on this machine"
-                Parse = run "bench" "nslp bench --seconds 5" bench
-            }
-            {
-                Name = "spawn"
-                Summary = "run a command with the PID of your choice, or not at all"
-                Parse = runSpawn
-            }
-            {
-                Name = "who"
-                Summary = "say who holds a PID"
-                Parse = run "who" "nslp who 4242 1000-1010" who
-            }
-            {
-                Name = "predict"
-                Summary = "print the PIDs that the next processes get"
-                Parse = run "predict" "nslp predict 3" predict
-            }
-            {
-                Name = "map"
-                Summary = "draw the PID space: what is in use, the cursor, the way to a PID"
-                Parse = run "map" "nslp map 4242 --svg map.svg" map
-            }
-            {
-                Name = "doctor"
-                Summary = "say which methods work here, and what would make the others work"
-                Parse = run "doctor" "nslp doctor" doctor
-            }
+            entry "get" "print the last PID" "" "nslp get" get
+            entry
+                "set"
+                "make a PID the last one: the next process gets the one above it"
+                "<PID>"
+                "nslp set 4242 && sh -c 'echo $$'    # prints 4243"
+                set
+            spawnEntry
+            entry "who" "say who holds a PID" "<PID>..." "nslp who 4242 1000-1010" who
+            entry "predict" "print the PIDs that the next processes get" "[<N>]" "nslp predict 3" predict
+            entry
+                "map"
+                "draw the PID space: what is in use, the cursor, the way to a PID"
+                "[<PID>]"
+                "nslp map 4242 --svg map.svg"
+                map
+            entry "doctor" "say what works here, and what would make the rest work" "" "nslp doctor" doctor
+            entry
+                "serve"
+                "choose the last PID for others, who ask on a socket"
+                "[<SOCKET>]"
+                "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock"
+                serve
+            entry
+                "verify"
+                "check the model of PID allocation against the running kernel"
+                ""
+                "nslp verify --runs 1000 --seed 1"
+                verify
+            entry
+                "bench"
+                "compare the ways of consuming and choosing PIDs on this machine"
+                ""
+                "nslp bench --seconds 5"
+                bench
+            entry
+                "completion"
+                "print what makes a shell complete command lines of nslp"
+                "<bash|zsh|fish>"
+                "source <(nslp completion bash)"
+                completion
         ]
 
-    let private help () =
-        let commands =
-            entries |> List.map (fun entry -> $"    %-10s{entry.Name} %s{entry.Summary}")
+    /// What there is to read about each command.
+    let pages () : Page list = entries |> List.map _.Page.Value
 
-        String.concat
-            "\n"
-            ([
-                "USAGE: nslp <command> [<options>]"
-                ""
-                "nslp chooses the PID that the next Linux process gets."
-                ""
-                "COMMANDS:"
-                ""
-             ]
-             @ commands
-             @ [
-                 ""
-                 "OPTIONS:"
-                 ""
-                 "    --help     display this list; 'nslp <command> --help' that of a command"
-                 "    --version  print the version"
-                 ""
-             ])
+    let private help () =
+        entries |> List.map (fun entry -> entry.Name, entry.Summary) |> Document.index
 
     // Levenshtein's distance, a row at a time.
     let private distance (a: string) (b: string) =
@@ -439,12 +433,17 @@ module CommandLine =
         else
             Command.Wrong("", $"'%s{word}' is not a command")
 
+    let private isCommand (word: string) =
+        entries |> List.exists (fun entry -> entry.Name = word)
+
     /// What these arguments, without the program's name, ask for. Never throws: wrong usage is a `Command` too.
-    let parse (argv: string[]) : Command =
+    let rec parse (argv: string[]) : Command =
         match List.ofArray argv with
         | [] -> Command.Wrong("", "no command given")
+        | [ "help"; word ] when isCommand word -> parse [| word; "--help" |]
         | ("--help" | "-h" | "help") :: _ -> Command.Help(help ())
         | "--version" :: _ -> Command.Version
+        | [ word; "-h" ] when isCommand word -> parse [| word; "--help" |]
         | word :: rest ->
             match entries |> List.tryFind (fun entry -> entry.Name = word) with
             | Some entry -> entry.Parse(Array.ofList rest)

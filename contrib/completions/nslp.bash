@@ -1,0 +1,68 @@
+# Makes bash complete command lines of nslp. Printed by 'nslp completion bash'.
+
+_nslp() {
+    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what
+    COMPREPLY=()
+
+    # The line of another command.
+    if [[ $command == spawn ]]; then
+        for ((i = 2; i < COMP_CWORD; i++)); do
+            if [[ ${COMP_WORDS[i]} == -- ]]; then
+                if declare -F _command_offset >/dev/null; then
+                    _command_offset $((i + 1))
+                    return
+                fi
+                ((i + 1 == COMP_CWORD)) && what=(-c) || what=(-f)
+            fi
+        done
+    fi
+
+    # An equals sign is a word of its own.
+    [[ $current == = ]] && current=
+    [[ ${COMP_WORDS[before]} == = ]] && ((before--))
+    if [[ -z ${what-} ]]; then
+        case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in
+        1:*) what=(-W 'get set spawn who predict map doctor serve verify bench completion --help --version') ;;
+        0:get:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:get:*) what=(-W '--target --json --help') ;;
+        0:set:--method) what=(-W 'auto write cycle') ;;
+        0:set:--timeout) return ;;
+        0:set:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:set:--flavour) what=(-W 'cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process') ;;
+        0:set:--server) what=(-f) ;;
+        0:set:*) what=(-W '--method --timeout --target --flavour --server --verbose --json --help') ;;
+        0:spawn:--method) what=(-W 'auto clone3 write cycle') ;;
+        0:spawn:--timeout) return ;;
+        0:spawn:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:spawn:*) what=(-W '--method --timeout --target --new-pidns --map-root --detach --verbose --help') ;;
+        0:who:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:who:*) what=(-W '--target --json --help') ;;
+        0:predict:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:predict:*) what=(-W '--target --json --help') ;;
+        0:map:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:map:--svg) what=(-f) ;;
+        0:map:*) what=(-W '--target --watch --svg --json --help') ;;
+        0:doctor:*) what=(-W '--json --help') ;;
+        0:serve:--method) what=(-W 'auto write cycle') ;;
+        0:serve:--mode) return ;;
+        0:serve:--group) what=(-g) ;;
+        0:serve:--allow-user) what=(-u) ;;
+        0:serve:--timeout) return ;;
+        0:serve:*) [[ $current == -* ]] && what=(-W '--method --mode --group --allow-user --timeout --verbose --help') || what=(-f) ;;
+        0:verify:--runs) return ;;
+        0:verify:--steps) return ;;
+        0:verify:--seed) return ;;
+        0:verify:--replay) what=(-f) ;;
+        0:verify:*) what=(-W '--runs --steps --seed --replay --json --help') ;;
+        0:bench:--seconds) return ;;
+        0:bench:*) what=(-W '--seconds --json --help') ;;
+        0:completion:*) [[ $current == -* ]] && what=(-W '--help') || what=(-W 'bash zsh fish') ;;
+        *) return ;;
+        esac
+    fi
+
+    [[ ${what[0]} == -f ]] && compopt -o filenames
+    mapfile -t COMPREPLY < <(compgen "${what[@]}" -- "$current")
+}
+
+complete -F _nslp nslp

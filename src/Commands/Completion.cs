@@ -1,0 +1,17 @@
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp completion SHELL</c>: makes a shell complete command lines of nslp.</summary>
+internal static class Completion
+{
+    private const string Name = "completion";
+
+    /// <summary>The script.</summary>
+    internal static string Script(ShellKind shell) =>
+        SetNsLastPid.Completion.script(Array.ConvertAll(CyclingClone.All, way => way.Name), shell);
+
+    /// <summary>Prints the script.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(ShellKind shell) => Output.Print(Name, Script(shell));
+}

@@ -1,0 +1,261 @@
+namespace SetNsLastPid
+
+/// Scripts that make shells complete command lines of nslp, out of the grammar of its commands.
+[<RequireQualifiedAccess>]
+module Completion =
+    // What a value can be completed from. The placeholder says it: users read there the same that the shells do.
+    [<RequireQualifiedAccess>]
+    type private Values =
+        | Unknown
+        | Words of string list
+        | Files
+        | Processes
+        | Users
+        | Groups
+
+    let private values (flavours: string list) (argument: Argument) =
+        match argument.Placeholder with
+        | _ when not argument.Choices.IsEmpty -> Values.Words argument.Choices
+        | "FLAVOUR" -> Values.Words flavours
+        | "FILE"
+        | "SOCKET" -> Values.Files
+        | "PROCESS" -> Values.Processes
+        | "USER" -> Values.Users
+        | "GROUP" -> Values.Groups
+        | _ -> Values.Unknown
+
+    let private takesValue (argument: Argument) = argument.Placeholder <> ""
+
+    let private options (page: Page) =
+        page.Arguments |> List.filter (fun argument -> not argument.Names.IsEmpty)
+
+    let private operand (page: Page) =
+        page.Arguments |> List.tryFind _.Names.IsEmpty
+
+    let private joined (words: string list) = String.concat " " words
+
+    let private bash (values: Argument -> Values) (pages: Page list) =
+        let generate what =
+            match what with
+            | Values.Unknown -> "return"
+            | Values.Words words -> $"what=(-W '%s{joined words}')"
+            | Values.Files -> "what=(-f)"
+            | Values.Processes -> "what=(-W \"$(cd /proc && echo [1-9]*)\")"
+            | Values.Users -> "what=(-u)"
+            | Values.Groups -> "what=(-g)"
+
+        [
+            "# Makes bash complete command lines of nslp. Printed by 'nslp completion bash'."
+            ""
+            "_nslp() {"
+            "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what"
+            "    COMPREPLY=()"
+            ""
+            "    # The line of another command."
+            "    if [[ $command == spawn ]]; then"
+            "        for ((i = 2; i < COMP_CWORD; i++)); do"
+            "            if [[ ${COMP_WORDS[i]} == -- ]]; then"
+            "                if declare -F _command_offset >/dev/null; then"
+            "                    _command_offset $((i + 1))"
+            "                    return"
+            "                fi"
+            "                ((i + 1 == COMP_CWORD)) && what=(-c) || what=(-f)"
+            "            fi"
+            "        done"
+            "    fi"
+            ""
+            "    # An equals sign is a word of its own."
+            "    [[ $current == = ]] && current="
+            "    [[ ${COMP_WORDS[before]} == = ]] && ((before--))"
+            "    if [[ -z ${what-} ]]; then"
+            "        case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in"
+            $"        1:*) what=(-W '%s{pages |> List.map _.Name |> joined} --help --version') ;;"
+            for page in pages do
+                for option in options page |> List.filter takesValue do
+                    for name in option.Names do
+                        $"        0:%s{page.Name}:%s{name}) %s{generate (values option)} ;;"
+
+                let names = options page |> List.map _.Names.Head |> joined
+
+                match operand page |> Option.map values with
+                | None
+                | Some Values.Unknown -> $"        0:%s{page.Name}:*) what=(-W '%s{names}') ;;"
+                | Some known ->
+                    $"        0:%s{page.Name}:*) [[ $current == -* ]] && what=(-W '%s{names}') || %s{generate known} ;;"
+            "        *) return ;;"
+            "        esac"
+            "    fi"
+            ""
+            "    [[ ${what[0]} == -f ]] && compopt -o filenames"
+            "    mapfile -t COMPREPLY < <(compgen \"${what[@]}\" -- \"$current\")"
+            "}"
+            ""
+            "complete -F _nslp nslp"
+        ]
+
+    let private zsh (values: Argument -> Values) (pages: Page list) =
+        let quoted (text: string) = "'" + text.Replace("'", "'\\''") + "'"
+
+        let explained (text: string) =
+            text.Replace("[", "\\[").Replace("]", "\\]")
+
+        let action (argument: Argument) =
+            let generate =
+                match values argument with
+                | Values.Unknown -> " "
+                | Values.Words words -> $"(%s{joined words})"
+                | Values.Files -> "_files"
+                | Values.Processes -> "_pids"
+                | Values.Users -> "_users"
+                | Values.Groups -> "_groups"
+
+            let name =
+                if argument.Choices.IsEmpty then
+                    argument.Placeholder
+                else
+                    "value"
+
+            $":%s{name}:%s{generate}"
+
+        let option (argument: Argument) =
+            let text = $"[%s{explained argument.Text}]"
+
+            match argument.Names with
+            | [ name ] when takesValue argument -> [ $"*%s{name}=%s{text}%s{action argument}" ]
+            | [ name ] -> [ name + text ]
+            | names -> [ for name in names -> $"(%s{joined names})%s{name}%s{text}" ]
+
+        [
+            "#compdef nslp"
+            "# Makes zsh complete command lines of nslp. Printed by 'nslp completion zsh'."
+            ""
+            "_nslp() {"
+            "    # Not \"commands\" and \"options\", which mean something to the completions of other commands."
+            "    local -a names=("
+            for page in pages do
+                "        " + quoted $"%s{page.Name}:%s{page.Summary}"
+            "    )"
+            "    local -a general=('--help:print what commands there are' '--version:print the version')"
+            "    if ((CURRENT == 2)); then"
+            "        _describe -t commands command names"
+            "        _describe -o option general"
+            "        return"
+            "    fi"
+            ""
+            "    local command=$words[2]"
+            "    local -i dashes=$words[(i)--]"
+            "    if [[ $command == spawn ]] && ((dashes < CURRENT)); then"
+            "        shift $dashes words"
+            "        ((CURRENT -= dashes))"
+            "        _normal"
+            "        return"
+            "    fi"
+            ""
+            "    shift words"
+            "    ((CURRENT--))"
+            "    case $command in"
+            for page in pages do
+                $"    %s{page.Name})"
+                "        _arguments \\"
+
+                // Without one for the operand no option after it is completed, nor with one that shows a message.
+                let operands =
+                    match operand page with
+                    | Some argument when values argument = Values.Unknown -> [ $"*:%s{argument.Placeholder}:()" ]
+                    | Some argument -> [ $"1%s{action argument}" ]
+                    | None -> []
+
+                let specifications =
+                    (options page |> List.collect option) @ operands |> List.map quoted
+
+                "            " + String.concat " \\\n            " specifications
+                "        ;;"
+            "    esac"
+            "}"
+            ""
+            "# The file of a function, or a script that is sourced."
+            "if [[ $funcstack[1] == _nslp ]]; then"
+            "    _nslp \"$@\""
+            "else"
+            "    compdef _nslp nslp"
+            "fi"
+        ]
+
+    let private fish (values: Argument -> Values) (pages: Page list) =
+        let quoted (text: string) =
+            "'" + text.Replace("\\", "\\\\").Replace("'", "\\'") + "'"
+
+        let generate what =
+            match what with
+            | Values.Unknown -> " -x"
+            | Values.Words words -> $" -x -a %s{quoted (joined words)}"
+            | Values.Files -> " -r -F"
+            | Values.Processes -> " -x -a '(__fish_complete_pids)'"
+            | Values.Users -> " -x -a '(__fish_complete_users)'"
+            | Values.Groups -> " -x -a '(__fish_complete_groups)'"
+
+        let name (name: string) =
+            if name.StartsWith "--" then
+                $" -l %s{name[2..]}"
+            else
+                $" -s %s{name[1..]}"
+
+        let option (argument: Argument) =
+            let names = argument.Names |> List.map name |> String.concat ""
+
+            let value =
+                if takesValue argument then
+                    generate (values argument)
+                else
+                    ""
+
+            $"%s{names}%s{value} -d %s{quoted argument.Text}"
+
+        [
+            "# Makes fish complete command lines of nslp. Printed by 'nslp completion fish'."
+            ""
+            "# Whether the command of that name is being typed; without a name: whether no command was typed yet."
+            "function __nslp_in"
+            "    set -l words (commandline -opc)"
+            "    test \"$words[2]\" = \"$argv[1]\"; and not contains -- -- $words"
+            "end"
+            ""
+            "# Whether the line of another command is being typed."
+            "function __nslp_runs"
+            "    set -l words (commandline -opc)"
+            "    test \"$words[2]\" = spawn; and contains -- -- $words"
+            "end"
+            ""
+            "function __nslp_rest"
+            "    complete -C (commandline -cp | string replace -r '.*? -- +' '')"
+            "end"
+            ""
+            "complete -c nslp -f"
+            "complete -c nslp -n __nslp_in -l help -d 'print what commands there are'"
+            "complete -c nslp -n __nslp_in -l version -d 'print the version'"
+            "complete -c nslp -n __nslp_runs -a '(__nslp_rest)'"
+            for page in pages do
+                $"complete -c nslp -n __nslp_in -a %s{page.Name} -d %s{quoted page.Summary}"
+
+                for argument in options page do
+                    $"complete -c nslp -n '__nslp_in %s{page.Name}'%s{option argument}"
+
+                match operand page |> Option.map values with
+                | None
+                | Some Values.Unknown -> ()
+                | Some known -> $"complete -c nslp -n '__nslp_in %s{page.Name}'%s{generate known}"
+        ]
+
+    /// The script for a shell.
+    /// <param name="flavours">The values of --flavour.</param>
+    /// <param name="shell">Which.</param>
+    let script (flavours: string seq) (shell: ShellKind) : string =
+        let values = values (List.ofSeq flavours)
+
+        let write =
+            match shell with
+            | ShellKind.Bash -> bash
+            | ShellKind.Zsh -> zsh
+            | _ -> fish
+
+        String.concat "\n" (write values (CommandLine.pages ())) + "\n"

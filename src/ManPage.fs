@@ -1,0 +1,59 @@
+namespace SetNsLastPid
+
+/// nslp(1): what people wrote about the commands, with what the grammar knows of them.
+[<RequireQualifiedAccess>]
+module ManPage =
+    let private escaped (text: string) =
+        text.Replace("\\", "\\e").Replace("-", "\\-").Replace("'", "\\(aq")
+
+    let private width = 80
+
+    let private sentence (text: string) =
+        Document.wrap width (escaped (Document.sentence text))
+
+    let private bold (name: string) = $"\\fB%s{escaped name}\\fR"
+
+    // <PID> as PID in italics, and the rest as it is.
+    let private operands (text: string) =
+        (escaped text).Replace("<", "\\fI").Replace(">", "\\fR")
+
+    let private item (argument: Argument) =
+        let value =
+            match argument.Choices with
+            | [] when argument.Placeholder = "" -> ""
+            | [] -> $"\\fI%s{argument.Placeholder}\\fR"
+            | choices -> choices |> List.map bold |> String.concat "|"
+
+        let names = argument.Names |> List.map bold |> String.concat ", "
+
+        [
+            ".TP"
+            if names <> "" && value <> "" then
+                $"%s{names}=%s{value}"
+            else
+                names + value
+            yield! sentence argument.Text
+        ]
+
+    let private synopsis (page: Page) =
+        ".HP"
+        :: Document.wrap width ($"\\fBnslp %s{page.Name}\\fR [\\fIoptions\\fR] %s{operands page.Operands}".TrimEnd())
+
+    let private command (page: Page) =
+        [
+            $".SS nslp %s{page.Name}"
+            yield! sentence page.Summary
+            yield! List.collect item page.Arguments
+        ]
+
+    /// The page out of a template: comments there, `.\" SYNOPSIS` and `.\" COMMAND name`, give way to what is generated.
+    let fill (template: string) : string =
+        let pages = CommandLine.pages ()
+
+        let line (text: string) =
+            match text.Split ' ' with
+            | [| ".\\\""; "SYNOPSIS" |] -> List.collect synopsis pages
+            | [| ".\\\""; "COMMAND"; name |] -> pages |> List.find (fun page -> page.Name = name) |> command
+            | _ -> [ text ]
+
+        template.Split '\n' |> List.ofArray |> List.collect line |> String.concat "\n"
