@@ -66,6 +66,7 @@ internal static class Set
             Output.Say(Name, $"warning: {options.Pid + 1} is taken by {holder}; the next process gets another PID");
         }
 
+        MakeWay(space, options.Pid);
         if (options.Method != SetMethod.Cycle)
         {
             int error = TryWrite(space, options, deadline);
@@ -140,6 +141,8 @@ internal static class Set
                 : Output.Fail(Name, $"cannot consume PIDs by '{options.Flavour}'", error);
         }
 
+        // Now with the threads that consume.
+        MakeWay(space, options.Pid);
         CycleProgress progress = new(Name);
         Landing landing = new(space, options.Pid, progress);
         LandingEnd end = landing.Run(deadline);
@@ -164,6 +167,25 @@ internal static class Set
                 + $": last_pid is {landing.LastPid}"),
             _ => Output.Fail(Name, "cannot consume PIDs", landing.Error),
         };
+    }
+
+    // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
+    // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
+    // starts anew: its threads then have later numbers. Where it cannot, it goes on.
+    private static void MakeWay(IPidSpace space, int target)
+    {
+        PidSet own = space.ReadOwnNumbers();
+        int next = target + 1;
+        while (!PidSetModule.contains(next, own) && space.IsHeld(next))
+        {
+            next++;
+        }
+
+        if (space is OwnPidSpace && next != Environment.ProcessId && PidSetModule.contains(next, own)
+            && !OwnProgram.IsRestarted)
+        {
+            _ = OwnProgram.RestartOnce();
+        }
     }
 
     // A number that nslp itself holds cannot be consumed. That of one of its threads is free after a new start.
