@@ -1,5 +1,7 @@
 namespace SetNsLastPid.Verification
 
+open System
+open System.Text
 open SetNsLastPid
 
 /// How often what can happen did happen.
@@ -71,8 +73,13 @@ module Coverage =
             "cursor ahead of pid_max"
             "number in use not below pid_max"
             "last_pid 0"
-            "write ignored"
+            "write of nothing"
+            "write not parsed"
             "write cut short"
+            "write hexadecimal"
+            "write octal"
+            "write out of range"
+            "write of what is no number"
             "first clone refused, namespace as new"
             firstCloneKilled
             "first clone succeeds after unshare"
@@ -281,6 +288,28 @@ module Coverage =
                 "five levels deep"
         ]
 
+    let private writeNames (text: string) offset outcome =
+        let number = text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0'; '-' |])
+
+        match outcome with
+        | Outcome.Wrote 0 -> [ "write of nothing" ]
+        | Outcome.Wrote _ when offset > 0 -> [ "write not parsed" ]
+        | Outcome.Wrote n ->
+            [
+                if n < text.Length then
+                    "write cut short"
+
+                if number.StartsWith("0x", StringComparison.OrdinalIgnoreCase) then
+                    "write hexadecimal"
+                elif number.Length > 1 && number[0] = '0' && Char.IsAsciiDigit number[1] then
+                    "write octal"
+            ]
+        | Outcome.Refused Errno.EINVAL ->
+            match LastPidText.write true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
+            | LastPidWrite.Stored _ -> [ "write out of range" ]
+            | _ -> [ "write of what is no number" ]
+        | _ -> []
+
     let private stateNames (before: World) step (observation: Observation) (after: World) =
         [
             match step with
@@ -295,10 +324,7 @@ module Coverage =
                 if inside then
                     "init died with processes inside"
             | Step.WriteLastPid(space, text, offset, _) ->
-                match observation.Outcomes with
-                | [ Outcome.Wrote n ] when offset > 0 || n = 0 -> "write ignored"
-                | [ Outcome.Wrote n ] when n < text.Length -> "write cut short"
-                | _ -> ()
+                yield! observation.Outcomes |> List.collect (writeNames text offset)
 
                 if PidNamespace.lastPid after.Spaces[space].Ns = 0 then
                     "last_pid 0"
