@@ -17,6 +17,8 @@ internal static class Cli
                 return Serve.Run(settings);
             }
 
+            // However nslp ends from here on.
+            DiagnosticFiles.Remove();
             if (OwnProgram.CalledAs() == Ancestor.Name)
             {
                 return Ancestor.Run(argv);
@@ -41,6 +43,10 @@ internal static class Cli
                 { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
                 _ => throw new UnreachableException(),
             };
+        }
+        catch (OutOfMemoryException)
+        {
+            return Output.Fail("", "cannot go on: no memory, or no thread can be made");
         }
         catch (Exception e)
         {

@@ -17,7 +17,7 @@ internal static class Get
             using IPidSpace space = PidSpaces.Open(options.Target);
             int last = space.ReadLastPid();
             return last < 0
-                ? Output.Fail(Name, "cannot read last_pid from /proc", -last, "needs /proc mounted")
+                ? Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last))
                 : Output.Print(Name, Text(last, options.Json));
         }
         catch (RemoteException e)

@@ -18,7 +18,7 @@ internal enum LandingEnd
     /// <summary>Others took PIDs whenever the target was near, ten laps long.</summary>
     OutOfLaps,
 
-    /// <summary>A system call failed: see <see cref="Landing.Error"/>.</summary>
+    /// <summary>A system call failed: see <see cref="Landing.Failure"/> and <see cref="Landing.Error"/>.</summary>
     Broken,
 }
 
@@ -58,6 +58,9 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     /// <summary>The errno of the call that failed.</summary>
     internal int Error { get; private set; }
 
+    /// <summary>What that call was for, in words.</summary>
+    internal string Failure { get; private set; } = "";
+
     /// <summary>last_pid when it was read last.</summary>
     internal int LastPid { get; private set; }
 
@@ -86,7 +89,7 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
         int pidMax = space.ReadPidMax();
         if (pidMax < 0)
         {
-            return Break(-pidMax);
+            return Break("cannot read pid_max", -pidMax);
         }
 
         Scan();
@@ -96,7 +99,7 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
             int last = space.ReadLastPid();
             if (last < 0)
             {
-                return Break(-last);
+                return Break("cannot read last_pid", -last);
             }
 
             Reads++;
@@ -152,7 +155,7 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
                     _stepsSinceLook = count == 1 ? _stepsSinceLook + 1 : int.MaxValue;
                     if (result.Error != 0)
                     {
-                        return Break(result.Error);
+                        return Break("cannot consume PIDs", result.Error);
                     }
 
                     break;
@@ -179,9 +182,9 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
         return whole;
     }
 
-    private LandingEnd Break(int error)
+    private LandingEnd Break(string failure, int error)
     {
-        Error = error;
+        (Failure, Error) = (failure, error);
         return LandingEnd.Broken;
     }
 

@@ -76,6 +76,9 @@ internal static unsafe class Output
         return Failed;
     }
 
+    /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
+    internal static string? NeedsProc(int error) => (Errno)error == Errno.ENOENT ? "needs /proc mounted" : null;
+
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 

@@ -18,7 +18,7 @@ internal static class Predict
             int pidMax = space.ReadPidMax();
             if (pidMax < 0)
             {
-                return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, "needs /proc mounted");
+                return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, Output.NeedsProc(-pidMax));
             }
 
             // nslp is gone by the time of the next process, and its numbers are free.
@@ -33,13 +33,12 @@ internal static class Predict
             int last = space.ReadLastPid();
             if (last < 0)
             {
-                return Output.Fail(Name, "cannot read last_pid from /proc", -last, "needs /proc mounted");
+                return Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last));
             }
 
             int[] next = [.. PidNamespaceModule.predict(options.Count, PidNamespaceModule.observed(last, pidMax, inUse))];
             int status = Print(options, last, pidMax, next, mayBeBlind);
             space.Dispose();
-            DiagnosticFiles.Remove();
             Kernel.exit_group(status);
             return status;
         }

@@ -138,7 +138,16 @@ internal static class Serve
             Kernel.exit_group(Output.Done);
         }
 
-        stop = new StopSignals(s_stopPatience, () => loop?.TryTakeOver() == true, End);
+        try
+        {
+            stop = new StopSignals(s_stopPatience, () => loop?.TryTakeOver() == true, End);
+        }
+        catch (RemoteException e)
+        {
+            socket!.Remove(s_removePatience);
+            return Output.Fail(Name, e.Message);
+        }
+
         loop = new ServeLoop(socket!.Descriptor, settings, new ServeLog(settings.IsVerbose), stop);
         way ??= new ServeByCycle(new ServePidSpace(space!, stop, () => loop.LetIn(s_flooded)), settings.Timeout);
         Output.Say(Name, $"listening on '{socket.Path}', by {way.Method}{(space is null ? "" : ", " + space.Flavour)}");
@@ -188,7 +197,7 @@ internal static class Serve
         if (error != 0)
         {
             status = last < 0
-                ? Output.Fail(Name, "cannot read last_pid from /proc", error, "needs /proc mounted")
+                ? Output.Fail(Name, "cannot read last_pid from /proc", error, Output.NeedsProc(error))
                 : Output.Fail(Name, "cannot consume PIDs here", error);
             return null;
         }

@@ -50,7 +50,7 @@ internal static class Set
         int pidMax = space.ReadPidMax();
         if (pidMax < 0)
         {
-            return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, "needs /proc mounted");
+            return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, Output.NeedsProc(-pidMax));
         }
 
         if (options.Pid >= pidMax)
@@ -165,7 +165,7 @@ internal static class Set
                 Name,
                 $"cannot make {options.Pid} the last PID in {Landing.MaxLaps} laps, others take PIDs too fast"
                 + $": last_pid is {landing.LastPid}"),
-            _ => Output.Fail(Name, "cannot consume PIDs", landing.Error),
+            _ => Output.Fail(Name, landing.Failure, landing.Error),
         };
     }
 

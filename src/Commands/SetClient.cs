@@ -46,7 +46,6 @@ internal static unsafe class SetClient
         }
 
         // Whatever else there is to do is done before.
-        DiagnosticFiles.Remove();
         using OwnPidSpace space = new();
         PidSet own = space.ReadOwnNumbers();
         if (PidSetModule.contains(options.Pid, own))

@@ -27,9 +27,9 @@ internal static class Spawn
     /// <returns>The exit status.</returns>
     internal static int Run(SpawnOptions options)
     {
-        Given given = Given.Read([.. options.Command]);
         try
         {
+            Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
                 return Fail(fault);
@@ -216,7 +216,7 @@ internal static class Spawn
             (SpawnMethod.Write, Errno.EROFS or Errno.EACCES or Errno.ENOENT) => Fail(
                 "cannot open ns_last_pid for writing", attempts.Error, "needs a writable /proc/sys/kernel/ns_last_pid"),
             (SpawnMethod.Write, Errno.ETIMEDOUT) => Fail("cannot write ns_last_pid: another holds the lock on it"),
-            (SpawnMethod.Cycle, _) => Fail("cannot consume PIDs here", attempts.Error),
+            (SpawnMethod.Cycle, _) => Fail(attempts.Failure, attempts.Error),
             _ => Fail("cannot make a process", attempts.Error),
         };
     }

@@ -47,6 +47,9 @@ internal sealed class SpawnAttempts(
     /// <summary>The errno of what failed.</summary>
     internal int Error { get; private set; }
 
+    /// <summary>What failed while cycling, in words.</summary>
+    internal string Failure { get; private set; } = "cannot consume PIDs here";
+
     /// <summary>Why the PID cannot be reached by cycling.</summary>
     internal Obstacle? Obstacle { get; private set; }
 
@@ -143,7 +146,8 @@ internal sealed class SpawnAttempts(
             Landing landing = new(space, pid - 1, staysAlive: true);
             LandingEnd end = landing.Run(deadline);
             Consumed += landing.Consumed;
-            (Error, Obstacle, LastPid) = (landing.Error, landing.Obstacle, landing.LastPid);
+            (Failure, Error) = (end == LandingEnd.Broken ? landing.Failure : "cannot make a process", landing.Error);
+            (Obstacle, LastPid) = (landing.Obstacle, landing.LastPid);
             return end switch
             {
                 LandingEnd.Landed => Judge(Try(() => launcher.TryNext(pid))),

@@ -25,9 +25,9 @@ internal sealed unsafe class Cycler : IDisposable
     private readonly Thread[] _workers;
     private readonly CyclerState* _state;
 
-    /// <summary>Makes the threads.</summary>
+    /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
     /// <param name="way">How to consume.</param>
-    /// <param name="threads">1 or more, the caller's included.</param>
+    /// <param name="threads">1 or more, the caller's included. There are fewer where no more can be made.</param>
     internal Cycler(CyclingClone way, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
@@ -36,7 +36,7 @@ internal sealed unsafe class Cycler : IDisposable
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_state == MAP_FAILED)
         {
-            throw new OutOfMemoryException();
+            throw new RemoteException("cannot map memory", errno);
         }
 
         _tasks = new CyclingTask[threads];
@@ -45,21 +45,33 @@ internal sealed unsafe class Cycler : IDisposable
             _tasks[i] = new CyclingTask(way);
         }
 
-        _workers = new Thread[threads - 1];
-        for (int i = 0; i < _workers.Length; i++)
+        List<Thread> workers = [];
+        for (int i = 1; i < threads; i++)
         {
-            CyclingTask task = _tasks[i + 1];
-            _workers[i] = new Thread(() => Work(task), WorkerStackSize) { IsBackground = true };
-            _workers[i].Start();
+            CyclingTask task = _tasks[i];
+            Thread worker = new(() => Work(task), WorkerStackSize) { IsBackground = true };
+            try
+            {
+                worker.Start();
+            }
+            catch (OutOfMemoryException)
+            {
+                // What the runtime makes of any errno, EAGAIN for want of PIDs too.
+                break;
+            }
+
+            workers.Add(worker);
         }
+
+        _workers = [.. workers];
 
         // While RLIMIT_NOFILE is 0 the runtime can load no assembly, so that all code of a burst must have run once
         // before. Without the limit the call fails with EFAULT; it too consumes a PID.
-        _ = Run(1, long.MaxValue, all: threads > 1);
+        _ = Run(1, long.MaxValue, all: _workers.Length > 0);
     }
 
     /// <summary>How many threads consume, the caller's included.</summary>
-    internal int Threads => _tasks.Length;
+    internal int Threads => _workers.Length + 1;
 
     /// <summary>Consumes <paramref name="count"/> PIDs on all threads.</summary>
     /// <param name="count">0 or more.</param>

@@ -32,6 +32,7 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly int _error;
     private readonly bool _isProcess;
 
+    /// <summary>Makes ready. Throws <see cref="RemoteException"/>.</summary>
     internal CyclingTask(CyclingClone way)
     {
         _call = way.Call;
@@ -41,7 +42,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_memory == MAP_FAILED)
         {
-            throw new OutOfMemoryException();
+            throw new RemoteException("cannot map memory", errno);
         }
 
         _stackTop = _memory + Size - 64;

@@ -41,7 +41,10 @@ internal sealed unsafe class Given
     /// <summary>RLIMIT_NOFILE where it must be set back; null where it is as it was or that is not known.</summary>
     internal rlimit64? OpenFiles { get; }
 
-    /// <summary>Reads it all.</summary>
+    /// <summary>
+    /// Reads it all. Throws <see cref="RemoteException"/> if something cannot be read although /proc is there: the child
+    /// would get something else.
+    /// </summary>
     /// <param name="command">The command as the runtime understood it: the last arguments of nslp.</param>
     internal static Given Read(IReadOnlyList<string> command) =>
         new(ReadArguments(command), ReadEnvironment(), ReadIgnoredSignals(), ReadOpenFiles());
@@ -135,20 +138,32 @@ internal sealed unsafe class Given
     {
         // A parent outside the PID namespace is 0.
         int parent = (int)Raw.Call(SYS_getppid);
-        int proc = parent > 0 ? Proc.Open() : -1;
-        if (proc < 0)
+        int proc = parent > 0 ? Proc.Open() : -ENOENT;
+        if (!IsRead(Math.Min(proc, 0), "/proc"))
         {
             return null;
         }
 
-        bool isRead = Proc.ReadAll(proc, parent, name, out byte[] text) == 0 && !ProcMount.IsOfOtherNamespace(proc);
+        int error = Proc.ReadAll(proc, parent, name, out byte[] text);
+        bool isOther = ProcMount.IsOfOtherNamespace(proc);
         close(proc);
-        return isRead ? text : null;
+        return IsRead(error, "the limits and signals of the parent process") && !isOther ? text : null;
     }
 
     // By the link: PIDs in /proc may be those of another namespace.
     private static bool ReadSelf(ReadOnlySpan<byte> path, out byte[] text) =>
-        Proc.ReadAllAt(AT_FDCWD, path, out text) == 0;
+        IsRead(Proc.ReadAllAt(AT_FDCWD, path, out text), Encoding.ASCII.GetString(path));
+
+    // Without /proc, or where it hides the parent, it must do without.
+    private static bool IsRead(int error, string what)
+    {
+        if (error == 0 || error == -ENOENT || error == -EACCES || error == -EPERM || error == -ESRCH)
+        {
+            return error == 0;
+        }
+
+        throw new RemoteException($"cannot read {what}", -error);
+    }
 
     private static ulong Bit(int signal) => 1UL << (signal - 1);
 }

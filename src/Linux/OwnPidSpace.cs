@@ -63,16 +63,25 @@ internal sealed class OwnPidSpace : IPidSpace
             return last;
         }
 
-        CyclingClone? way = flavour is null ? CyclingProbe.FindBest((_writer ?? _reader)!) : CyclingClone.Find(flavour);
-        int error = way is null ? ENOSYS : flavour is null ? 0 : CyclingProbe.Probe(way, (_writer ?? _reader)!);
-        if (error != 0)
+        try
         {
-            return -error;
-        }
+            CyclingClone? way = flavour is null
+                ? CyclingProbe.FindBest((_writer ?? _reader)!)
+                : CyclingClone.Find(flavour);
+            int error = way is null ? ENOSYS : flavour is null ? 0 : CyclingProbe.Probe(way, (_writer ?? _reader)!);
+            if (error != 0)
+            {
+                return -error;
+            }
 
-        _cycler = new Cycler(way!, Environment.ProcessorCount);
-        Flavour = way!.Name;
-        return 0;
+            _cycler = new Cycler(way!, Environment.ProcessorCount);
+            Flavour = way!.Name;
+            return 0;
+        }
+        catch (RemoteException e)
+        {
+            return -e.Errno;
+        }
     }
 
     /// <inheritdoc/>

@@ -75,7 +75,6 @@ internal static unsafe class OwnProgram
 
             arguments.Add(0);
             environment.Add(0);
-            DiagnosticFiles.Remove();
             fixed (nint* argv = arguments.ToArray(), envp = environment.ToArray())
             {
                 _ = execve(path, (byte**)argv, (byte**)envp);

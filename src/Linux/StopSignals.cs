@@ -31,7 +31,7 @@ internal sealed unsafe class StopSignals
 
     /// <summary>
     /// Makes a thread that waits for the signals, which takes one PID. Once a signal has come, system calls that the
-    /// calling thread waits in fail with EINTR until <see cref="Acknowledge"/>.
+    /// calling thread waits in fail with EINTR until <see cref="Acknowledge"/>. Throws <see cref="RemoteException"/>.
     /// </summary>
     /// <param name="patience">How long the process may take to end by itself after a signal.</param>
     /// <param name="mayEnd">Asked each millisecond after a signal: whether this thread may end the process.</param>
@@ -46,7 +46,15 @@ internal sealed unsafe class StopSignals
         sigaction action = default;
         action.sa_handler = (void*)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "labs");
         _ = LibC.sigaction(SIGUSR1, &action, null);
-        new Thread(Wait, StackSize) { IsBackground = true }.Start();
+        try
+        {
+            new Thread(Wait, StackSize) { IsBackground = true }.Start();
+        }
+        catch (OutOfMemoryException)
+        {
+            // The likely one of the errnos that the runtime makes this of.
+            throw new RemoteException("cannot make a thread", EAGAIN);
+        }
     }
 
     /// <summary>The signal that came, or 0.</summary>

@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>One run of nslp in which one of its system calls failed.</summary>
+/// <param name="Fault">Which, as faults.c has it; - for none.</param>
+/// <param name="Status">Its exit status.</param>
+/// <param name="LastPid">last_pid right after.</param>
+/// <param name="Log">What faults.c tells.</param>
+/// <param name="Left">The processes in the namespace afterwards, and other things that differ from before.</param>
+/// <param name="Output">Its stdout.</param>
+/// <param name="Errors">Its stderr.</param>
+internal sealed record FaultRun(
+    string Fault, int Status, int LastPid, string[] Log, string Left, string Output, string Errors)
+{
+    // One of them as PID 1 of a namespace: the processes there are the shell alone, before and after.
+    private const string Script = """
+        mount -t tmpfs none /mnt && mkdir /mnt/d
+        unshare -pf --mount-proc sleep 1000 & sleep 0.3
+        for T in /proc/[0-9]*; do T=${T#/proc/}; done; export T
+        set -- /proc/[0-9]*; BEFORE="$*"
+        for F in FAULTS; do
+            echo 400 >/proc/sys/kernel/ns_last_pid
+            $FAULTS /mnt/log 20 $F SOCKET $N ARGUMENTS >/mnt/out 2>/mnt/err; S=$?
+            read a b c d L </proc/loadavg
+            set -- /proc/[0-9]* /mnt/d/*; LEFT="$*"
+            echo "fault $F $S $L"
+            [ "$LEFT" = "$BEFORE /mnt/d/*" ] || echo "left $LEFT instead of $BEFORE"
+            sed 's/^/log /' /mnt/log; sed 's/^/out /' /mnt/out; sed 's/^/err /' /mnt/err
+            rm -f /mnt/d/* /mnt/log
+        done
+        """;
+
+    private static readonly Lazy<string?> s_program = new(Compile);
+
+    /// <summary>The system calls that nslp makes, each as TASK:CALL:COUNT, in their order.</summary>
+    internal IEnumerable<string> Calls => Log.Where(line => line.Contains(':'));
+
+    /// <summary>Skips the test where faults cannot be made.</summary>
+    internal static void SkipUnlessPossible()
+    {
+        Machine.NeedsRoot();
+        Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64, "faults.c knows x86-64 only");
+        Assert.SkipUnless(s_program.Value is not null, "no C compiler");
+    }
+
+    /// <summary>Runs nslp once for each of the faults, in one PID namespace, with /mnt/d for files and $T for a process
+    /// in another PID namespace.</summary>
+    internal static FaultRun[] Each(IEnumerable<string> faults, string arguments)
+    {
+        string socket = arguments.StartsWith("serve", StringComparison.Ordinal) ? "/mnt/d/s" : "-";
+        string script = Script.Replace("FAULTS;", string.Join(' ', faults) + ";").Replace("$FAULTS", s_program.Value)
+            .Replace("SOCKET", socket).Replace("ARGUMENTS", arguments);
+        Finished finished = Shell.InNewPidNamespace(
+            // The runtime makes fewer calls of its own then, and no files that nslp would have to remove.
+            "export DOTNET_EnableWriteXorExecute=0 DOTNET_EnableDiagnostics=0\n" + script).Finish();
+        Assert.Equal("", finished.Errors);
+        List<FaultRun> runs = [];
+        foreach (string part in ("\n" + finished.Output).Split("\nfault ")[1..])
+        {
+            string[] lines = part.Split('\n');
+            string Of(string kind) => string.Concat(
+                lines.Where(line => line.StartsWith(kind + " ", StringComparison.Ordinal)).Select(line => line[4..] + "\n"));
+            string[] head = lines[0].Split(' ');
+            runs.Add(new FaultRun(
+                head[0], int.Parse(head[1], CultureInfo.InvariantCulture), int.Parse(head[2], CultureInfo.InvariantCulture),
+                Of("log").Split('\n', StringSplitOptions.RemoveEmptyEntries),
+                string.Concat(lines.Where(line => line.StartsWith("left ", StringComparison.Ordinal))), Of("out"), Of("err")));
+        }
+
+        return [.. runs];
+    }
+
+    private static string? Compile()
+    {
+        string program = Path.Combine(Tool.Directory, "faults");
+        try
+        {
+            using Process compiler = Process.Start(
+                "cc", ["-O2", "-o", program, Path.Combine(Source.Directory, "tests/Linux/Support/faults.c")]);
+            compiler.WaitForExit();
+            return compiler.ExitCode == 0 ? program : null;
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return null;
+        }
+    }
+}
