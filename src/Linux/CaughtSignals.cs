@@ -64,6 +64,15 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
+    /// <summary>Lets the calling thread get a signal that whoever started nslp may have blocked.</summary>
+    internal static void Unblock(int signal)
+    {
+        sigset_t set;
+        _ = sigemptyset(&set);
+        _ = sigaddset(&set, signal);
+        _ = pthread_sigmask(SIG_UNBLOCK, &set, null);
+    }
+
     /// <summary>Sets all that is caught to what it was.</summary>
     internal void Release()
     {

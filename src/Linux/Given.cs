@@ -10,11 +10,10 @@ namespace SetNsLastPid.Linux;
 /// signals and limits. To be read before nslp itself changes any of it.
 /// </summary>
 /// <remarks>
-/// The runtime changes some of it before Main and keeps no note. It ignores SIGPIPE, catches SIGTERM, SIGILL, SIGTRAP,
-/// SIGABRT, SIGBUS, SIGFPE and SIGSEGV whatever they were, and raises the soft RLIMIT_NOFILE to the hard one. The
-/// limit, and whether SIGPIPE and SIGTERM are ignored, are taken from the parent: wrong where a program changed them
-/// and then became nslp by execve (<c>env --ignore-signal=PIPE nslp ...</c>). The other signals are given to the child
-/// as default.
+/// The runtime changes some of it before Main and keeps no note. It ignores SIGPIPE, catches SIGTERM, a real-time
+/// signal and those of faults whatever they were, and raises the soft RLIMIT_NOFILE to the hard one. The limit, and
+/// whether these signals were ignored, are taken from the parent: wrong where a program changed them and then became
+/// nslp by execve (<c>env --ignore-signal=PIPE nslp ...</c>).
 /// </remarks>
 internal sealed unsafe class Given
 {
@@ -83,18 +82,20 @@ internal sealed unsafe class Given
 
     private static ulong ReadIgnoredSignals()
     {
-        ulong ignored = 0;
+        ulong ignored = 0, unknown = Bit(SIGPIPE);
         long* action = stackalloc long[4];
         for (int signal = 1; signal <= Signals; signal++)
         {
             // The kernel's struct sigaction, as libc hides signals 32 and 33: handler, flags, restorer, mask.
-            if (Raw.Call(SYS_rt_sigaction, signal, 0, (nint)action, sizeof(ulong)) == 0 && action[0] == (nint)SIG_IGN)
+            if (Raw.Call(SYS_rt_sigaction, signal, 0, (nint)action, sizeof(ulong)) == 0)
             {
-                ignored |= Bit(signal);
+                ignored |= action[0] == (nint)SIG_IGN ? Bit(signal) : 0;
+                unknown |= action[0] != (nint)SIG_IGN && action[0] != (nint)SIG_DFL ? Bit(signal) : 0;
             }
         }
 
-        ulong unknown = Bit(SIGPIPE) | Bit(SIGTERM);
+        // Of these the runtime leaves alone what is ignored.
+        unknown &= ~(Bit(SIGINT) | Bit(SIGQUIT));
         ignored &= ~unknown;
         if (ReadOfParent("/status"u8) is { } status
             && ProcMount.TryField(status, "\nSigIgn:"u8, out ReadOnlySpan<byte> hex)

@@ -32,6 +32,7 @@ internal static unsafe partial class LibC
 
     // signal.h
     public static int SIG_BLOCK => 0;
+    public static int SIG_UNBLOCK => 1;
 
     [DllImport(libc)]
     public static extern int sigemptyset(sigset_t* set);

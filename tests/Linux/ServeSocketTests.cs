@@ -99,8 +99,7 @@ public sealed class ServeSocketTests
         Finished run = Serving.Run("""
             serve; kill -9 $P; wait $P 2>/dev/null
             for i in 1 2 3 4 5 6; do $N serve $S 2>$D/log$i & done
-            sleep 1
-            for i in $(seq 200); do [ $(cat $D/log[1-6] | wc -l) = 6 ] && break; sleep 0.1; done
+            wait_for '[ $(cat $D/log[1-6] | wc -l) = 6 ]'
             grep -l listening $D/log* | grep -vc '/log$'; grep -c 'somebody does already' $D/log? | grep -c ':1$'
             $ASK ask-fork $S 10 1
             """);
@@ -170,7 +169,7 @@ public sealed class ServeSocketTests
     [Fact]
     public void A_locked_directory_is_waited_for_only_so_long()
     {
-        Finished run = Serving.Run("(flock 9; sleep 100) 9<$D & sleep 0.5; $N serve $S; echo $?");
+        Finished run = Serving.Run("(flock 9; sleep 100) 9<$D & wait_for '! flock -n $D true'; $N serve $S; echo $?");
 
         Assert.Equal(["1"], run.Lines);
         Assert.Equal("nslp: serve: cannot lock the directory of '/mnt/s': Connection timed out\n", run.Errors);
@@ -183,15 +182,18 @@ public sealed class ServeSocketTests
 
         Finished run = Serving.Run("""
             serve --mode 666 --allow-user 1234 --allow-user daemon
-            $ASK ask-send '' $S 5000 4 4 4 4 4 4 4 4 | sort | uniq -c | tr -s ' '
+            start=$(date +%s); $ASK ask-send '' $S 5000 4 4 4 4 4 4 4 4 | sort | uniq -c | tr -s ' '; echo $(($(date +%s) - start))
             last=$(cat /proc/sys/kernel/ns_last_pid); echo $((last < 5000))
             setpriv --reuid 1234 --clear-groups env HOME=/mnt DOTNET_TieredCompilation=0 SUPPORT ask-send '' $S 5000 4
             setpriv --reuid 1 --clear-groups env HOME=/mnt DOTNET_TieredCompilation=0 SUPPORT ask-send '' $S 5000 4
             grep refused $LOG
             """.Replace("SUPPORT", Tool.Directory + "/SetNsLastPid.Tests.Support"));
 
-        Assert.Equal([" 8 1", "1", "0", "0"], run.Lines[..4]);
-        Assert.Matches("^nslp: serve: refused process [0-9]+ of user 0: not a user to serve$", Assert.Single(run.Lines[4..]));
+        Assert.Equal(" 8 1", run.Lines[0]);
+        Assert.Equal(["1", "0", "0"], run.Lines[2..5]);
+        Assert.InRange(run.Lines[5..].Length, 1, int.Parse(run.Lines[1], CultureInfo.InvariantCulture) + 1);
+        Assert.All(run.Lines[5..], line => Assert.Matches(
+            "^nslp: serve: refused process [0-9]+ of user 0: not a user to serve( \\(and [0-9]+ more\\))?$", line));
     }
 
     [Fact]

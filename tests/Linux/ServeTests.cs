@@ -124,7 +124,10 @@ public sealed class ServeTests
     {
         Finished run = Serving.Run("""
             serve; for i in 1 2; do $ASK ask-flood $S >$D/flood$i & F="$F $!"; await $D/flood$i flooding; done
-            $ASK ask-time $S 20; kill $F; wait $F; $ASK ask-fork $S 20 1; stop; echo $?
+            $ASK ask-time $S 20; kill $F; wait $F
+            # What is left of the flood takes PIDs: until it is idle.
+            cpu() { cut -d' ' -f14-15 /proc/$P/stat; }; wait_for 'before=$(cpu); sleep 1; [ "$before" = "$(cpu)" ]'
+            $ASK ask-fork $S 20 1; stop; echo $?
             """, unprivileged);
 
         // By cycle, four floods of 900 and 800 are a lap each time: the request waits for two laps at most, not for

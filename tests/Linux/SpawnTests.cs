@@ -92,11 +92,15 @@ public sealed class SpawnTests
     [InlineData("unset HOME; export EMPTY= ODD=$(printf 'a\\377b');")]
     [InlineData("cd /usr;")]
     [InlineData("trap '' PIPE;")]
+    [InlineData("trap '' RTMIN ILL ABRT;")]
+    [InlineData("env --block-signal=CHLD --block-signal=USR1 --block-signal=TERM")]
+    [InlineData("echo 1 >/proc/self/coredump_filter; nice -n 5 setpriv --no-new-privs")]
     public void The_command_gets_what_nslp_was_given(string given)
     {
         const string show = """
             ulimit -a; ulimit -aH; umask; pwd; grep -aE '^Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd
-            env | grep -av ^_= | od -c; tr '\0' '|' </proc/$$/cmdline; grep -aE '^(Groups|Cap)' /proc/self/status
+            cut -d' ' -f5-8,19 /proc/$$/stat; cat /proc/$$/coredump_filter /proc/$$/timerslack_ns /proc/$$/oom_score_adj
+            env | grep -av ^_= | od -c; tr '\0' '|' </proc/$$/cmdline; grep -aE '^(Groups|Cap|NoNew|Cpus_allowed_list|Seccomp)' /proc/self/status
             """;
         string script = $"""
             export SHOW; B=$(printf 'b\300')

@@ -14,8 +14,9 @@ public sealed class WhoTests
                 if (!$c) { setpgid(0, 0) if $_[0]; sleep 100; exit } print "$$ $c\n"; _exit(0) } waitpid $p, 0 }
             left(sub { setpgid(0, 0) }, 0); left(sub { setsid() }, 1);
             my $z = fork; _exit(0) if !$z; print "$z $$\n"; sleep 100' >/tmp/holders & O=$!
-        until [ $(grep -c . /tmp/holders) = 3 ]; do sleep 0.05; done
-        exec 8</tmp/holders; read G GM <&8; read H HM <&8; read Z X <&8; exec 8<&-; rm /tmp/holders; sleep 0.1
+        wait_for '[ $(grep -c . /tmp/holders) = 3 ]'
+        exec 8</tmp/holders; read G GM <&8; read H HM <&8; read Z X <&8; exec 8<&-; rm /tmp/holders
+        wait_for '! [ -d /proc/$G -o -d /proc/$H ] && grep -q "^State:.Z" /proc/$Z/status'
 
         """;
 
@@ -45,7 +46,7 @@ public sealed class WhoTests
     {
         // nslp itself has threads.
         const string script = """
-            $N spawn 4000 -- sleep 100 & sleep 0.1; until [ -d /proc/4000 ]; do sleep 0.05; done
+            $N spawn 4000 -- sleep 100 & wait_for 'grep -q sleep /proc/4000/comm 2>/dev/null'
             t=$(ls /proc/$!/task | tail -1); $N who $t | sed "s/^$t/T/; s/ $! / P /"
             """;
 
@@ -143,7 +144,7 @@ public sealed class WhoTests
     {
         Machine.NeedsRoot();
         const string script = """
-            unshare -pf --mount-proc sh -c 'sleep 100 & sleep 101; :' & sleep 0.5
+            unshare -pf --mount-proc sh -c 'sleep 100 & sleep 101; :' & wait_for 'pgrep -x -f "sleep 101" >/dev/null'
             $N who 1-4 --target $(pgrep -x -f 'sleep 100') | sed 's/, user.*//'
             """;
 
