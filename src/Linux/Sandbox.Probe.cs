@@ -41,7 +41,29 @@ internal sealed partial class Sandbox
             }
         }
 
-        return ones.Length;
+        // clone3 takes no more entries than that, but there may be one level more; then it is the deepest.
+        _order.Clear();
+        int nested = _order.Clone3(new clone_args { flags = Kernel.CLONE_NEWPID }, Child.Exits());
+        _order.Require(nested);
+        _order.Call(Kernel.SYS_wait4, _order.Result(nested), 0, Kernel.__WALL, 0);
+        agent.Task.Run(_order);
+        return (Errno)(-_order[nested]) == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
+    }
+
+    /// <summary>Makes as many processes as a sandbox has at most. Throws <see cref="RemoteException"/> with clone3's errno
+    /// where a limit forbids it. They end with the sandbox.</summary>
+    internal void Fill()
+    {
+        for (int made = 0; made < Resolve.MostAgents + Resolve.MostChildren; made++)
+        {
+            _order.Clear();
+            int clone = _order.Clone3(default, Child.Sleeps());
+            _agents[0].Task.Run(_order);
+            if (_order[clone] < 0)
+            {
+                throw new RemoteException("cannot make a process", (int)-_order[clone]);
+            }
+        }
     }
 
     /// <summary>Whether a user namespace can be made in the sandbox. Leaves one behind if so.</summary>

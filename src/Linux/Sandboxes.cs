@@ -46,6 +46,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             DescriptorLimit = RaiseDescriptorLimit();
             Base = NewBase();
             Setting = Probe();
+            RequireRoom();
         }
         catch
         {
@@ -180,6 +181,22 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         catch (RemoteException e) when (e.Errno != 0)
         {
             throw new UnavailableException(e.Message, 0, UserNamespaces.WhyNot(e.Errno));
+        }
+    }
+
+    // A limit that is met in the middle of a run would look like a difference.
+    private void RequireRoom()
+    {
+        try
+        {
+            using Sandbox sandbox = new(this);
+            sandbox.Fill();
+        }
+        catch (RemoteException e) when ((Errno)e.Errno == Errno.EAGAIN)
+        {
+            throw new UnavailableException(
+                $"cannot make {Resolve.MostAgents + Resolve.MostChildren} processes", e.Errno,
+                "needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup");
         }
     }
 

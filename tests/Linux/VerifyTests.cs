@@ -164,6 +164,32 @@ public sealed class VerifyTests : IDisposable
             $"nslp: verify: {message}: No space left on device\nnslp: verify: user.{sysctl} is 0 (sysctl)\n", run.Errors);
     }
 
+    [Fact]
+    public void Too_few_processes_are_no_difference()
+    {
+        Machine.NeedsRoot();
+        Finished run = Run(
+            "prlimit --nproc=60 setpriv --reuid 61017 --regid 61017 --clear-groups --inh-caps=-all --bounding-set=-all "
+            + $"{Tool.Path} verify --runs 100 --seed 1");
+        Assert.SkipWhen(run.Errors.Contains("user namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal(
+            (3, "", "nslp: verify: cannot make 304 processes: Resource temporarily unavailable\n"
+                + "nslp: verify: needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup\n"),
+            (run.Status, run.Output, run.Errors));
+    }
+
+    [Fact]
+    public void Model_and_kernel_agree_in_the_deepest_namespace()
+    {
+        Machine.NeedsRoot();
+        string script = Path.Combine(_directory.FullName, "deeper");
+        // Where two more levels cannot be had, the next one, the sandbox's, is the last.
+        File.WriteAllText(
+            script, $"unshare -pf unshare -pf true 2>/dev/null && exec unshare -pf sh {script}; {Tool.Path} verify --runs 20 --seed 1");
+        Finished run = Run($"sh {script}");
+        Assert.Equal((0, "", "model and kernel agree"), (run.Status, run.Errors, run.Lines[1]));
+    }
+
     [Theory]
     [InlineData("INT", 130)]
     [InlineData("TERM", 143)]
