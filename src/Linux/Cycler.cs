@@ -7,16 +7,21 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>Consumes PIDs by one <see cref="CyclingClone"/>, exactly as many as ordered, on several threads.</summary>
 /// <remarks>
-/// The threads are made at once; that and a trial consume some PIDs, afterwards nothing but the orders does.
-/// Between orders they wait on a futex. One caller at a time.
+/// The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller does not
+/// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
 /// </remarks>
 internal sealed unsafe class Cycler : IDisposable
 {
-    // Threads look at the deadline, and the shared count, once a chunk: some 0.2 ms.
-    private const int Chunk = 32;
+    // Threads look at the deadline, and the shared count, once a chunk: some 50 us, which is as long as they wait for
+    // each other at the end.
+    private const int Chunk = 8;
 
     // Waking the others takes as long as some ten calls; below this they are left asleep.
-    private const int WorthWaking = 4 * Chunk;
+    private const int WorthWaking = 64;
+
+    // For so long a thread that has nothing to do looks whether that changes, before it sleeps: to be woken takes 50 us on
+    // an idle machine and milliseconds on a busy one, and the time between two orders is shorter.
+    private static readonly long s_patience = Stopwatch.Frequency / 5_000;
 
     private const int WorkerStackSize = 128 * 1024;
 
@@ -45,18 +50,22 @@ internal sealed unsafe class Cycler : IDisposable
             _tasks[i] = new CyclingTask(way);
         }
 
+        int cpu = getcpu();
         List<Thread> workers = [];
         for (int i = 1; i < threads; i++)
         {
-            CyclingTask task = _tasks[i];
-            Thread worker = new(() => Work(task), WorkerStackSize) { IsBackground = true };
+            int number = i;
+            Thread worker = new(() => Work(_tasks[number], cpu, number), WorkerStackSize) { IsBackground = true };
             try
             {
-                worker.Start();
+                Interlocked.Increment(ref _state->Starting);
+                // Start would have the runtime load the JIT, for what it passes on to the thread.
+                worker.UnsafeStart();
             }
             catch (OutOfMemoryException)
             {
                 // What the runtime makes of any errno, EAGAIN for want of PIDs too.
+                Interlocked.Decrement(ref _state->Starting);
                 break;
             }
 
@@ -64,10 +73,13 @@ internal sealed unsafe class Cycler : IDisposable
         }
 
         _workers = [.. workers];
-
-        // While RLIMIT_NOFILE is 0 the runtime can load no assembly, so that all code of a burst must have run once
-        // before. Without the limit the call fails with EFAULT; it too consumes a PID.
-        _ = Run(1, long.MaxValue, all: _workers.Length > 0);
+        if (way.LimitsFiles)
+        {
+            // While RLIMIT_NOFILE is 0 the runtime can load no assembly, so that all code of a burst must have run once
+            // before. Without the limit the call fails with EFAULT; it too consumes a PID.
+            WaitForNone(&_state->Starting);
+            _ = Run(1, long.MaxValue, all: _workers.Length > 0);
+        }
     }
 
     /// <summary>How many threads consume, the caller's included.</summary>
@@ -125,52 +137,62 @@ internal sealed unsafe class Cycler : IDisposable
 
     private CycleResult Run(long count, long deadline, bool all)
     {
-        _state->Left = count;
         _state->Consumed = 0;
         _state->Error = 0;
-        _state->Stop = 0;
         _state->Deadline = deadline;
+        Volatile.Write(ref _state->Stop, 0);
+        // Last: a worker that is late may take part at once.
+        Volatile.Write(ref _state->Left, count);
         if (all)
         {
-            _state->Working = _workers.Length;
             Interlocked.Increment(ref _state->Order);
             _ = futex_wake(&_state->Order, int.MaxValue);
         }
 
-        TakePart(_tasks[0]);
-        if (all)
-        {
-            WaitWhileWorking();
-        }
-
+        TakePart(_tasks[0], ref _state->Left);
+        WaitForNone(&_state->Working);
+        // After a stop there is something left, which who comes late now must not take.
+        Volatile.Write(ref _state->Left, 0);
         return new CycleResult(_state->Consumed, _state->Error, _state->Stop != 0 && _state->Error == 0);
     }
 
-    private void Work(CyclingTask task)
+    private void Work(CyclingTask task, int cpu, int number)
     {
+        Cpus.Move(cpu, number);
+        if (_way.LimitsFiles)
+        {
+            // As the constructor says: here so that it has run.
+            long none = 0;
+            TakePart(task, ref none);
+            _ = futex_wait(&_state->Order, -1, null);
+        }
+
+        Leave(&_state->Starting);
+
         int done = 0;
         while (true)
         {
-            while (Volatile.Read(ref _state->Order) == done)
-            {
-                _ = futex_wait(&_state->Order, done, null);
-            }
-
+            done = Await(&_state->Order, done);
             if (Volatile.Read(ref _state->Exit) != 0)
             {
                 return;
             }
 
-            done++;
-            TakePart(task);
-            if (Interlocked.Decrement(ref _state->Working) == 0)
-            {
-                _ = futex_wake(&_state->Working, 1);
-            }
+            Interlocked.Increment(ref _state->Working);
+            TakePart(task, ref _state->Left);
+            Leave(&_state->Working);
         }
     }
 
-    private void TakePart(CyclingTask task)
+    private static void Leave(int* count)
+    {
+        if (Interlocked.Decrement(ref *count) == 0)
+        {
+            _ = futex_wake(count, 1);
+        }
+    }
+
+    private void TakePart(CyclingTask task, ref long left)
     {
         BlockedSignals signals = default;
         if (_way.Call == CyclingCall.Child)
@@ -180,8 +202,8 @@ internal sealed unsafe class Cycler : IDisposable
 
         while (Volatile.Read(ref _state->Stop) == 0)
         {
-            long left = Interlocked.Add(ref _state->Left, -Chunk) + Chunk;
-            if (left <= 0)
+            long some = Interlocked.Add(ref left, -Chunk) + Chunk;
+            if (some <= 0)
             {
                 break;
             }
@@ -194,7 +216,7 @@ internal sealed unsafe class Cycler : IDisposable
 
             int error = 0;
             long consumed = 0;
-            for (long take = Math.Min(left, Chunk); consumed < take; consumed++)
+            for (long take = Math.Min(some, Chunk); consumed < take; consumed++)
             {
                 error = task.Consume();
                 if (error != 0)
@@ -218,17 +240,28 @@ internal sealed unsafe class Cycler : IDisposable
         }
     }
 
-    private void WaitWhileWorking()
+    private static void WaitForNone(int* count)
     {
-        while (true)
+        int left = Volatile.Read(ref *count);
+        while (left != 0)
         {
-            int working = Volatile.Read(ref _state->Working);
-            if (working == 0)
-            {
-                return;
-            }
-
-            _ = futex_wait(&_state->Working, working, null);
+            left = Await(count, left);
         }
+    }
+
+    // Waits until a word has another value than this, which it returns.
+    private static int Await(int* word, int value)
+    {
+        long start = Stopwatch.GetTimestamp();
+        int other;
+        while ((other = Volatile.Read(ref *word)) == value)
+        {
+            if (Stopwatch.GetTimestamp() - start > s_patience)
+            {
+                _ = futex_wait(word, value, null);
+            }
+        }
+
+        return other;
     }
 }

@@ -18,7 +18,11 @@ internal struct CyclerState
     [FieldOffset(8)]
     internal long Deadline;
 
-    /// <summary>How many threads still carry out the order. A futex.</summary>
+    /// <summary>How many threads are not ready yet. A futex.</summary>
+    [FieldOffset(16)]
+    internal int Starting;
+
+    /// <summary>How many threads besides the caller's carry out an order. A futex.</summary>
     [FieldOffset(64)]
     internal int Working;
 

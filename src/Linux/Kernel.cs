@@ -53,6 +53,9 @@ internal static unsafe partial class Kernel
     internal static int SYS_prctl => X64 ? 157 : 167;
     internal static int SYS_mount => X64 ? 165 : 40;
     internal static int SYS_gettid => X64 ? 186 : 178;
+    internal static int SYS_sched_setaffinity => X64 ? 203 : 122;
+    internal static int SYS_sched_getaffinity => X64 ? 204 : 123;
+    internal static int SYS_getcpu => X64 ? 309 : 168;
     internal static int SYS_futex => X64 ? 202 : 98;
     internal static int SYS_getdents64 => X64 ? 217 : 61;
     internal static int SYS_clock_gettime => X64 ? 228 : 113;
@@ -187,6 +190,20 @@ internal static unsafe partial class Kernel
 
     /// <summary>Takes an extended attribute from a file.</summary>
     internal static int removexattr(byte* path, byte* name) => (int)syscall(SYS_removexattr, path, name);
+
+    /// <summary>Tells on which CPU the calling thread runs; -1 when the kernel does not.</summary>
+    internal static int getcpu()
+    {
+        uint cpu;
+        return (int)syscall(SYS_getcpu, &cpu, null, null) == 0 ? (int)cpu : -1;
+    }
+
+    /// <summary>Reads the CPUs that the calling thread may use: a bit each.</summary>
+    /// <returns>How many bytes the kernel wrote.</returns>
+    internal static int sched_getaffinity(size_t size, void* mask) => (int)syscall(SYS_sched_getaffinity, 0, size, mask);
+
+    /// <summary>Sets the CPUs that the calling thread may use, and moves it to one of them.</summary>
+    internal static int sched_setaffinity(size_t size, void* mask) => (int)syscall(SYS_sched_setaffinity, 0, size, mask);
 
     /// <summary>Lets others run on this CPU, if there are any.</summary>
     internal static void sched_yield() => syscall(SYS_sched_yield);
