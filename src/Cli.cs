@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using SetNsLastPid.Commands;
 using SetNsLastPid.Linux;
 
@@ -10,6 +11,14 @@ internal static class Cli
 {
     private static int Main(string[] argv)
     {
+        int status = Run(argv);
+        // The runtime's own way out would first have it load the JIT, for the thread of the finalizers to run once more.
+        Kernel.exit_group(status);
+        return status;
+    }
+
+    private static int Run(string[] argv)
+    {
         try
         {
             if (ServeSettings.FromVariable() is { } settings)
@@ -19,12 +28,12 @@ internal static class Cli
 
             // However nslp ends from here on.
             DiagnosticFiles.Remove();
-            if (OwnProgram.CalledAs() == Ancestor.Name)
+            if (OwnProgram.IsCalled(Ancestor.Name))
             {
                 return Ancestor.Run(argv);
             }
 
-            return (QuickParser.Parse(argv) ?? CommandLine.parse(argv)) switch
+            return (QuickParser.Parse(argv) ?? Parse(argv)) switch
             {
                 Command.Get get => Get.Run(get.Options),
                 Command.Verify verify => Commands.Verify.Run(verify.Options),
@@ -53,6 +62,10 @@ internal static class Cli
             return Output.Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
         }
     }
+
+    // Not inlined, so that only who calls it has the parser loaded.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Command Parse(string[] argv) => CommandLine.parse(argv);
 
     private static string Version =>
         typeof(Cli).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using System.Text;
+using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
@@ -84,7 +84,7 @@ internal static unsafe class Output
 
     private static int Write(int fd, string text)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        byte[] bytes = Utf8Text.ToBytes(text);
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)

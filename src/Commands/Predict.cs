@@ -3,7 +3,7 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp predict</c>: prints the PIDs that the next processes get if nobody else makes or ends one.</summary>
-/// <remarks>Does not take a PID itself once it has read the cursor, hence the way out by exit_group.</remarks>
+/// <remarks>Does not take a PID itself once it has read the cursor.</remarks>
 internal static class Predict
 {
     private const string Name = "predict";
@@ -39,7 +39,6 @@ internal static class Predict
             int[] next = [.. PidNamespaceModule.predict(options.Count, PidNamespaceModule.observed(last, pidMax, inUse))];
             int status = Print(options, last, pidMax, next, mayBeBlind);
             space.Dispose();
-            Kernel.exit_group(status);
             return status;
         }
         catch (RemoteException e)

@@ -32,10 +32,13 @@ internal sealed record ServeSettings(
         Socket);
 
     /// <summary>What <see cref="ToVariable"/> left to this process, or null.</summary>
-    internal static ServeSettings? FromVariable()
+    internal static ServeSettings? FromVariable() =>
+        Environment.GetEnvironmentVariable(Variable) is { } value ? Parse(value) : null;
+
+    private static ServeSettings? Parse(string value)
     {
         CultureInfo culture = CultureInfo.InvariantCulture;
-        string[] fields = Environment.GetEnvironmentVariable(Variable)?.Split('\n', 8) ?? [];
+        string[] fields = value.Split('\n', 8);
         return fields.Length == 8 && fields[0] == Environment.ProcessId.ToString(culture)
             ? new ServeSettings(
                 fields[7],

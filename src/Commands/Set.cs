@@ -16,9 +16,6 @@ internal static class Set
     // How long to wait for another's lock, and how often to write again when others fork, without --timeout.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
-    // The next process may get one of so many numbers above the target, those in use passed over.
-    private const int Reach = 64;
-
     /// <summary>Runs the command. Does not return once the number is set.</summary>
     /// <returns>The exit status.</returns>
     internal static int Run(SetOptions options)
@@ -60,7 +57,7 @@ internal static class Set
 
         // Asked beforehand: it takes time, in which others may fork.
         if (options.Pid + 1 < pidMax
-            && !PidSetModule.contains(options.Pid + 1, space.ReadOwnNumbers())
+            && !IsOurs(space, options.Pid + 1)
             && HolderText.Describe(space.FindHolder(options.Pid + 1)) is { } holder)
         {
             Output.Say(Name, $"warning: {options.Pid + 1} is taken by {holder}; the next process gets another PID");
@@ -89,6 +86,9 @@ internal static class Set
 
         return Cycle(space, options, start, deadline);
     }
+
+    private static bool IsOurs(IPidSpace space, int number) =>
+        space is OwnPidSpace ? OwnProgram.HasThread(number) : PidSetModule.contains(number, space.ReadOwnNumbers());
 
     private static int TryWrite(IPidSpace space, SetOptions options, long deadline)
     {
@@ -211,7 +211,6 @@ internal static class Set
     private static int Finish(SetOptions options, long start, string method, Landing? landing, IPidSpace space)
     {
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        PidSet own = space.ReadOwnNumbers();
         int last = landing?.LastPid ?? options.Pid;
         if (options.Verbose)
         {
@@ -246,16 +245,10 @@ internal static class Set
         {
             // Not by the death of nslp: its number in there must be free for the next process.
             space.Dispose();
-            own = PidSetModule.empty;
         }
-
-        // Numbers of threads that the next process may get must be free by then.
-        for (int pid = options.Pid; status == Output.Done && pid < options.Pid + Reach; pid++)
+        else if (status == Output.Done && OwnProgram.HasThreadFrom(options.Pid))
         {
-            if (PidSetModule.contains(pid, own))
-            {
-                OwnProgram.ExitAfterThreads();
-            }
+            OwnProgram.ExitAfterThreads();
         }
 
         Kernel.exit_group(status);

@@ -15,9 +15,6 @@ internal static unsafe class SetClient
     // A lap through the 4,194,304 numbers of a namespace takes some twenty seconds.
     private const double DefaultSeconds = 60;
 
-    // The next process may get one of so many numbers above the target, those in use passed over.
-    private const int Reach = 64;
-
     /// <summary>Runs the command. Does not return once the number is set.</summary>
     /// <returns>The exit status.</returns>
     internal static int Run(SetOptions options)
@@ -46,9 +43,7 @@ internal static unsafe class SetClient
         }
 
         // Whatever else there is to do is done before.
-        using OwnPidSpace space = new();
-        PidSet own = space.ReadOwnNumbers();
-        if (PidSetModule.contains(options.Pid, own))
+        if (OwnProgram.HasThread(options.Pid))
         {
             return Output.Fail(
                 Name,
@@ -81,7 +76,7 @@ internal static unsafe class SetClient
         }
 
         return answer == 0
-            ? Finish(options, start, own)
+            ? Finish(options, start)
             : Output.Fail(
                 Name, $"cannot make {options.Pid} the last PID: server '{options.Server}' refused", help: "its log says why");
     }
@@ -131,7 +126,7 @@ internal static unsafe class SetClient
             CultureInfo.InvariantCulture,
             $"cannot make {options.Pid} the last PID: no answer from server '{options.Server}' within {seconds} s"));
 
-    private static int Finish(SetOptions options, long start, PidSet own)
+    private static int Finish(SetOptions options, long start)
     {
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (options.Verbose)
@@ -149,7 +144,7 @@ internal static unsafe class SetClient
                     $"{{\"pid\":{options.Pid},\"method\":\"server\",\"seconds\":{seconds:F6}}}\n"))
             : Output.Done;
         // As in nslp set: numbers of threads that the next process may get must be free by then.
-        if (status == Output.Done && Enumerable.Range(options.Pid, Reach).Any(pid => PidSetModule.contains(pid, own)))
+        if (status == Output.Done && OwnProgram.HasThreadFrom(options.Pid))
         {
             OwnProgram.ExitAfterThreads();
         }

@@ -1,4 +1,4 @@
-using System.Text;
+using System.Globalization;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
@@ -10,65 +10,59 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal static unsafe class DiagnosticFiles
 {
-    private const int Size = 4096;
-
     /// <summary>Removes them. Makes no thread and leaves other processes' files alone.</summary>
     internal static void Remove()
     {
-        byte* stat = stackalloc byte[Size];
-        ReadOnlySpan<byte> start = ReadStartTime(stat);
-        if (!start.IsEmpty)
-        {
-            Remove("/dotnet-diagnostic-"u8, start, "-socket"u8);
-            Remove("/clr-debug-pipe-"u8, start, "-in"u8);
-            Remove("/clr-debug-pipe-"u8, start, "-out"u8);
-        }
-    }
-
-    private static void Remove(ReadOnlySpan<byte> name, ReadOnlySpan<byte> start, ReadOnlySpan<byte> end)
-    {
-        string directory = Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } temporary ? temporary : "/tmp";
-        byte* path = stackalloc byte[Size];
-        Span<byte> rest = new(path, Size);
-        if (Encoding.UTF8.GetByteCount(directory) > Size / 2)
+        if (ReadStartTime() is not { } start)
         {
             return;
         }
 
-        rest = rest[Encoding.UTF8.GetBytes(directory, rest)..];
-        name.CopyTo(rest);
-        rest = rest[name.Length..];
-        _ = ((int)getpid()).TryFormat(rest, out int digits);
-        rest = rest[digits..];
-        rest[0] = (byte)'-';
-        start.CopyTo(rest = rest[1..]);
-        end.CopyTo(rest = rest[start.Length..]);
-        rest[end.Length] = 0;
-        _ = unlinkat(AT_FDCWD, path, 0);
+        string directory = Environment.GetEnvironmentVariable("TMPDIR") is { Length: > 0 } temporary ? temporary : "/tmp";
+        string process = string.Concat(((int)getpid()).ToString(CultureInfo.InvariantCulture), "-", start);
+        Unlink(string.Concat(directory, "/dotnet-diagnostic-", process, "-socket\0"));
+        Unlink(string.Concat(directory, "/clr-debug-pipe-", process, "-in\0"));
+        Unlink(string.Concat(directory, "/clr-debug-pipe-", process, "-out\0"));
+    }
+
+    private static void Unlink(string name)
+    {
+        fixed (byte* path = Utf8Text.ToBytes(name))
+        {
+            _ = unlinkat(AT_FDCWD, path, 0);
+        }
     }
 
     // The 22nd field of stat, in clock ticks: the runtime tells apart by it two processes that have a PID in turn.
-    private static ReadOnlySpan<byte> ReadStartTime(byte* stat)
+    private static string? ReadStartTime()
     {
-        const int FieldsBefore = 20;
+        const int Size = 1024, FieldsAfterName = 20, Digits = 20;
+        byte* text = stackalloc byte[Size];
+        char* time = stackalloc char[Digits];
+        int length = 0;
         fixed (byte* path = "/proc/self/stat"u8)
         {
             int fd = open(path, O_RDONLY | O_CLOEXEC);
             if (fd < 0)
             {
-                return default;
+                return null;
             }
 
-            long length = read(fd, stat, Size);
+            int size = (int)read(fd, text, Size);
             close(fd);
-            ReadOnlySpan<byte> rest = new(stat, (int)Math.Max(length, 0));
-            rest = rest[(rest.LastIndexOf((byte)')') + 1)..];
-            for (int i = 0; i < FieldsBefore; i++)
+            int fields = 0;
+            for (int i = 0; i < size; i++)
             {
-                rest = rest[(rest.IndexOf((byte)' ') + 1)..];
+                // The name, in brackets, may hold any character.
+                fields = text[i] == (byte)')' ? 0 : text[i] == (byte)' ' ? fields + 1 : fields;
+                length = text[i] == (byte)')' ? 0 : length;
+                if (fields == FieldsAfterName && text[i] != (byte)' ' && length < Digits)
+                {
+                    time[length++] = (char)text[i];
+                }
             }
-
-            return rest[..Math.Max(rest.IndexOf((byte)' '), 0)];
         }
+
+        return length == 0 ? null : new string(time, 0, length);
     }
 }

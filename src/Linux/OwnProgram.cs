@@ -20,13 +20,27 @@ internal static unsafe class OwnProgram
     internal static bool IsRestarted =>
         Environment.GetEnvironmentVariable(Mark) is { } pid && $"{Mark}={pid}" == MarkOfThis;
 
-    /// <summary>The last part of the name that the program was called by (argv[0]), whatever file runs; empty when
-    /// that cannot be read.</summary>
-    internal static string CalledAs()
+    /// <summary>Whether the last part of the name that the program was called by (argv[0]) is this one, whatever file
+    /// runs.</summary>
+    /// <remarks>Each start asks this: a search of the library's, or a string from UTF-8, has the runtime load so many types
+    /// that it takes a tenth of a start.</remarks>
+    internal static bool IsCalled(string name)
     {
-        ReadOnlySpan<byte> line = ReadCommandLine();
-        ReadOnlySpan<byte> name = line[..Math.Max(line.IndexOf((byte)0), 0)];
-        return Encoding.UTF8.GetString(name[(name.LastIndexOf((byte)'/') + 1)..]);
+        byte* line = stackalloc byte[Size];
+        int size = ReadCommandLine(line, 0);
+        int start = 0, end = 0;
+        for (; end < size && line[end] != 0; end++)
+        {
+            start = line[end] == (byte)'/' ? end + 1 : start;
+        }
+
+        bool isSame = end - start == name.Length;
+        for (int i = 0; i < name.Length && isSame; i++)
+        {
+            isSame = line[start + i] == name[i];
+        }
+
+        return isSame;
     }
 
     /// <summary>
@@ -95,6 +109,23 @@ internal static unsafe class OwnProgram
         return at < 0 ? environ : [.. environ[..at], .. environ[(at + mark.Length)..]];
     }
 
+    /// <summary>Whether a thread of this process has that number.</summary>
+    internal static bool HasThread(int number) => Kernel.tgkill(getpid(), number, 0) == 0;
+
+    /// <summary>Whether a thread of this process has a number that the next process may get when <paramref name="lastPid"/>
+    /// is the last PID, some numbers in use passed over.</summary>
+    internal static bool HasThreadFrom(int lastPid)
+    {
+        const int Reach = 64;
+        bool has = false;
+        for (int number = lastPid; number < lastPid + Reach && !has; number++)
+        {
+            has = HasThread(number);
+        }
+
+        return has;
+    }
+
     /// <summary>
     /// Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads (de_thread,
     /// fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers are free
@@ -129,26 +160,28 @@ internal static unsafe class OwnProgram
     {
         List<byte> line = [];
         byte* part = stackalloc byte[Size];
+        for (int got; (got = ReadCommandLine(part, line.Count)) > 0;)
+        {
+            line.AddRange(new ReadOnlySpan<byte>(part, got));
+        }
+
+        return [.. line];
+    }
+
+    // Up to Size bytes of it; 0 at the end or when it cannot be read.
+    private static int ReadCommandLine(byte* part, long from)
+    {
         fixed (byte* path = "/proc/self/cmdline"u8)
         {
             int fd = open(path, O_RDONLY | O_CLOEXEC);
             if (fd < 0)
             {
-                return [];
+                return 0;
             }
 
-            for (long got; (got = read(fd, part, Size)) > 0;)
-            {
-                // AddRange of a span would be left to the JIT by ReadyToRun, at each start.
-                for (int i = 0; i < (int)got; i++)
-                {
-                    line.Add(part[i]);
-                }
-            }
-
+            long got = pread(fd, part, Size, from);
             close(fd);
+            return (int)Math.Max(got, 0);
         }
-
-        return [.. line];
     }
 }

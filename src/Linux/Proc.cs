@@ -1,4 +1,3 @@
-using System.Buffers.Text;
 using System.Text;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
@@ -119,7 +118,7 @@ internal static unsafe class Proc
     }
 
     /// <summary>The text without what stands at its end any number of times.</summary>
-    /// <remarks>TrimEnd would be left to the JIT by ReadyToRun, and cost more than all else here.</remarks>
+    /// <remarks>TrimEnd would be left to the JIT by ReadyToRun.</remarks>
     internal static ReadOnlySpan<byte> Without(ReadOnlySpan<byte> text, byte end)
     {
         int length = text.Length;
@@ -148,10 +147,9 @@ internal static unsafe class Proc
                 // struct linux_dirent64: d_ino, d_off, the record's length at 16, the type, the name at 19.
                 int length = *(ushort*)(entries + at + 16);
                 ReadOnlySpan<byte> name = new(entries + at + 19, length - 19);
-                name = name[..name.IndexOf((byte)0)];
-                if (Utf8Parser.TryParse(name, out int number, out int used) && used == name.Length)
+                if (Ascii.TryParse(name, out long number, out int used) && name[used] == 0)
                 {
-                    numbers.Add(number);
+                    numbers.Add((int)number);
                 }
 
                 at += length;

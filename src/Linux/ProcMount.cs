@@ -18,7 +18,7 @@ internal static unsafe class ProcMount
         // NSpid has a column for each namespace from the mount's inwards (since 4.1); the reader's own is last.
         return Proc.ReadAll(proc, self, "/status"u8, out byte[] status) != 0
             || !TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns)
-            || !Utf8Parser.TryParse(columns, out int number, out int used)
+            || !Ascii.TryParse(columns, out long number, out int used)
             || number != self
             || used != columns.Length
             || !IsSelf(self);
@@ -95,13 +95,17 @@ internal static unsafe class ProcMount
     /// The name starts with the newline before it.</summary>
     internal static bool TryField(ReadOnlySpan<byte> status, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
-        int at = status.IndexOf(name);
-        value = at < 0 ? default : status[(at + name.Length)..];
-        int end = value.IndexOf((byte)'\n');
+        while (!status.IsEmpty && !Ascii.StartsWith(status, name))
+        {
+            status = status[1..];
+        }
+
+        value = status.IsEmpty ? default : status[name.Length..];
+        int end = Ascii.IndexOf(value, (byte)'\n');
         value = end < 0 ? value : value[..end];
         // One tab stands before the value, and between the columns of NSpid.
-        value = value.StartsWith("\t"u8) ? value[1..] : value;
-        return at >= 0;
+        value = value is [(byte)'\t', ..] ? value[1..] : value;
+        return !status.IsEmpty;
     }
 
     private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> line, int index)
@@ -121,7 +125,7 @@ internal static unsafe class ProcMount
         {
             long length = readlink(path, link, 16);
             return length > 0
-                && Utf8Parser.TryParse(new ReadOnlySpan<byte>(link, (int)length), out int number, out int used)
+                && Ascii.TryParse(new ReadOnlySpan<byte>(link, (int)length), out long number, out int used)
                 && used == length
                 && number == self;
         }

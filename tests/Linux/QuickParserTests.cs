@@ -25,6 +25,17 @@ public sealed class QuickParserTests
         from options in s_options.ListOf().Where(list => list.Count < 7)
         select (string[])["set", .. options.SelectMany(words => words)];
 
+    private static readonly Gen<string[]> s_serveOptions = Gen.Elements<string[]>(
+        ["-v"], ["--verbose"], ["--method", "write"], ["--method=cycle"], ["--method", "Auto"], ["--timeout", "5"],
+        ["--timeout=0"], ["--mode", "0660"], ["--mode=777"], ["--mode", "1000"], ["--mode", "00660"], ["--mode", "8"],
+        ["--mode", "0777"], ["--mode="], ["--group", "users"], ["--group=0"], ["--group", "-5"], ["--group", "--mode"],
+        ["--allow-user", "root"], ["--allow-user=1000"], ["--allow-user", "-x"], ["--allow-user=a=b"], ["--json"],
+        ["/run/nslp.sock"], ["relative"], ["/a=b"], ["--x=y"], [""]);
+
+    private static readonly Gen<string[]> s_serves =
+        from options in s_serveOptions.ListOf().Where(list => list.Count < 7)
+        select (string[])["serve", .. options.SelectMany(words => words)];
+
     private static readonly Gen<string[]> s_spawns =
         from pid in Gen.Elements("4242", "0", "1,2", "x", "4194304", "9999999", "10000000", "-v")
         from cut in Gen.Elements<string[]>(["--"], [], ["-v", "--"], ["--", "--"])
@@ -36,7 +47,7 @@ public sealed class QuickParserTests
         select words;
 
     private static Arbitrary<string[]> Lines => Arb.From(
-        Gen.OneOf(s_sensible, s_sensible, s_spawns, s_random),
+        Gen.OneOf(s_sensible, s_sensible, s_serves, s_spawns, s_random),
         words => Enumerable.Range(0, words.Length).Select(i => words.Where((_, at) => at != i).ToArray()));
 
     [Fact]
@@ -51,6 +62,8 @@ public sealed class QuickParserTests
     [InlineData("get", "--json")]
     [InlineData("--version")]
     [InlineData("serve", "/run/nslp.sock")]
+    [InlineData("serve", "/run/nslp.sock", "--mode", "0660", "--group=users", "--allow-user", "root", "--allow-user", "1000")]
+    [InlineData("serve", "-v", "--method=cycle", "--timeout", "5")]
     [InlineData("spawn", "4242", "--", "ls", "--help", "--")]
     [InlineData("set", "4242")]
     [InlineData("set", "0", "-v", "--json", "--method=cycle", "--timeout", "5")]
