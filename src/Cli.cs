@@ -11,56 +11,57 @@ internal static class Cli
 {
     private static int Main(string[] argv)
     {
-        int status = Run(argv);
-        // The runtime's own way out would first have it load the JIT, for the thread of the finalizers to run once more.
+        int status;
+        try
+        {
+            status = FileLimit.Suffices() ? Run(argv) : Breakdown.FailToLoad(argv);
+        }
+        catch (Exception e)
+        {
+            status = Breakdown.Fail(argv, e);
+        }
+
+        // The runtime's own way out would first have it load the JIT, for the thread of the finalizers to run once more, and
+        // waits for ever when it was not allowed to make one of its threads.
         Kernel.exit_group(status);
         return status;
     }
 
+    // Apart, so that whatever it cannot load is caught too.
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(string[] argv)
     {
-        try
+        if (ServeSettings.FromVariable() is { } settings)
         {
-            if (ServeSettings.FromVariable() is { } settings)
-            {
-                return Serve.Run(settings);
-            }
+            return Serve.Run(settings);
+        }
 
-            // However nslp ends from here on.
-            DiagnosticFiles.Remove();
-            if (OwnProgram.IsCalled(Ancestor.Name))
-            {
-                return Ancestor.Run(argv);
-            }
+        // However nslp ends from here on.
+        DiagnosticFiles.Remove();
+        if (OwnProgram.IsCalled(Ancestor.Name))
+        {
+            return Ancestor.Run(argv);
+        }
 
-            return (QuickParser.Parse(argv) ?? Parse(argv)) switch
-            {
-                Command.Get get => Get.Run(get.Options),
-                Command.Verify verify => Commands.Verify.Run(verify.Options),
-                Command.Set set => set.Options.Server is null ? Set.Run(set.Options) : SetClient.Run(set.Options),
-                Command.Serve serve => Serve.Run(serve.Options),
-                Command.Bench bench => Bench.Run(bench.Options),
-                Command.Spawn spawn => Spawn.Run(spawn.Options),
-                Command.Who who => Who.Run(who.Options),
-                Command.Map map => Map.Run(map.Options),
-                Command.Doctor doctor => Doctor.Run(doctor.Options),
-                Command.Predict predict => Predict.Run(predict.Options),
-                Command.Completion completion => Commands.Completion.Run(completion.Shell),
-                Command.Help help => Output.Print("help", help.Text),
-                Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),
-                Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
-                { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
-                _ => throw new UnreachableException(),
-            };
-        }
-        catch (OutOfMemoryException)
+        return (QuickParser.Parse(argv) ?? Parse(argv)) switch
         {
-            return Output.Fail("", "cannot go on: no memory, or no thread can be made");
-        }
-        catch (Exception e)
-        {
-            return Output.Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
-        }
+            Command.Get get => Get.Run(get.Options),
+            Command.Verify verify => Commands.Verify.Run(verify.Options),
+            Command.Set set => set.Options.Server is null ? Set.Run(set.Options) : SetClient.Run(set.Options),
+            Command.Serve serve => Serve.Run(serve.Options),
+            Command.Bench bench => Bench.Run(bench.Options),
+            Command.Spawn spawn => Spawn.Run(spawn.Options),
+            Command.Who who => Who.Run(who.Options),
+            Command.Map map => Map.Run(map.Options),
+            Command.Doctor doctor => Doctor.Run(doctor.Options),
+            Command.Predict predict => Predict.Run(predict.Options),
+            Command.Completion completion => Commands.Completion.Run(completion.Shell),
+            Command.Help help => Output.Print("help", help.Text),
+            Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),
+            Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
+            { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
+            _ => throw new UnreachableException(),
+        };
     }
 
     // Not inlined, so that only who calls it has the parser loaded.

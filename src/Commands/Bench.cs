@@ -35,7 +35,7 @@ internal static class Bench
         }
         catch (RemoteException e)
         {
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
     }
 

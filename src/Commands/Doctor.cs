@@ -35,7 +35,7 @@ internal static class Doctor
         int pidMax = space.ReadPidMax();
         int lastPid = space.ReadLastPid();
         PidSet inUse = space.ReadNumbersInUse();
-        DoctorFacts facts = new(seen, Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
+        DoctorFacts facts = new(seen, Kernel.Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
         if (pidMax < 0 || space.PrepareToConsume(null) < 0)
         {
             return facts;
@@ -51,17 +51,5 @@ internal static class Doctor
             Rate = rate,
             Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
         };
-    }
-
-    private static string Release()
-    {
-        try
-        {
-            return File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return Environment.OSVersion.Version.ToString();
-        }
     }
 }

@@ -22,7 +22,7 @@ internal static class Get
         }
         catch (RemoteException e)
         {
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
     }
 

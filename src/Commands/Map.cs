@@ -36,7 +36,7 @@ internal static class Map
         }
         catch (RemoteException e)
         {
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
     }
 }

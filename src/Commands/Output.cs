@@ -39,6 +39,7 @@ internal static unsafe class Output
     internal static int Fail(string command, string message, int error = 0, string? help = null)
     {
         Say(command, error == 0 ? message : $"{message}: {Describe(error)}");
+        help ??= (Errno)error == Errno.EAGAIN ? RemoteException.NeedsTasks : null;
         if (help is not null)
         {
             Say(command, help);
@@ -46,6 +47,11 @@ internal static unsafe class Output
 
         return Failed;
     }
+
+    /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
+    /// <returns><see cref="Failed"/>.</returns>
+    internal static int Fail(string command, RemoteException e) =>
+        Fail(command, e.Message, 0, e.Help);
 
     /// <summary>Says on stderr what is wrong with the command line.</summary>
     /// <returns><see cref="Misused"/>.</returns>
@@ -77,13 +83,18 @@ internal static unsafe class Output
     }
 
     /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
-    internal static string? NeedsProc(int error) => (Errno)error == Errno.ENOENT ? "needs /proc mounted" : null;
+    internal static string? NeedsProc(int error) => (Errno)error == Errno.ENOENT ? "needs /proc mounted, with its directory sys" : null;
 
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 
     private static int Write(int fd, string text)
     {
+        if (!Kernel.IsGiven(fd))
+        {
+            return EBADF;
+        }
+
         byte[] bytes = Utf8Text.ToBytes(text);
         fixed (byte* start = bytes)
         {

@@ -43,7 +43,7 @@ internal static class Predict
         }
         catch (RemoteException e)
         {
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
     }
 

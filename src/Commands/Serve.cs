@@ -145,7 +145,7 @@ internal static class Serve
         catch (RemoteException e)
         {
             socket!.Remove(s_removePatience);
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
 
         loop = new ServeLoop(socket!.Descriptor, settings, new ServeLog(settings.IsVerbose), stop);

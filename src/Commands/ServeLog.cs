@@ -109,7 +109,7 @@ internal sealed unsafe class ServeLog(bool isVerbose)
     private void Write(int length)
     {
         pollfd stderr = new() { fd = Stderr, events = POLLOUT };
-        if (poll(&stderr, 1, 0) != 1)
+        if (!Kernel.IsGiven(Stderr) || poll(&stderr, 1, 0) != 1)
         {
             _lost++;
             return;

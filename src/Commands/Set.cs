@@ -33,7 +33,7 @@ internal static class Set
         }
         catch (RemoteException e)
         {
-            return Output.Fail(Name, e.Message);
+            return Output.Fail(Name, e);
         }
     }
 

@@ -61,7 +61,8 @@ internal static class Spawn
         }
         catch (RemoteException e)
         {
-            return Fail(e.Message);
+            _ = Output.Fail(Name, e);
+            return Failed;
         }
     }
 

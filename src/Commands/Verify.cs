@@ -47,7 +47,7 @@ internal static class Verify
         }
         catch (RemoteException e)
         {
-            _ = Output.Fail(Name, e.Message);
+            _ = Output.Fail(Name, e);
             return Unavailable;
         }
     }

@@ -27,7 +27,7 @@ internal sealed class VerifyResult
         _report = report;
         _time = time;
         Seed = seed;
-        Kernel = File.ReadAllText("/proc/sys/kernel/osrelease").Trim();
+        Release = Linux.Kernel.Release();
     }
 
     /// <summary>What the runs were drawn from, null for a file.</summary>
@@ -36,7 +36,7 @@ internal sealed class VerifyResult
     /// <summary>The run with a difference, from 0.</summary>
     internal int Run => _report.Difference.Value.Run;
 
-    private string Kernel { get; }
+    private string Release { get; }
 
     private double Rate => _time > TimeSpan.Zero ? _report.Steps / _time.TotalSeconds : 0;
 
@@ -46,7 +46,7 @@ internal sealed class VerifyResult
         Difference difference = _report.Difference.Value;
         IEnumerable<string> remarks =
         [
-            $"Model and Linux {Kernel} differ: {(_setting.OwnUser ? "in a user namespace" : "as root")}, seed {Seed}, "
+            $"Model and Linux {Release} differ: {(_setting.OwnUser ? "in a user namespace" : "as root")}, seed {Seed}, "
                 + $"run {difference.Run}, {_options.Steps} steps",
             .. Show.rows(difference.Rows).Select(line => line.TrimEnd()),
         ];
@@ -63,7 +63,7 @@ internal sealed class VerifyResult
             : _options.Replay!;
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{what}, on Linux {Kernel}, {where}: {_report.Steps} operations in {_time.TotalSeconds:F1} s ({Rate:F0}/s)");
+            $"{what}, on Linux {Release}, {where}: {_report.Steps} operations in {_time.TotalSeconds:F1} s ({Rate:F0}/s)");
         if (_report.Difference.IsSome)
         {
             AppendDifference(text, _report.Difference.Value, file);
@@ -93,7 +93,7 @@ internal sealed class VerifyResult
         {
             json.WriteStartObject();
             json.WriteBoolean("agree", _report.Difference.IsNone);
-            json.WriteString("kernel", Kernel);
+            json.WriteString("kernel", Release);
             json.WriteBoolean("user_namespace", _setting.OwnUser);
             WriteSource(json);
             json.WriteNumber("runs", _report.Runs);

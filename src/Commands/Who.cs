@@ -36,7 +36,7 @@ internal static class Who
         }
         catch (RemoteException e)
         {
-            _ = Output.Fail(Name, e.Message);
+            _ = Output.Fail(Name, e);
             return CannotTell;
         }
     }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
 
@@ -9,7 +10,17 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal unsafe ref struct FileLimit
 {
+    /// <summary>With fewer open files some command or other cannot load all of the program.</summary>
+    internal const int Least = 128;
+
     private rlimit64 _old;
+
+    /// <summary>Whether <see cref="Least"/> are allowed. Loads nothing.</summary>
+    internal static bool Suffices()
+    {
+        rlimit64 limit;
+        return getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= Least;
+    }
 
     /// <summary>Lowers the limit.</summary>
     /// <returns>0 or an errno; then nothing is changed.</returns>
@@ -33,4 +44,7 @@ internal unsafe ref struct FileLimit
         // Cannot fail: a soft limit may always be raised up to the hard one, which was left alone.
         _ = prlimit64(RLIMIT_NOFILE, &old, null);
     }
+
+    [DllImport("libc.so.6")]
+    private static extern int getrlimit(int resource, rlimit64* limit);
 }

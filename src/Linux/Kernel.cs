@@ -38,6 +38,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_clone => X64 ? 56 : 220;
     internal static int SYS_execve => X64 ? 59 : 221;
     internal static int SYS_wait4 => X64 ? 61 : 260;
+    internal static int SYS_uname => X64 ? 63 : 160;
     internal static int SYS_kill => X64 ? 62 : 129;
     internal static int SYS_fcntl => X64 ? 72 : 25;
     internal static int SYS_flock => X64 ? 73 : 32;
@@ -128,7 +129,7 @@ internal static unsafe partial class Kernel
 
     // sys/resource.h
     internal static int PRIO_PGRP => 1;
-    internal static int RLIMIT_NOFILE => 7;
+    internal const int RLIMIT_NOFILE = 7;
 
     // asm-generic/ioctls.h
     internal static int TCGETS => 0x5401;
@@ -161,6 +162,17 @@ internal static unsafe partial class Kernel
     /// <summary>Fills a buffer with <c>struct linux_dirent64</c>: the bytes written, 0 at the end.</summary>
     internal static int getdents64(int fd, void* entries, int size) =>
         (int)syscall(SYS_getdents64, fd, entries, size);
+
+    /// <summary>
+    /// Whether a descriptor was given to the program by who started it, which alone outlives an execve. 0 to 2 may also be
+    /// files that the runtime opened because they were closed.
+    /// </summary>
+    internal static bool IsGiven(int fd)
+    {
+        const int F_GETFD = 1, FD_CLOEXEC = 1;
+        int flags = (int)syscall(SYS_fcntl, fd, F_GETFD);
+        return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+    }
 
     /// <summary>Whether an open file is a terminal.</summary>
     internal static bool IsTerminal(int fd)
@@ -210,6 +222,16 @@ internal static unsafe partial class Kernel
 
     /// <summary>Sends a signal to one thread.</summary>
     internal static int tgkill(int process, int thread, int signal) => (int)syscall(SYS_tgkill, process, thread, signal);
+
+    /// <summary>The kernel's release, as <c>uname -r</c> prints it; /proc/sys may be hidden.</summary>
+    internal static string Release()
+    {
+        // struct new_utsname: six names of 65 bytes, the release is the third.
+        const int Name = 65;
+        byte* names = stackalloc byte[6 * Name];
+        syscall(SYS_uname, names);
+        return Marshal.PtrToStringUTF8((nint)(names + 2 * Name))!;
+    }
 
     /// <summary>Waits for a child. Its number is free once it has ended and this tells so.</summary>
     internal static int wait4(int pid, int* status, int options) =>

@@ -68,7 +68,10 @@ internal sealed class OwnPidSpace : IPidSpace
             CyclingClone? way = flavour is null
                 ? CyclingProbe.FindBest((_writer ?? _reader)!)
                 : CyclingClone.Find(flavour);
-            int error = way is null ? ENOSYS : flavour is null ? 0 : CyclingProbe.Probe(way, (_writer ?? _reader)!);
+            // Where none works not even a child can be made, and the last of the ways says why.
+            int error = flavour is null && way is not null ? 0
+                : CyclingProbe.Probe(way ?? CyclingClone.All[^1], (_writer ?? _reader)!);
+            error = way is null && error == 0 ? EAGAIN : error;
             if (error != 0)
             {
                 return -error;

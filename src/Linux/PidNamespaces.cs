@@ -153,14 +153,25 @@ internal static class PidNamespaces
         task.Run(order);
         if (order[unshare] < 0)
         {
-            throw new RemoteException("cannot make a user namespace", (int)-order[unshare]);
+            throw new RemoteException(
+                "cannot make a user namespace", (int)-order[unshare], UserNamespaces.WhyNot((int)-order[unshare]));
         }
 
         // Without CAP_SETGID gid_map is taken only once setgroups is denied (new_idmap_permitted,
         // kernel/user_namespace.c; since 3.19).
         task.WriteFile("/proc/self/setgroups", "deny");
-        task.WriteFile("/proc/self/uid_map", $"{(mapRoot ? 0 : order[uid])} {order[uid]} 1");
-        task.WriteFile("/proc/self/gid_map", $"{(mapRoot ? 0 : order[gid])} {order[gid]} 1");
+        try
+        {
+            task.WriteFile("/proc/self/uid_map", $"{(mapRoot ? 0 : order[uid])} {order[uid]} 1");
+            task.WriteFile("/proc/self/gid_map", $"{(mapRoot ? 0 : order[gid])} {order[gid]} 1");
+        }
+        catch (RemoteException e) when (e.Errno == EPERM && order[uid] == 0)
+        {
+            // verify_root_map, kernel/user_namespace.c.
+            throw new RemoteException(
+                "cannot map root into a user namespace", EPERM, "needs CAP_SETFCAP as root (Linux 5.12), nothing as another user");
+        }
+
         DieWithOwner(task);
     }
 

@@ -5,14 +5,25 @@ namespace SetNsLastPid.Linux;
 /// <summary>Something in or around the zygote that could not be done; the message is ready for a person.</summary>
 internal sealed class RemoteException : Exception
 {
+    /// <summary>What helps against EAGAIN.</summary>
+    internal const string NeedsTasks =
+        "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
+
+    private const int EAGAIN = 11;
+
     /// <param name="what">"cannot VERB OBJECT"</param>
     /// <param name="errno">the reason, positive; 0 if there is none</param>
-    internal RemoteException(string what, int errno = 0)
+    /// <param name="help">what would help, null if not known</param>
+    internal RemoteException(string what, int errno = 0, string? help = null)
         : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage(errno)}")
     {
         Errno = errno;
+        Help = help ?? (errno == EAGAIN ? NeedsTasks : null);
     }
 
     /// <summary>The errno that stopped it, positive; 0 if it was none: a time limit, or a process that went away.</summary>
     internal int Errno { get; }
+
+    /// <summary>What would help, null if not known.</summary>
+    internal string? Help { get; }
 }

@@ -35,7 +35,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e)
         {
-            throw new UnavailableException(e.Message);
+            throw new UnavailableException(e.Message, 0, e.Help);
         }
 
         try
@@ -202,7 +202,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
     private static KernelRules RunningKernel()
     {
-        string[] release = File.ReadAllText("/proc/sys/kernel/osrelease").Split('.', '-', '+', '\n');
+        string[] release = Kernel.Release().Split('.', '-', '+');
         return KernelRulesModule.ofVersion(
             int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture));
     }

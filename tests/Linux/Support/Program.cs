@@ -29,5 +29,6 @@ return args switch
     ["ask-time", var server, var count] => Asking.Time(server, int.Parse(count)),
     ["mute", var path] => Asking.Mute(path),
     ["manage", var path] => Asking.Manage(path),
+    ["seccomp", .. { Length: > 0 } command] => Seccomp.Run(command),
     _ => 2,
 };

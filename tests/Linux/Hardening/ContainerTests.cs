@@ -1,0 +1,242 @@
+using System.Runtime.InteropServices;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>
+/// What each command does where a container, a limit or a caller takes something away: it works, or says in one line why
+/// not. Each environment is a row.
+/// </summary>
+public sealed class ContainerTests
+{
+    private const string NoCapabilities = "setpriv --inh-caps=-all --bounding-set=-all";
+    private const string User = "setpriv " + Shell.Unprivileged;
+
+    private const string ProcSys = "nslp: {0}: needs /proc mounted, with its directory sys";
+
+    private const string Seccomp = "{0}/SetNsLastPid.Tests.Support seccomp ";
+
+    /// <summary>
+    /// The commands, and what they print where they work: who holds PID 1 is a shell; set is followed by a process that
+    /// prints its PID, predict too.
+    /// </summary>
+    private const string Commands = """
+        mount -t tmpfs none /mnt && chmod 1777 /mnt
+        outcome() { s=$?; echo "$1: $s $(tr '\n' '|' </mnt/out)$(tr '\n' '|' </mnt/err)"; }
+        n() { timeout 30 $W "$N" "$@" >/mnt/out 2>/mnt/err; }
+        commands() {
+            n get; s=$?; grep -qx '[0-9]*' /mnt/out && echo number >/mnt/out; (exit $s); outcome get
+            n set 3000; s=$?; /bin/sh -c 'echo $$' >/mnt/next; [ $s != 0 ] || cat /mnt/next >>/mnt/out; (exit $s); outcome set
+            n spawn 4000 -- /bin/sh -c 'echo $$'; outcome spawn
+            n who 1; s=$?; sed -i 's/process 1 .*/process 1/' /mnt/out; (exit $s); outcome who
+            n predict; s=$?; /bin/sh -c 'echo $$' | cmp -s - /mnt/out && echo next >/mnt/out; (exit $s); outcome predict
+            n doctor; s=$?; { [ $s -le 3 ] || [ $s = 127 ] || [ $s = 137 ]; } && ! grep -q 'bug in\|Unhandled\|   at ' /mnt/err || outcome doctor
+        }
+
+        """;
+
+    private static readonly Dictionary<string, string> s_works = new()
+    {
+        ["get"] = "0 number|",
+        ["set"] = "0 3001|",
+        ["spawn"] = "0 4000|",
+        ["who"] = "0 1: process 1|",
+        ["predict"] = "0 next|",
+    };
+
+    /// <summary>
+    /// Environments: how they are made by root of a PID namespace, what stands before nslp, and what the commands do that
+    /// do not just work.
+    /// </summary>
+    public static TheoryData<string, string, string, string[]> Environments => new()
+    {
+        { "root, nothing taken away", "", "", [] },
+        { "no privilege", "", User, [] },
+        { "root without capabilities", "", NoCapabilities, [] },
+        { "no_new_privs", "", "setpriv --no-new-privs", [] },
+        { "no_new_privs without privilege", "", User + " --no-new-privs", [] },
+        { "seccomp as Docker's, root", "", Seccomp, [] },
+        { "seccomp as Docker's, root without capabilities", "", $"{NoCapabilities} {Seccomp}", [] },
+        { "seccomp as Docker's, no privilege", "", $"{User} {Seccomp}", [] },
+        {
+            "read-only /proc/sys", "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys", "", []
+        },
+        {
+            "read-only /proc/sys, seccomp, no capabilities",
+            "mount --bind /proc/sys /proc/sys && mount -o remount,ro,bind /proc/sys", $"{NoCapabilities} {Seccomp}", []
+        },
+        {
+            "paths masked and read-only as containerd does",
+            """
+            for f in kcore keys timer_list sched_debug latency_stats; do [ ! -e /proc/$f ] || mount --bind /dev/null /proc/$f; done
+            for d in acpi scsi asound; do [ ! -e /proc/$d ] || mount -t tmpfs -o ro none /proc/$d; done
+            for p in bus fs irq sys sysrq-trigger; do [ ! -e /proc/$p ] || { mount --bind /proc/$p /proc/$p; mount -o remount,ro,bind /proc/$p; }; done
+            """,
+            "", []
+        },
+        {
+            "/proc/sys hidden", "mount -t tmpfs none /proc/sys", "",
+            [
+                $"set: 1 nslp: set: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "set")}|",
+                $"predict: 1 nslp: predict: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "predict")}|",
+            ]
+        },
+        {
+            "/proc of processes alone", "mount -t proc -o subset=pid none /proc", "",
+            [
+                $"get: 1 nslp: get: cannot read last_pid from /proc: No such file or directory|{string.Format(ProcSys, "get")}|",
+                $"set: 1 nslp: set: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "set")}|",
+                $"predict: 1 nslp: predict: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "predict")}|",
+            ]
+        },
+        { "hidepid=2, root", "mount -t proc -o hidepid=2 none /proc", "", [] },
+        {
+            "hidepid=2, no privilege", "mount -t proc -o hidepid=2 none /proc", User,
+            [
+                "who: 0 1: something that /proc does not show|",
+                "predict: 0 next|nslp: predict: warning: /proc does not show all processes; PIDs of hidden ones are passed over unforeseen|",
+            ]
+        },
+        { "a user namespace without root", "", "unshare -U", [] },
+        { "a user namespace with root", "", "unshare -Ur", [] },
+        { "no environment", "", "env -i", [] },
+        { "stdin closed", Closing("0<&-"), "/mnt/closed", [] },
+        { "stderr closed", Closing("2>&-"), "/mnt/closed", [] },
+        {
+            "stdout closed", Closing("1>&-"), "/mnt/closed",
+            [
+                "get: 1 nslp: get: cannot write the result: Bad file descriptor|",
+                "spawn: 1 /bin/sh: 1: echo: echo: I/O error|",
+                "who: 3 nslp: who: cannot write the result: Bad file descriptor|",
+                "predict: 1 nslp: predict: cannot write the result: Bad file descriptor|",
+            ]
+        },
+        { "all three closed", Closing("0<&- 1>&- 2>&-"), "/mnt/closed", ["get: 1 ", "spawn: 1 ", "who: 3 ", "predict: 1 "] },
+        {
+            "three open files", "", "prlimit --nofile=3:3",
+            [.. s_works.Keys.Select(name => $"{name}: 127 $N: error while loading shared libraries: libdl.so.2: cannot open shared object file: Error 24|")]
+        },
+    };
+
+    private static string Closing(string what) => $"printf '#!/bin/sh\\nexec \"$@\" {what}\\n' >/mnt/closed && chmod +x /mnt/closed";
+
+    [Theory]
+    [MemberData(nameof(Environments))]
+    public void A_command_works_or_says_why_not(string name, string setup, string before, string[] otherwise)
+    {
+        Machine.NeedsRoot();
+        Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64 || !before.Contains(Seccomp), "needs x86-64");
+
+        Finished run = Shell.InNewPidNamespace(
+            $"{Commands}\n{setup}\nW='{string.Format(before, Tool.Directory)}'\ncommands").Finish();
+
+        Dictionary<string, string> expected = new(s_works);
+        foreach (string line in otherwise)
+        {
+            string[] parts = line.Split(": ", 2);
+            expected[parts[0]] = parts[1].Replace("$N", Tool.Path);
+        }
+
+        Assert.Equal(
+            expected.Select(pair => $"{pair.Key}: {pair.Value}"),
+            run.Lines);
+        Assert.True(run.Errors == "", $"{name}: {run.Errors}");
+    }
+
+    [Theory]
+    [InlineData(33)]
+    [InlineData(127)]
+    public void With_too_few_open_files_it_says_how_many_it_needs(int files)
+    {
+        Finished run = Shell.Start(
+            $"for c in get 'set 1' 'spawn 1 -- true' 'who 1' nonsense; do prlimit --nofile={files}:{files} {Tool.Path} $c; echo $?; done").Finish();
+
+        const string Words = "nslp: cannot load the program: Too many open files\nnslp: needs 128 open files (ulimit -n)\n";
+        Assert.Equal(["1", "1", "125", "1", "1"], run.Lines);
+        Assert.Equal(string.Concat(Enumerable.Repeat(Words, 5)), run.Errors);
+    }
+
+    [Fact]
+    public void All_commands_work_with_128_open_files()
+    {
+        Machine.NeedsRoot();
+
+        Finished run = Shell.InNewPidNamespace(
+            Commands + "W='prlimit --nofile=128:128'; commands; n verify --runs 2 --seed 1; tail -n 1 /mnt/err; echo $?").Finish();
+
+        Assert.Equal([.. s_works.Select(pair => $"{pair.Key}: {pair.Value}"), "0"], run.Lines);
+    }
+
+    // How many tasks there may be: where the limit was reached before nslp came, the runtime cannot start (that is its
+    // line); where it is reached by nslp's own threads, all works that needs no process more.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(20)]
+    public void A_pids_cgroup_that_is_full_stops_what_needs_a_process(int most)
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($$"""
+            {{Commands}}
+            cg=$(mktemp -d /sys/fs/cgroup/pids/nslp-XXXXXX 2>/dev/null || mktemp -d /sys/fs/cgroup/nslp-XXXXXX) || exit 77
+            [ -e $cg/pids.max ] || { rmdir $cg; exit 77; }
+            echo {{most}} >$cg/pids.max
+            printf '#!/bin/sh\necho $$ >%s/cgroup.procs; exec "$@"\n' $cg >/mnt/limited; chmod +x /mnt/limited
+            W=/mnt/limited; limited() { commands; n set 5000 --method cycle; outcome cycle; n verify --runs 2 --seed 1; outcome verify; }
+            limited; rmdir $cg
+            """).Finish();
+        Assert.SkipWhen(run.Status == 77, "needs a cgroup with pids.max");
+
+        Assert.Equal(Limited(most == 1, most == 3), run.Lines);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void A_limit_of_processes_that_is_reached_stops_what_needs_one(int most)
+    {
+        Machine.NeedsRoot();
+        // Who else has uid 4711 counts, too.
+        Finished run = Shell.InNewPidNamespace($$"""
+            {{Commands}}
+            W='setpriv --reuid 4711 --regid 4711 --clear-groups --inh-caps=-all --bounding-set=-all prlimit --nproc={{most}}'
+            commands; n set 5000 --method cycle; outcome cycle; n verify --runs 2 --seed 1; outcome verify
+            """).Finish();
+
+        // Without privilege it is to cycle, which takes tasks.
+        string[] expected = Limited(most == 1, true);
+        string[] cannotCycle =
+            ["set: 1 nslp: set: cannot consume PIDs here: " + Again("set"), "cycle: 1 nslp: set: cannot consume PIDs here: " + Again("set")];
+        Assert.Equal(
+            most == 1 ? expected : [.. expected.Select(line => cannotCycle.FirstOrDefault(c => c.Split(':')[0] == line.Split(':')[0]) ?? line)],
+            run.Lines);
+    }
+
+    private static string Again(string command) =>
+        "Resource temporarily unavailable|"
+        + $"nslp: {command}: as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max|";
+
+    private static string[] Limited(bool isFull, bool isFilled)
+    {
+        Dictionary<string, string> expected = new(s_works) { ["cycle"] = "0 " };
+        expected["verify"] = "3 nslp: verify: cannot make 304 processes: Resource temporarily unavailable|"
+            + "nslp: verify: needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup|";
+        if (isFull)
+        {
+            foreach (string command in expected.Keys)
+            {
+                expected[command] = "137 Failed to create CoreCLR, HRESULT: 0x80070008|";
+            }
+
+            return [.. expected.Select(pair => $"{pair.Key}: {pair.Value}")];
+        }
+
+        if (isFilled)
+        {
+            expected["spawn"] = "125 nslp: spawn: cannot clone a helper process: " + Again("spawn");
+            expected["verify"] = "3 nslp: verify: cannot clone a helper process: " + Again("verify");
+        }
+
+        return [.. expected.Select(pair => $"{pair.Key}: {pair.Value}")];
+    }
+}
