@@ -55,12 +55,17 @@ module SetTid =
 
         if setTid.Length > min stack.Length Limits.Levels then
             ValueSome(SetTidFault.TooMany(setTid.Length, min stack.Length Limits.Levels))
-        elif kernel.ChecksBeforePicks then
-            check [ range; allowed ]
-            |> Option.orElse (check [ free; first ])
-            |> ValueOption.ofOption
         else
-            check [ range; first; allowed; free ] |> ValueOption.ofOption
+            let before, after =
+                if kernel.ChecksInitAfterPick then
+                    [ range; allowed ], [ free; first ]
+                else
+                    [ range; first; allowed ], [ free ]
+
+            if kernel.ChecksBeforePicks then
+                check before |> Option.orElse (check after) |> ValueOption.ofOption
+            else
+                check (before @ after) |> ValueOption.ofOption
 
     let private ordinal n =
         let suffix =

@@ -49,31 +49,32 @@ type KernelRules =
         PidMaxPerNamespace: bool
         /// CLONE_PIDFD may be combined with CLONE_THREAD (6.9), instead of EINVAL before any number is taken.
         PidfdOfThread: bool
-        /// A clone that fails late as the first one into a new PID namespace leaves that namespace dead
-        /// (seen on 6.1 to 6.18; the reworked alloc_pid below cures it).
+        /// A clone that fails late as the first one into a new PID namespace leaves that namespace dead (until 7.0).
         FailedFirstCloneKills: bool
-        /// Range and permission of every set_tid entry are checked before the first number is taken, and "no init yet"
-        /// after the pick (trees newer than 6.18, read but not run).
+        /// Every set_tid entry is checked before the first number is taken (7.0), instead of level by level.
         ChecksBeforePicks: bool
+        /// That a namespace has had no init is checked after the entry was free to take (7.1), instead of after its range.
+        ChecksInitAfterPick: bool
     }
 
 /// Kernels by version.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module KernelRules =
     /// The behaviour of a mainline kernel, by the first two numbers of its release (`uname -r`). For versions after
-    /// 6.18 it is that of 6.18, the newest one this model was checked against.
+    /// 7.3 it is that of 7.3, the newest one this model was checked against.
     let ofVersion (major: int) (minor: int) : KernelRules =
         let since a b = major > a || (major = a && minor >= b)
 
         {
             PidMaxPerNamespace = since 6 14
             PidfdOfThread = since 6 9
-            FailedFirstCloneKills = true
-            ChecksBeforePicks = false
+            FailedFirstCloneKills = not (since 7 1)
+            ChecksBeforePicks = since 7 0
+            ChecksInitAfterPick = since 7 1
         }
 
-    /// The newest kernel the model was checked against, 6.18.
-    let newest: KernelRules = ofVersion 6 18
+    /// The newest kernel the model was checked against, 7.3.
+    let newest: KernelRules = ofVersion 7 3
 
 /// Where a PID namespace stands in its life.
 [<RequireQualifiedAccess>]
@@ -334,28 +335,30 @@ module PidStack =
     let internal hasReaper (tid: int) (ns: PidNamespace) : bool =
         tid = 1 || ns.Life = Life.Alive || ns.Life = Life.Dead
 
-    // The checks of one chosen PID, in the kernel's order.
-    let private refusal (kernel: KernelRules) tid ns =
+    // What is checked of a chosen PID before it is tried, in the kernel's order.
+    let private objection (kernel: KernelRules) (tid, ns) =
         if not (inRange tid ns) then
             Some Errno.EINVAL
-        elif not kernel.ChecksBeforePicks && not (hasReaper tid ns) then
+        elif not kernel.ChecksInitAfterPick && not (hasReaper tid ns) then
             Some Errno.EINVAL
         elif not ns.MayChoose then
             Some Errno.EPERM
-        elif PidSet.contains tid ns.InUse then
-            Some Errno.EEXIST
-        elif not (hasReaper tid ns) then
-            Some Errno.EINVAL
         else
             None
 
-    // Range and permission of all levels at once, as trees after 6.18 have it.
-    let private refusalOfAll (setTid: int list) (stack: PidStack) =
-        List.zip setTid (List.truncate setTid.Length stack)
-        |> List.tryPick (fun (tid, ns) ->
-            if not (inRange tid ns) then Some Errno.EINVAL
-            elif not ns.MayChoose then Some Errno.EPERM
-            else None)
+    // The checks of one level.
+    let private refusal (kernel: KernelRules) tid ns =
+        let early =
+            if kernel.ChecksBeforePicks then
+                None
+            else
+                objection kernel (tid, ns)
+
+        match early with
+        | Some errno -> Some errno
+        | None when PidSet.contains tid ns.InUse -> Some Errno.EEXIST
+        | None when not (hasReaper tid ns) -> Some Errno.EINVAL
+        | None -> None
 
     // A refused request leaves the numbers as they were and the cursors where they went, except that a namespace
     // without a first process starts over.
@@ -388,7 +391,8 @@ module PidStack =
             if setTid.Length > stack.Length || setTid.Length > Limits.Levels then
                 Some Errno.EINVAL
             elif kernel.ChecksBeforePicks then
-                refusalOfAll setTid stack
+                List.zip setTid (List.truncate setTid.Length stack)
+                |> List.tryPick (objection kernel)
             else
                 None
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
@@ -61,7 +60,7 @@ internal static class Verify
         using PosixSignalRegistration terminate = On(PosixSignal.SIGTERM, 15);
         using PosixSignalRegistration hangUp = On(PosixSignal.SIGHUP, 1);
 
-        ulong seed = options.Seed ?? (ulong)RandomNumberGenerator.GetInt32(int.MaxValue);
+        ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
         using ProgressLine progress = new(Name);

@@ -9,13 +9,12 @@ public sealed class SetTidTests
     private static readonly int[] s_pids = [-1, 0, 1, 5, 300, 301, 400];
 
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void It_finds_a_fault_exactly_when_the_allocator_refuses_and_with_its_errno(bool checksBeforePicks)
+    [InlineData(6, 18)]
+    [InlineData(7, 0)]
+    [InlineData(7, 1)]
+    public void It_finds_a_fault_exactly_when_the_allocator_refuses_and_with_its_errno(int major, int minor)
     {
-        KernelRules newest = KernelRulesModule.newest;
-        KernelRules kernel = new(
-            newest.PidMaxPerNamespace, newest.PidfdOfThread, newest.FailedFirstCloneKills, checksBeforePicks);
+        KernelRules kernel = KernelRulesModule.ofVersion(major, minor);
         HashSet<string> seen = [];
         foreach (FSharpList<Space> stack in Stacks())
         {

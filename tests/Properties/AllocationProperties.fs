@@ -154,7 +154,8 @@ let private problems (request: Request) =
                 i, i, 3, Errno.EEXIST
 
             if tid <> 1 && (level.Life = Life.Unborn || level.Life = Life.Stillborn) then
-                i, i, (if all then 4 else 1), Errno.EINVAL
+                let late = request.Kernel.ChecksInitAfterPick
+                (if all && not late then -1 else i), i, (if late then 4 else 1), Errno.EINVAL
     ]
     |> List.sort
 

@@ -134,18 +134,14 @@ module Generate =
             life
             |> Gen.bind (fun life -> mayChooseIn life |> Gen.bind (fun mayChoose -> spaceOf pidMax life mayChoose)))
 
-    /// The kernels that were seen, and those read but not run.
+    /// The kernels that differ.
     let kernel: Gen<KernelRules> =
         one
             [
                 2, among [ KernelRules.ofVersion 6 1; KernelRules.ofVersion 6 12 ]
-                4, Gen.constant KernelRules.newest
-                2,
-                Gen.constant
-                    { KernelRules.newest with
-                        FailedFirstCloneKills = false
-                        ChecksBeforePicks = true
-                    }
+                3, Gen.constant (KernelRules.ofVersion 6 18)
+                1, Gen.constant (KernelRules.ofVersion 7 0)
+                2, Gen.constant KernelRules.newest
             ]
 
     let private levels (kernel: KernelRules) depth =

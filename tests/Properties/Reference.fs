@@ -78,9 +78,12 @@ module Reference =
 
         let errno =
             if kernel.ChecksBeforePicks then
-                if held then Some Errno.EEXIST
-                elif early then Some Errno.EINVAL
-                else None
+                if held then
+                    Some Errno.EEXIST
+                elif early && kernel.ChecksInitAfterPick then
+                    Some Errno.EINVAL
+                else
+                    None
             elif outside then
                 Some Errno.EINVAL
             elif early then
@@ -130,6 +133,12 @@ module Reference =
             for i in 0 .. set.Length - 1 do
                 if refused = None then
                     if set[i] < 1 || set[i] >= levels[i].P then
+                        refused <- Some Errno.EINVAL
+                    elif
+                        not kernel.ChecksInitAfterPick
+                        && set[i] <> 1
+                        && (levels[i].State = Life.Unborn || levels[i].State = Life.Stillborn)
+                    then
                         refused <- Some Errno.EINVAL
                     elif not levels[i].May then
                         refused <- Some Errno.EPERM

@@ -9,16 +9,13 @@ open SetNsLastPid.Verify
 open SetNsLastPid.Verification
 open Xunit
 
-/// The kernels that differ in what the model knows of: the one it was checked against, one with a single pid_max, and
-/// what trees after 6.18 promise.
+/// Kernels that differ in all that the model knows of.
 let private kernels =
     [
-        KernelRules.newest
         KernelRules.ofVersion 6 1
-        { KernelRules.newest with
-            ChecksBeforePicks = true
-            FailedFirstCloneKills = false
-        }
+        KernelRules.ofVersion 6 18
+        KernelRules.ofVersion 7 0
+        KernelRules.newest
     ]
 
 let private setting kernel ownUser =

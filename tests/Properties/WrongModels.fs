@@ -127,7 +127,10 @@ module WrongModels =
                 let of' subjects =
                     rules.Checks |> List.filter (fun c -> List.contains c.Subject subjects)
 
-                of' [ Subject.Range; Subject.Permission ], of' [ Subject.Free ] @ of' [ Subject.Reaper ]
+                if kernel.ChecksInitAfterPick then
+                    of' [ Subject.Range; Subject.Permission ], of' [ Subject.Free ] @ of' [ Subject.Reaper ]
+                else
+                    of' [ Subject.Range; Subject.Reaper; Subject.Permission ], of' [ Subject.Free ]
             else
                 [], rules.Checks
 
@@ -526,6 +529,22 @@ module WrongModels =
                 model.Allocate
                     { kernel with
                         ChecksBeforePicks = false
+                    }
+                    setTid
+                    stack)
+            "checks for an init before the pick on every kernel",
+            allocating (fun kernel setTid stack ->
+                model.Allocate
+                    { kernel with
+                        ChecksInitAfterPick = false
+                    }
+                    setTid
+                    stack)
+            "checks for an init after the pick on every kernel that checks all first",
+            allocating (fun kernel setTid stack ->
+                model.Allocate
+                    { kernel with
+                        ChecksInitAfterPick = kernel.ChecksBeforePicks
                     }
                     setTid
                     stack)

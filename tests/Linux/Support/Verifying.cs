@@ -11,9 +11,10 @@ internal sealed class Verifying : ISandboxes
     private readonly ISandboxes _other = ModelSandbox.create(
         AllocatorModule.model,
         SettingOf(new KernelRules(
-            pidMaxPerNamespace: true, pidfdOfThread: true, failedFirstCloneKills: false, checksBeforePicks: false)));
+            pidMaxPerNamespace: true, pidfdOfThread: true, failedFirstCloneKills: false, checksBeforePicks: false,
+            checksInitAfterPick: false)));
 
-    public Setting Setting => SettingOf(KernelRulesModule.newest);
+    public Setting Setting => SettingOf(KernelRulesModule.ofVersion(6, 18));
 
     public ISandbox Open() => _other.Open();
 
