@@ -119,6 +119,7 @@ internal static unsafe partial class Kernel
     // linux/wait.h
     internal static int WNOHANG => 1;
     internal static int WUNTRACED => 2;
+    internal static int WSTOPPED => 2;
     internal static int WCONTINUED => 8;
     internal static int __WALL => 0x40000000;
 

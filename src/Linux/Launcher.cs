@@ -16,6 +16,11 @@ internal sealed unsafe class Launcher : IDisposable
     private const int SIGSTOP = 19;
     private const int TextSize = 16;
 
+    private const int SIGCONT = 18;
+    private const int P_PID = 1;
+
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
+
     // Of the child's order: where the PID is looked at.
     private const int GetPid = 0;
 
@@ -121,7 +126,7 @@ internal sealed unsafe class Launcher : IDisposable
             return new Launch(LaunchEnd.NotMade, 0, (int)-(_make[before] < 0 ? _make[before] : _make[made]));
         }
 
-        Outcome outcome = child.Await(TimeSpan.MaxValue);
+        Outcome outcome = Await(child);
         int error = 0;
         if (outcome == Outcome.Done)
         {
@@ -131,7 +136,7 @@ internal sealed unsafe class Launcher : IDisposable
                 using Order again = child.NewOrder();
                 int execute = again.Call(SYS_execve);
                 PutExecve(again, execute);
-                outcome = child.Submit(again) ? child.Await(TimeSpan.MaxValue) : Outcome.Gone;
+                outcome = child.Submit(again) ? Await(child) : Outcome.Gone;
                 error = (int)-again[execute];
             }
         }
@@ -151,6 +156,26 @@ internal sealed unsafe class Launcher : IDisposable
 
         // Also if it was killed on the way: its status tells.
         return new Launch(LaunchEnd.Running, child.Release(), 0);
+    }
+
+    // What stops the process group, as a terminal does, stops the child here too, while nslp catches it. It must stop
+    // then, or nobody could go on.
+    private static Outcome Await(RemoteTask child)
+    {
+        Outcome outcome;
+        long* info = stackalloc long[128 / sizeof(long)];
+        while ((outcome = child.Await(s_look)) == Outcome.TimedOut)
+        {
+            *info = 0;
+            if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0) == 0 && *info != 0)
+            {
+                // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
+                CaughtSignals.Suffer(((int*)info)[6]);
+                _ = Raw.Call(SYS_kill, child.Pid, SIGCONT);
+            }
+        }
+
+        return outcome;
     }
 
     private void PutExecve(Order order, int index)

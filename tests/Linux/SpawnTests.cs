@@ -194,6 +194,21 @@ public sealed class SpawnTests
     }
 
     [Fact]
+    public void A_terminals_stop_before_the_command_runs_is_seen_too()
+    {
+        // It is looked for in so many directories that it does not run for some time.
+        const string script = Terminal + """
+            export MANY=$(yes a | head -60000 | tr '\n' :)
+            tty "set -m; PATH=\$MANY\$PATH $N spawn 4242 -- sh -c 'exit 9'; echo st \$? >st; cat /proc/4242/comm >comm; fg; echo fg \$? >fg"
+            wait_for 'grep -q nslp-zygote /proc/4242/comm 2>/dev/null'; keys '\032'; wait_for '[ -s fg ]'; wait; cat st comm fg
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["st 148", "nslp-zygote", "fg 9"], run.Lines);
+    }
+
+    [Fact]
     public void Detached_the_PID_is_printed_and_the_command_lives_on()
     {
         const string script = """

@@ -21,7 +21,7 @@ internal static unsafe class Spawning
         using CaughtSignals caught = new();
         Random random = new(20261122);
         string before = Resources();
-        int right = 0, other = 0, failed = 0;
+        int right = 0, other = 0, failed = 0, taken = 0;
         long tries = 0;
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < count; i++)
@@ -37,6 +37,13 @@ internal static unsafe class Spawning
             long deadline = Stopwatch.GetTimestamp() + (long)(timeout * Stopwatch.Frequency);
             SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
             SpawnEnd end = attempts.Run([pid], method);
+            if (end == SpawnEnd.Taken && ++taken < count)
+            {
+                // Somebody got it before this began.
+                i--;
+                continue;
+            }
+
             tries += attempts.Tries;
             if (end != SpawnEnd.Running)
             {
