@@ -6,6 +6,7 @@ using Xunit;
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>What takes minutes or needs a quiet machine; run with --explicit only.</summary>
+[Collection(Soak.Name)]
 public sealed class ZygoteSoak(ITestOutputHelper output)
 {
     private const int Pairs = 64;
@@ -13,7 +14,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public void Children_in_a_row_while_the_owner_collects()
     {
-        int wanted = Number("NSLP_SOAK", 200_000);
+        int wanted = Soak.Number("NSLP_SOAK", 200_000);
         using Zygote zygote = Zygote.Start();
         using Order order = ClonesAndWaits(zygote.Root, Pairs);
         int collections = GC.CollectionCount(0);
@@ -44,7 +45,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public void Zygotes_in_a_row_while_the_owner_collects()
     {
-        int wanted = Number("NSLP_SOAK", 200_000) / 100;
+        int wanted = Soak.Number("NSLP_SOAK", 200_000) / 100;
         int before = Leftovers();
         int collections = GC.CollectionCount(0);
         using (new Turmoil(2))
@@ -64,27 +65,11 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
     [Fact(Explicit = true)]
     public void The_zygote_clones_at_least_three_fifths_as_fast_as_C()
     {
-        string program = Path.Combine(Path.GetTempPath(), $"clone_wait.{Environment.ProcessId}");
-        string source = Path.Combine(Root(), "bench/clone_wait.c");
-        using (Process compiler = Process.Start("cc", ["-O2", "-o", program, source]))
-        {
-            compiler.WaitForExit();
-            Assert.Equal(0, compiler.ExitCode);
-        }
-
         const int Count = 20_000;
         using Zygote zygote = Zygote.Start();
         using Order order = ClonesAndWaits(zygote.Root, Pairs);
-        List<double> ratios = [];
-        for (int round = 0; round < Number("NSLP_ROUNDS", 9); round++)
+        double ratio = Soak.AgainstC(output, Count, 9, () =>
         {
-            using Process c = Process.Start(
-                new ProcessStartInfo(program, [Count.ToString(CultureInfo.InvariantCulture)])
-                {
-                    RedirectStandardOutput = true,
-                })!;
-            double bare = double.Parse(c.StandardOutput.ReadToEnd(), CultureInfo.InvariantCulture);
-            c.WaitForExit();
             long start = Stopwatch.GetTimestamp();
             int made = 0;
             for (; made < Count; made += Pairs)
@@ -92,15 +77,9 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
                 zygote.Root.Run(order);
             }
 
-            double ours = made / Stopwatch.GetElapsedTime(start).TotalSeconds;
-            ratios.Add(ours / bare);
-            output.WriteLine($"C {bare:F0}/s, zygote {ours:F0}/s, {100 * ours / bare:F0} %");
-        }
-
-        File.Delete(program);
-        ratios.Sort();
-        output.WriteLine($"median {100 * ratios[ratios.Count / 2]:F0} %");
-        Assert.InRange(ratios[ratios.Count / 2], 0.6, double.MaxValue);
+            return made / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        });
+        Assert.InRange(ratio, 0.6, double.MaxValue);
     }
 
     private static Order ClonesAndWaits(RemoteTask task, int pairs)
@@ -126,18 +105,4 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
             .Where(l => l.StartsWith("VmRSS:", StringComparison.Ordinal))
             .Select(l => long.Parse(l[6..^2], CultureInfo.InvariantCulture))
             .Single();
-
-    private static int Number(string variable, int otherwise) =>
-        int.TryParse(Environment.GetEnvironmentVariable(variable), out int n) ? n : otherwise;
-
-    private static string Root()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "SetNsLastPid.sln")))
-        {
-            folder = Path.GetDirectoryName(folder);
-        }
-
-        return folder ?? throw new DirectoryNotFoundException("SetNsLastPid.sln");
-    }
 }
