@@ -105,7 +105,7 @@ module Completion =
                 | Values.Unknown -> " "
                 | Values.Words words -> $"(%s{joined words})"
                 | Values.Files -> "_files"
-                | Values.Processes -> "_pids"
+                | Values.Processes -> "($(cd /proc; echo <1->))"
                 | Values.Users -> "_users"
                 | Values.Groups -> "_groups"
 

@@ -1,0 +1,75 @@
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>The completions, by the Tab key in real shells. What they complete are arguments of a script that notes them.</summary>
+public sealed class CompletionTests : IDisposable
+{
+    private const string Files = "contrib/completions";
+
+    private readonly string _directory = Directory.CreateTempSubdirectory("nslp-completion-").FullName;
+
+    public static TheoryData<string, string> Shells => new()
+    {
+        { "bash", $"source '{Source.Directory}/{Files}/nslp.bash'" },
+        { "zsh", $"autoload -U compinit; compinit -u; source '{Source.Directory}/{Files}/_nslp'" },
+        { "zsh", $"fpath=('{Source.Directory}/{Files}' $fpath); autoload -U compinit; compinit -u" },
+        { "fish", $"source '{Source.Directory}/{Files}/nslp.fish'" },
+    };
+
+    public CompletionTests()
+    {
+        Directory.CreateDirectory(Path.Combine(_directory, "bin"));
+        WriteScript("nslp", $"for word; do printf '%s ' \"$word\"; done >>'{_directory}/seen'; echo >>'{_directory}/seen'");
+        WriteScript("unheard-of", "");
+        File.WriteAllText(Path.Combine(_directory, "some-file"), "");
+    }
+
+    public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Shells))]
+    public void Tab_completes(string shell, string setup)
+    {
+        Assert.SkipUnless(Shell.Start($"command -v {shell} && command -v script").Finish().Lines.Length == 2, $"no {shell}");
+        int process = Unambiguous();
+        (string Typed, string Completed)[] lines =
+        [
+            ("sp\t4242 --new-p\t--me\tcl\t", "spawn 4242 --new-pidns --method clone3"),
+            ("set 1 --method=wr\t--js\t", "set 1 --method write --json"),
+            ("set 2 --flav\tcgroup-t\t", "set 2 --flavour cgroup-thread"),
+            ("set --serv\tsom\t-\b3", "set --server some-file 3"),
+            ("verify --rep\tsom\t", "verify --replay some-file"),
+            ("serve --allow-user nobo\t --group dae\t som\t", "serve --allow-user nobody --group daemon some-file"),
+            ($"who --target {process}\t--js\t", $"who --target {process} --json"),
+            ("comp\tfi\t", "completion fish"),
+            ("--vers\t", "--version"),
+            ("spawn 4 -- unhe\tsom\t", "spawn 4 -- unheard-of some-file"),
+        ];
+        using Typist typist = new(shell, setup, _directory);
+
+        foreach ((string typed, _) in lines)
+        {
+            typist.Type($"nslp {typed}");
+        }
+
+        // Some shells put a value after a blank, others after an equals sign.
+        string[] seen = File.ReadAllLines(Path.Combine(_directory, "seen"));
+        Assert.Equal(lines.Select(line => line.Completed), seen.Select(line => line.Replace('=', ' ').TrimEnd()));
+    }
+
+    private void WriteScript(string name, string text)
+    {
+        string path = Path.Combine(_directory, "bin", name);
+        File.WriteAllText(path, $"#!/bin/sh\n{text}\n");
+        File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
+    }
+
+    // The PID of a process, and not the beginning of another one.
+    private static int Unambiguous()
+    {
+        string[] pids = [.. Directory.GetDirectories("/proc").Select(path => path["/proc/".Length..])];
+        return pids.Where(pid => int.TryParse(pid, out _) && pids.Count(other => other.StartsWith(pid)) == 1)
+            .Select(int.Parse).Max();
+    }
+}
