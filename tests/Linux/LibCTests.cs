@@ -17,7 +17,8 @@ public sealed class LibCTests
     [
         "errno.h", "fcntl.h", "grp.h", "poll.h", "sched.h", "linux/sched.h", "signal.h", "sys/file.h", "sys/ioctl.h",
         "sys/mman.h", "sys/mount.h", "sys/prctl.h", "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/syscall.h",
-        "sys/time.h", "sys/un.h", "sys/wait.h", "time.h", "unistd.h", "linux/futex.h", "linux/sockios.h", "linux/time_types.h",
+        "sys/time.h", "sys/un.h", "sys/wait.h", "time.h", "unistd.h", "linux/futex.h", "linux/nsfs.h",
+        "linux/sockios.h", "linux/time_types.h",
     ];
 
     // What C calls the types, where it is not "struct" and the name.
