@@ -27,7 +27,8 @@ internal static unsafe class Output
     internal static int Print(string command, string text)
     {
         int error = Write(Stdout, text);
-        return error == 0 ? Done : Fail(command, "cannot write the result", error);
+        return error == 0 ? Done : Fail(
+            command, "cannot write the result", error, (Errno)error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
     }
 
     /// <summary>Says on stderr why a command failed: <c>nslp: command: message: strerror</c>, and what would help.</summary>

@@ -61,7 +61,7 @@ internal static class Predict
                 : next.Length == 0 ? ""
                 : numbers + "\n");
         return status == Output.Done && next.Length < options.Count
-            ? Output.Fail(Name, $"only {next.Length} PIDs are left")
+            ? Output.Fail(Name, next.Length == 1 ? "only 1 PID is left" : $"only {next.Length} PIDs are left")
             : status;
     }
 }

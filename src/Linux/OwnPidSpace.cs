@@ -71,7 +71,8 @@ internal sealed class OwnPidSpace : IPidSpace
             // Where none works not even a child can be made, and the last of the ways says why.
             int error = flavour is null && way is not null ? 0
                 : CyclingProbe.Probe(way ?? CyclingClone.All[^1], (_writer ?? _reader)!);
-            error = way is null && error == 0 ? EAGAIN : error;
+            // Or does not: who takes and frees the only free number does not move the cursor.
+            error = way is null && (error == 0 || error == EPROTO) ? EAGAIN : error;
             if (error != 0)
             {
                 return -error;

@@ -53,7 +53,7 @@ internal static unsafe class Proc
                 long got = read(fd, start + length, text.Length - length);
                 if (got <= 0)
                 {
-                    length = got < 0 && length == 0 ? -errno : length;
+                    length = got < 0 ? -errno : length;
                     break;
                 }
 

@@ -16,6 +16,7 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
     private const int EIO = 5;
     private const int ECHILD = 10;
     private const int ENOSYS = 38;
+    private const int EAGAIN = 11;
     private const int EPROTO = 71;
     private const int TextSize = 128;
     private const int Batch = 128;
@@ -157,7 +158,8 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
             }
         }
 
-        return error;
+        // Who takes and frees the only free number does not move the cursor.
+        return error == -EPROTO ? -EAGAIN : error;
     }
 
     /// <inheritdoc/>

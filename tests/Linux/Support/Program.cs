@@ -27,6 +27,7 @@ return args switch
     ["ask-pipeline", var server, var count] => Asking.Pipeline(server, int.Parse(count)),
     ["ask-wait", var server, var pid] => Asking.Wait(server, int.Parse(pid)),
     ["ask-time", var server, var count] => Asking.Time(server, int.Parse(count)),
+    ["fill", var free] => Filling.Fill(int.Parse(free)),
     ["mute", var path] => Asking.Mute(path),
     ["manage", var path] => Asking.Manage(path),
     ["seccomp", .. { Length: > 0 } command] => Seccomp.Run(command),

@@ -6,9 +6,9 @@
    the processes that it makes, by age. SOCKET is - or where nslp serves: a client then asks there for 4242 and ends
    nslp by SIGTERM.
 
-   The system calls that count are those that nslp's own code makes: in its process from the first one in Main on
-   (it opens /proc/self/stat), if the nearest return address lies in managed code; all others are the
-   runtime's. In its children all calls until execve.
+   The system calls that count are those that nslp's own code makes: in its process those of which the nearest return
+   address lies in managed code, as the runtime's all come from its own libraries. In its children all calls until
+   execve.
 
    To LOG go, a line each: TASK:CALL:COUNT for each call, "hit" for the one that failed, "answer N" of the server, "left N"
    for processes that are still there three seconds after nslp ended, "hang" when it had to be killed after SECONDS.
@@ -45,7 +45,7 @@ static int n_roles = 2; /* 0 is m, 1 is M */
 static FILE *log_file;
 static pid_t nslp;
 static char own_program[512];
-static int in_main, is_again;
+static int is_again;
 static int want_role = -1, want_call, want_count, want_errno;
 
 static struct { unsigned long start, end; int is_managed; } mappings[MAPPINGS];
@@ -97,14 +97,6 @@ static int is_managed(pid_t tid, unsigned long stack)
     return 0;
 }
 
-static int opens_own_stat(pid_t tid, const struct __ptrace_syscall_info *info)
-{
-    char path[] = "/proc/self/stat", text[sizeof path];
-    struct iovec local = { text, sizeof text }, remote = { (void *)info->entry.args[1], sizeof text };
-    return info->entry.nr == SYS_openat && process_vm_readv(tid, &local, 1, &remote, 1, 0) == sizeof text
-        && !memcmp(text, path, sizeof path);
-}
-
 static struct task *find(pid_t tid)
 {
     for (int i = 0; i < n_tasks; i++)
@@ -150,11 +142,8 @@ static const char *role_name(int role)
 
 static void at_entry(struct task *task, const struct __ptrace_syscall_info *info)
 {
-    if (task->process == nslp && task->role >= 0) {
-        in_main |= opens_own_stat(task->tid, info);
-        if (!in_main || !is_managed(task->tid, info->stack_pointer))
-            return;
-    }
+    if (task->process == nslp && task->role >= 0 && !is_managed(task->tid, info->stack_pointer))
+        return;
     /* A wake-up cannot fail. */
     if (task->role < 0 || info->entry.nr >= CALLS || (info->entry.nr == SYS_futex && (info->entry.args[1] & 127) == 1))
         return;
@@ -190,10 +179,9 @@ static void at_execve(struct task *task)
         program[0] = 0;
     if (task->process == nslp && !own_program[0])
         strcpy(own_program, program);
-    else if (task->process == nslp && !strcmp(own_program, program)) {
+    else if (task->process == nslp && !strcmp(own_program, program))
         is_again = task->role = 1;
-        in_main = 0;
-    } else
+    else
         task->role = -1;
 }
 
