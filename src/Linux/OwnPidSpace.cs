@@ -12,6 +12,9 @@ internal sealed class OwnPidSpace : IPidSpace
     private Cycler? _cycler;
     private int _proc = NotOpened;
 
+    // Whether what is mounted at /proc numbers processes as another namespace does.
+    private bool? _isOtherProc;
+
     /// <inheritdoc/>
     public string Flavour { get; private set; } = "";
 
@@ -109,20 +112,22 @@ internal sealed class OwnPidSpace : IPidSpace
     /// <inheritdoc/>
     public PidSet ReadOwnNumbers()
     {
-        List<int> threads = [];
+        PidSet own = PidSetModule.empty;
         int proc = Proc.Open();
-        if (proc >= 0)
+        if (proc < 0)
         {
-            _ = Proc.ListThreads(proc, Environment.ProcessId, threads);
-            close(proc);
+            return own;
         }
 
-        PidSet own = PidSetModule.empty;
+        _isOtherProc ??= ProcMount.IsOfOtherNamespace(proc);
+        List<int> threads = [];
+        _ = Proc.ListOwnThreads(proc, threads);
         foreach (int number in threads)
         {
-            own = PidSetModule.add(number, own);
+            own = PidSetModule.add(_isOtherProc.Value ? ProcMount.FindOwnNumber(proc, number) : number, own);
         }
 
+        close(proc);
         return own;
     }
 

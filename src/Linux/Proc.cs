@@ -107,6 +107,10 @@ internal static unsafe class Proc
         return List(proc, Path(path, process, "/task"u8), numbers);
     }
 
+    /// <summary>Adds the numbers of this process's threads, as the mount has them.</summary>
+    /// <returns>0 or an errno turned; then some may be missing.</returns>
+    internal static int ListOwnThreads(int proc, List<int> numbers) => List(proc, "self/task"u8, numbers);
+
     /// <summary>Reads <c>/proc/N/stat</c>.</summary>
     /// <returns>0 or an errno turned.</returns>
     internal static int ReadStat(int proc, int number, out ProcStat stat)

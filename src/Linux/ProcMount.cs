@@ -24,6 +24,20 @@ internal static unsafe class ProcMount
             || !IsSelf(self);
     }
 
+    /// <summary>What a process or thread, which a mount may call otherwise, is called in its own PID namespace; -1 where
+    /// that cannot be told.</summary>
+    internal static int FindOwnNumber(int proc, int number)
+    {
+        if (Proc.ReadAll(proc, number, "/status"u8, out byte[] status) != 0
+            || !TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns))
+        {
+            return -1;
+        }
+
+        ReadOnlySpan<byte> last = columns[(columns.LastIndexOf((byte)'\t') + 1)..];
+        return Ascii.TryParse(last, out long own, out int used) && used == last.Length ? (int)own : -1;
+    }
+
     /// <summary>How many levels below this process's PID namespace a process lives: 0 in the same one, and where that
     /// cannot be told.</summary>
     internal static int LevelsBelow(int process)

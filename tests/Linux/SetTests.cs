@@ -140,6 +140,27 @@ public sealed class SetTests
         Assert.Equal(Enumerable.Repeat(1, 20), Pids(run));
     }
 
+    [Theory]
+    [MemberData(nameof(Methods))]
+    public void Nor_where_the_proc_of_another_namespace_is_mounted(string method)
+    {
+        Machine.NeedsPidNamespace();
+        string script = $$"""
+            echo 32768 >/proc/sys/kernel/pid_max
+            echo 5000 >/proc/sys/kernel/ns_last_pid
+            for d in 2 3 4 5 6 7 8 9 10 12 20; do
+                last=$(cat /proc/loadavg); last=${last##* }
+                $N set $((last + d)) --method {{method}}
+                sh -c "echo \$((\$\$ - $((last + d))))"
+            done
+            """;
+
+        Finished run = Shell.InNewPidNamespace($"export SCRIPT='{script}'; unshare -pf --kill-child sh -c \"$SCRIPT\"").Finish();
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal(Enumerable.Repeat(1, 11), Pids(run));
+    }
+
     [Fact]
     public void A_target_that_is_nslps_own_PID_cannot_be_cycled_to()
     {
