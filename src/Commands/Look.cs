@@ -11,25 +11,45 @@ namespace SetNsLastPid.Commands;
 internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, int Columns, int Rows)
 {
     private const int Fewest = 20;
+    private const string Plain = "\e[0m";
 
     /// <summary>How an open file looks, 1 for stdout and 2 for stderr.</summary>
     internal static Look Of(int fd)
     {
         bool isTerminal = Kernel.IsTerminal(fd);
-        bool isSized = Kernel.TryGetTerminalSize(fd, out int columns, out int rows) && columns > 0 && rows > 0;
+        _ = Kernel.TryGetTerminalSize(fd, out int columns, out int rows);
         return new Look(
             isTerminal,
             IsUtf8(),
             isTerminal && Variable("NO_COLOR") == "" && Variable("TERM") is not ("" or "dumb"),
-            isSized ? Math.Max(columns, Fewest) : 80,
-            isSized ? rows : 24);
+            columns > 0 ? Math.Max(columns, Fewest) : 80,
+            rows > 0 ? rows : 24);
     }
 
     /// <summary>Whether the cursor of the terminal can be moved.</summary>
     internal bool CanMove => IsTerminal && Variable("TERM") is not ("" or "dumb");
 
     /// <summary>The text in a colour, where colours are welcome.</summary>
-    internal string Paint(Colour colour, string text) => IsColoured ? $"\e[{(int)colour}m{text}\e[0m" : text;
+    internal string Paint(Colour colour, string text) => IsColoured ? $"\e[{(int)colour}m{text}{Plain}" : text;
+
+    /// <summary>As much of a line, which may have what <see cref="Paint"/> gave, as there is room for.</summary>
+    internal string Cut(string line)
+    {
+        int seen = 0;
+        for (int i = 0; i < line.Length; i++)
+        {
+            if (line[i] == '\e')
+            {
+                i = line.IndexOf('m', i);
+            }
+            else if (++seen > Columns)
+            {
+                return line[..i] + (IsColoured ? Plain : "");
+            }
+        }
+
+        return line;
+    }
 
     // The first that is set and not empty decides, as in setlocale(3).
     private static bool IsUtf8()

@@ -89,13 +89,12 @@ internal static unsafe class Output
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
 
-    private static int Write(int fd, string text)
-    {
-        if (!Kernel.IsGiven(fd))
-        {
-            return EBADF;
-        }
+    private static int Write(int fd, string text) => Kernel.IsGiven(fd) ? WriteTo(fd, text) : EBADF;
 
+    /// <summary>Writes a text whole to a file that nslp opened.</summary>
+    /// <returns>0 or an errno.</returns>
+    internal static int WriteTo(int fd, string text)
+    {
         byte[] bytes = Utf8Text.ToBytes(text);
         fixed (byte* start = bytes)
         {

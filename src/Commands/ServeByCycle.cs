@@ -36,17 +36,10 @@ internal sealed class ServeByCycle(ServePidSpace space, double timeout) : IServe
         return end switch
         {
             LandingEnd.Landed => null,
-            LandingEnd.Hopeless => Words(landing.Obstacle!),
+            LandingEnd.Hopeless => ObstacleText.Describe(landing.Obstacle!),
             LandingEnd.TimedOut => "no time left",
             LandingEnd.OutOfLaps => "others take PIDs too fast",
             _ => "",
         };
     }
-
-    private static string Words(Obstacle obstacle) => obstacle switch
-    {
-        { IsBelowReserved: true } => "after a wrap PIDs start at 300",
-        { IsNoneFree: true } => "no PID is free",
-        _ => "out of range",
-    };
 }

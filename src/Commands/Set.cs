@@ -156,7 +156,7 @@ internal static class Set
         {
             LandingEnd.Landed => Finish(options, start, "cycle", landing, space),
             LandingEnd.Hopeless => Output.Fail(
-                Name, $"cannot reach {options.Pid} by cycling: {Words(landing.Obstacle!)}; last_pid is {landing.LastPid}"),
+                Name, $"cannot reach {options.Pid} by cycling: {ObstacleText.Describe(landing.Obstacle!)}; last_pid is {landing.LastPid}"),
             LandingEnd.TimedOut => Output.Fail(
                 Name,
                 $"cannot make {options.Pid} the last PID within {options.Timeout.ToString(CultureInfo.InvariantCulture)} s"
@@ -200,13 +200,6 @@ internal static class Set
         space.Dispose();
         return Output.Fail(Name, $"{message}, and cannot start again", -OwnProgram.RestartOnce());
     }
-
-    private static string Words(Obstacle obstacle) => obstacle switch
-    {
-        { IsBelowReserved: true } => "after a wrap PIDs start at 300",
-        { IsNoneFree: true } => "no PID is free",
-        _ => "it is out of range",
-    };
 
     private static int Finish(SetOptions options, long start, string method, Landing? landing, IPidSpace space)
     {

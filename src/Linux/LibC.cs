@@ -37,7 +37,10 @@ internal static unsafe partial class LibC
     // fcntl.h
     public static int AT_FDCWD => -100;
     public static int O_RDONLY => 0;
+    public static int O_WRONLY => 1;
     public static int O_RDWR => 2;
+    public static int O_CREAT => 0x40;
+    public static int O_EXCL => 0x80;
     public static int O_DIRECTORY => Arm64 ? 0x4000 : 0x10000;
     public static int O_CLOEXEC => 0x80000;
 

@@ -1,0 +1,92 @@
+using System.Globalization;
+using System.Text;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>A PID namespace drawn with letters.</summary>
+/// <param name="look">Of what it is shown on.</param>
+internal sealed class MapText(Look look)
+{
+    /// <summary>Lines besides the rows of cells.</summary>
+    internal const int OtherLines = 7;
+
+    private const int FewestColumns = 8;
+    private const int MostColumns = 256;
+    private const int Margin = 2;
+
+    private readonly string _shades = look.IsUnicode ? "·░▒▓█" : ".:+*#";
+
+    /// <summary>How many cells a row has: a power of two, so that rows start at numbers that are easy to read.</summary>
+    internal int Columns(int pidMax)
+    {
+        int room = look.Columns - LabelWidth(pidMax) - Margin;
+        int columns = FewestColumns;
+        while (columns * 2 <= Math.Min(room, MostColumns))
+        {
+            columns *= 2;
+        }
+
+        return columns;
+    }
+
+    /// <summary>The picture and what its signs mean.</summary>
+    internal string Draw(MapFacts facts, MapPicture picture)
+    {
+        StringBuilder text = new();
+        int labelWidth = LabelWidth(facts.PidMax);
+        text.Append(CultureInfo.InvariantCulture, $"PIDs below {facts.PidMax}, {Cells(picture)}\n\n");
+        for (int start = 0; start < picture.Blocks.Length; start += picture.Columns)
+        {
+            string label = picture.Blocks[start].First.ToString(CultureInfo.InvariantCulture);
+            text.Append(' ', Margin / 2).Append(look.Paint(Colour.Faint, label.PadLeft(labelWidth))).Append(' ', Margin / 2);
+            AppendRow(text, picture, start);
+            text.Append('\n');
+        }
+
+        text.Append('\n');
+        foreach (MapMark mark in MapMark.Of(facts, picture))
+        {
+            text.Append(' ').Append(look.Paint(mark.Colour, Sign(mark).ToString())).Append(' ').Append(mark.Text).Append('\n');
+        }
+
+        text.Append(CultureInfo.InvariantCulture,
+            $" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more\n");
+        return text.ToString();
+    }
+
+    private static string Cells(MapPicture picture) => picture.BlockSize == 1
+        ? $"one to a cell: {picture.Held} in use"
+        : string.Create(CultureInfo.InvariantCulture, $"{picture.BlockSize} to a cell: {picture.Held} in use");
+
+    private static int LabelWidth(int pidMax) => pidMax.ToString(CultureInfo.InvariantCulture).Length;
+
+    // Neighbours of one colour share its sequence.
+    private void AppendRow(StringBuilder text, MapPicture picture, int start)
+    {
+        StringBuilder run = new();
+        Colour? colour = null;
+        for (int cell = start; cell < Math.Min(start + picture.Columns, picture.Blocks.Length); cell++)
+        {
+            MapBlock block = picture.Blocks[cell];
+            MapMark? mark = MapMark.At(cell, picture);
+            Colour? its = mark?.Colour ?? (block.IsOnWay ? Colour.Yellow : block.Shade == 0 ? Colour.Faint : null);
+            if (its != colour)
+            {
+                Flush(text, run, colour);
+                colour = its;
+            }
+
+            run.Append(mark is null ? _shades[block.Shade] : Sign(mark));
+        }
+
+        Flush(text, run, colour);
+    }
+
+    private void Flush(StringBuilder text, StringBuilder run, Colour? colour)
+    {
+        text.Append(run.Length > 0 && colour is { } its ? look.Paint(its, run.ToString()) : run.ToString());
+        run.Clear();
+    }
+
+    private char Sign(MapMark mark) => look.IsUnicode ? mark.Sign : mark.PlainSign;
+}

@@ -1,0 +1,221 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using System.Xml.Linq;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>nslp map as a user runs it.</summary>
+public sealed class MapTests : IDisposable
+{
+    private const string Leave = "\e[?25h\e[?1049l";
+
+    // In the background, until it (and not the shell's child before) handles SIGTSTP and has had time to draw.
+    private const string Watch =
+        """
+        $N map --watch &
+        until grep -q nslp /proc/$!/comm && [ $((0x$(sed -n 's/^SigCgt:.//p' /proc/$!/status) & 0x80000)) != 0 ]
+        do sleep 0.1; done; sleep 1
+
+        """;
+
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("nslp-map-");
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Fact]
+    public void Threads_groups_and_sessions_are_in_the_picture_and_the_cursor_is()
+    {
+        Machine.NeedsPidNamespace();
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+        Assert.SkipUnless(Shell.Start("perl -e1").Finish().Status == 0, "needs perl");
+
+        // 310 is a group and 320 a session whose leaders are gone.
+        Finished run = Shell.InNewPidNamespace(
+            """
+            echo 309 >/proc/sys/kernel/ns_last_pid; perl -MPOSIX -e 'setpgid(0, 0); fork ? _exit(0) : sleep 300'
+            echo 319 >/proc/sys/kernel/ns_last_pid; perl -MPOSIX -e 'setsid(); fork ? _exit(0) : (setpgid(0, 0), sleep 300)'
+            echo 499 >/proc/sys/kernel/ns_last_pid
+            $N map --json 400
+            """,
+            pidMax: 1000).Finish();
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        JsonElement map = json.RootElement;
+        Assert.Equal((1000, 1), (Number(map, "pid_max"), Number(map, "block_size")));
+        int[] held = [.. map.GetProperty("blocks").EnumerateArray().Select(block => Number(block, "first"))];
+        Assert.Equal([1, 310, 311, 320, 321], held);
+        Assert.Equal(held.Length, Number(map, "in_use"));
+        Assert.Equal(Number(map, "last_pid") + 1, Number(map, "next"));
+        Assert.Equal(300, Number(map, "wrap"));
+        JsonElement target = map.GetProperty("target");
+        Assert.False(target.GetProperty("in_use").GetBoolean());
+        // To the top, and from 300 on but for the four.
+        Assert.Equal(1000 - Number(map, "next") + (400 - 300 + 1) - 4, Number(target, "away"));
+    }
+
+    [Theory]
+    [InlineData("C", 80, ".:+*#", "^w@")]
+    [InlineData("C.UTF-8", 80, "·░▒▓█", "▲↺◆")]
+    [InlineData("C.UTF-8", 200, "·░▒▓█", "▲↺◆")]
+    public void A_row_fits_and_each_sign_is_explained(string locale, int columns, string shades, string signs)
+    {
+        Machine.NeedsPidNamespace();
+
+        string map = $"LC_ALL={locale} $N map 20000";
+        Finished run = Shell.InNewPidNamespace(
+            columns == 80 ? map : $"NO_COLOR=1 script -qec 'stty cols {columns}; {map}' /dev/null").Finish();
+
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.DoesNotContain('\e', run.Output);
+        string[] rows = [.. run.Output.Split('\n').Select(line => line.TrimEnd('\r')).Where(line => Regex.IsMatch(line, "^ +[0-9]+ [^ ]+$"))];
+        Assert.Equal(16, rows.Length);
+        int cells = columns == 80 ? 64 : 128;
+        Assert.All(rows, row => Assert.Equal(cells, row.Split(' ')[^1].Length));
+        Assert.All(rows, row => Assert.InRange(row.Length, 1, columns));
+        Assert.All(string.Concat(rows.Select(row => row.Split(' ')[^1])), sign => Assert.Contains(sign, shades + signs));
+        Assert.All(signs, sign => Assert.Contains($"\n {sign} ", run.Output));
+        Assert.All(shades, shade => Assert.Contains($"{shade} ", run.Lines[^1]));
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData("NO_COLOR=1", false)]
+    [InlineData("TERM=dumb", false)]
+    public void Colours_are_for_terminals_that_have_them(string variable, bool hasColours)
+    {
+        Finished run = Shell.Start($"TERM=xterm script -qec '{variable} {Tool.Path} map' /dev/null").Finish();
+
+        Assert.Equal(hasColours, run.Output.Contains('\e'));
+    }
+
+    [Fact]
+    public void The_svg_is_well_formed_and_overwrites_nothing()
+    {
+        string file = Path.Combine(_directory.FullName, "map.svg");
+        string link = Path.Combine(_directory.FullName, "link");
+        File.CreateSymbolicLink(link, Path.Combine(_directory.FullName, "elsewhere"));
+
+        Finished first = Shell.Start($"{Tool.Path} map 4000 --svg {file}").Finish();
+        Finished again = Shell.Start($"{Tool.Path} map --svg {file}").Finish();
+        Finished byLink = Shell.Start($"{Tool.Path} map --svg {link}").Finish();
+        Finished toStdout = Shell.Start($"{Tool.Path} map --svg -").Finish();
+
+        Assert.Equal((0, "", ""), (first.Status, first.Output, first.Errors));
+        XElement svg = XElement.Parse(File.ReadAllText(file));
+        Assert.Contains(svg.Descendants(), text => text.Value.StartsWith("the next PID: ", StringComparison.Ordinal));
+        Assert.Contains(svg.Descendants(), text => text.Value.StartsWith("4000: ", StringComparison.Ordinal));
+        Assert.Equal(1, again.Status);
+        Assert.Equal(
+            $"nslp: map: cannot create '{file}': File exists\nnslp: map: nothing is overwritten: '--svg -' writes to stdout\n",
+            again.Errors);
+        Assert.Equal(1, byLink.Status);
+        Assert.Equal(["link", "map.svg"], _directory.GetFileSystemInfos().Select(entry => entry.Name).Order());
+        Assert.Equal("svg", XElement.Parse(toStdout.Output).Name.LocalName);
+    }
+
+    [Theory]
+    [InlineData("INT", 0)]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    [InlineData("QUIT", 131)]
+    public void A_signal_ends_watching_and_the_terminal_is_as_it_was(string signal, int status)
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace(OnTerminal(
+            $"{Watch}kill -{signal} $!; wait $!; echo status=$?")).Finish();
+
+        Assert.StartsWith("\e[?1049h\e[?25l\e[H", run.Output);
+        Assert.Contains($"{Leave}status={status}\r\n", run.Output);
+        Assert.Equal(1, Regex.Count(run.Output, Regex.Escape("\e[?1049h")));
+    }
+
+    [Fact]
+    public void While_stopped_the_terminal_is_as_it_was_too()
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace(OnTerminal(
+            $"{Watch}kill -TSTP $!; sleep 1; echo stopped; kill -CONT $!; sleep 1; kill $!; wait $!"))
+            .Finish();
+
+        Assert.Matches(
+            $@"{Regex.Escape(Leave)}\s*(\[1\]\+ +Stopped[^\n]*\n)?stopped\r\n{Regex.Escape("\e[?1049h\e[?25l")}", run.Output);
+        Assert.EndsWith(Leave, run.Output.TrimEnd());
+    }
+
+    [Fact]
+    public void Watching_takes_no_pid_and_sees_who_does()
+    {
+        Machine.NeedsPidNamespace();
+
+        // sleep is made before, and ends long after, the first pause: so nobody forks meanwhile.
+        Finished run = Shell.InNewPidNamespace(OnTerminal(
+            """
+            NO_COLOR=1 $N map --watch & watch=$!
+            sleep 5
+            for i in $(seq 100); do sleep 0.03; done
+            kill $watch; wait $watch
+            """)).Finish();
+
+        string[] frames = run.Output.Split("\e[H");
+        Assert.Contains(frames, frame => frame.Contains(" 0 PIDs/s, no wrap in sight"));
+        Assert.Contains(frames, frame => Regex.IsMatch(frame, @" [1-9][0-9.]* PIDs/s, the wrap comes in [0-9]+ (s|min|h|days)"));
+        Assert.Contains(frames, frame => Regex.IsMatch(frame, @" [1-9][0-9]* % by [0-9]+ bash"));
+    }
+
+    [Fact]
+    public void Without_a_terminal_nothing_is_watched()
+    {
+        Finished run = Shell.Start($"{Tool.Path} map --watch").Finish();
+
+        Assert.Equal((1, ""), (run.Status, run.Output));
+        Assert.StartsWith("nslp: map: cannot draw over and over: stdout is no terminal", run.Errors);
+    }
+
+    [Theory]
+    [InlineData("4194304", "PID '4194304': PIDs end at 4194303")]
+    [InlineData("x", "PID 'x' is not a decimal number")]
+    [InlineData("-1", "PID '-1' is not a decimal number")]
+    [InlineData("1 2", "one PID is wanted, not 2")]
+    [InlineData("--bogus", "'--bogus' is not an option")]
+    [InlineData("--svg a --json", "--svg and --json exclude each other")]
+    [InlineData("--watch --svg a", "--watch and --svg exclude each other")]
+    [InlineData("--target 0", "target '0' is not a process")]
+    public void Bad_input_is_refused_in_words(string arguments, string message)
+    {
+        Finished run = Shell.Start($"{Tool.Path} map {arguments}").Finish();
+
+        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Equal($"nslp: map: {message}\nTry 'nslp map --help' for more information.\n", run.Errors);
+    }
+
+    [Fact]
+    public void Another_namespace_is_drawn_with_its_own_numbers()
+    {
+        Machine.NeedsRoot();
+
+        Finished run = Shell.Start(
+            $"""
+            unshare -pf --mount-proc sh -c 'sleep 100 & sleep 100 & wait' & outer=$!
+            sleep 1; inner=$(cat /proc/$outer/task/$outer/children)
+            {Tool.Path} map --json --target $inner; kill -9 $inner
+            """).Finish();
+
+        using JsonDocument json = JsonDocument.Parse(run.Lines[0]);
+        Assert.Equal([1, 2, 3], json.RootElement.GetProperty("blocks").EnumerateArray().Take(1)
+            .SelectMany(block => Enumerable.Range(1, Number(block, "in_use"))));
+    }
+
+    private static int Number(JsonElement element, string name) => element.GetProperty(name).GetInt32();
+
+    // As a file: a script in a script in a script cannot be quoted so that it can be read.
+    private string OnTerminal(string script)
+    {
+        string file = Path.Combine(_directory.FullName, "script");
+        File.WriteAllText(file, script.ReplaceLineEndings("\n"));
+        return $"LC_ALL=C TERM=xterm script -qec 'bash -m {file}' /dev/null";
+    }
+}
