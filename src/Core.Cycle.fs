@@ -80,16 +80,18 @@ module Cycle =
                         | ValueSome last -> through last beforeWrap
                         | ValueNone -> Reach.Never Obstacle.NoneFree
 
-            match PidNamespace.tryNext (PidNamespace.withLastPid target later), PidNamespace.tryNext ns with
-            | ValueSome goal, _ when ValueSome goal = PidNamespace.tryNext later -> Reach.After 0
-            | ValueNone, _
-            | _, ValueNone -> Reach.Never Obstacle.NoneFree
-            | ValueSome goal, ValueSome next when next <= goal ->
+            let goal = PidNamespace.tryNext (PidNamespace.withLastPid target later)
+
+            match goal, PidNamespace.tryNext later, PidNamespace.tryNext ns with
+            | ValueSome goal, ValueSome already, _ when goal = already -> Reach.After 0
+            | ValueNone, _, _
+            | _, _, ValueNone -> Reach.Never Obstacle.NoneFree
+            | ValueSome goal, _, ValueSome next when next <= goal ->
                 match PidSet.tryLastFree next goal later.InUse with
                 | ValueSome last when not (PidSet.contains last ns.InUse) ->
                     Reach.After(PidSet.countFree next (last + 1) ns.InUse)
                 | _ -> afterWrap next goal
-            | ValueSome goal, ValueSome next -> afterWrap next goal
+            | ValueSome goal, _, ValueSome next -> afterWrap next goal
 
     /// The next thing to do. Far away it is half the way, which leaves room for PIDs that others consume meanwhile;
     /// within `near` allocations it is one at a time. The target is never passed by what is ordered here.

@@ -55,7 +55,7 @@ internal static class Bench
         using (Zygote zygote = Zygote.Start())
         {
             BenchMeter processes = new(Show);
-            BenchWays.AddProcesses(processes, zygote, pidMax - 1, isOwn);
+            BenchWays.AddProcesses(processes, zygote, CyclingProbe.FindBest(lastPid!), pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 

@@ -61,9 +61,10 @@ internal static unsafe class BenchWays
     /// <summary>Adds ways to a process, made and waited for by the zygote.</summary>
     /// <param name="meter">Where to.</param>
     /// <param name="zygote">Who makes them.</param>
+    /// <param name="best">The way to consume PIDs, or null for none.</param>
     /// <param name="pid">The PID to choose, which must be free.</param>
     /// <param name="mayWrite">Whether nobody else is troubled by a last_pid written.</param>
-    internal static void AddProcesses(BenchMeter meter, Zygote zygote, int pid, bool mayWrite)
+    internal static void AddProcesses(BenchMeter meter, Zygote zygote, CyclingClone? best, int pid, bool mayWrite)
     {
         meter.Add(
             new BenchResult(Processes, "clone-wait", 0, 0, 0),
@@ -76,6 +77,13 @@ internal static unsafe class BenchWays
             meter.Add(
                 new BenchResult(Processes, "lock-write-clone-wait", 0, 0, 0),
                 ticks => Make(zygote, ticks, (order, file) => Dance(order, file, pid)));
+        }
+
+        if (best is not null)
+        {
+            meter.Add(
+                new BenchResult(Processes, "cycle-100-clone-wait", 0, 0, 0),
+                ticks => MakeByCycling(zygote, best, 100, ticks));
         }
     }
 
@@ -147,6 +155,32 @@ internal static unsafe class BenchWays
             }
 
             done += Batch;
+        }
+
+        return PerSecond(done, start);
+    }
+
+    // To a process whose PID is so far on.
+    private static double MakeByCycling(Zygote zygote, CyclingClone way, int distance, long ticks)
+    {
+        // No thread, so that the zygote stays the child of a process with one.
+        using Cycler cycler = new(way, 1);
+        using Order order = zygote.Root.NewOrder();
+        int made = order.Clone(0, Child.Exits());
+        order.Require(made);
+        order.Require(order.Call(SYS_wait4, order.Result(made), 0, __WALL, 0));
+        long start = Stopwatch.GetTimestamp();
+        long done = 0;
+        while (Stopwatch.GetTimestamp() - start < ticks)
+        {
+            int error = cycler.Burst(distance - 1).Error;
+            zygote.Root.Run(order);
+            if (error != 0 || order[made] < 0)
+            {
+                return error != 0 ? -Math.Abs(error) : order[made];
+            }
+
+            done++;
         }
 
         return PerSecond(done, start);

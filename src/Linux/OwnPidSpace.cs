@@ -81,8 +81,10 @@ internal sealed class OwnPidSpace : IPidSpace
                 return -error;
             }
 
-            _cycler = new Cycler(way!, Environment.ProcessorCount);
-            Flavour = way!.Name;
+            // Who makes a real child sleeps until it is gone.
+            int sleepers = way!.Call == CyclingCall.Child ? 2 : 0;
+            _cycler = new Cycler(way, Environment.ProcessorCount + sleepers);
+            Flavour = way.Name;
             return 0;
         }
         catch (RemoteException e)
