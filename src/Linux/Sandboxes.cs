@@ -40,6 +40,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
         try
         {
+            RequireStrictWrites();
             LastPidFd = Open(LastPidPath, O_RDWR, "needs CONFIG_CHECKPOINT_RESTORE and a writable /proc/sys");
             OwnerFds = (Open(LastPidPath, O_RDONLY), Open(LastPidPath, O_RDONLY));
             PidMaxFd = Open(PidMaxPath, O_RDONLY);
@@ -91,6 +92,20 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
     /// <summary>Ends all processes.</summary>
     public void Dispose() => _zygote.Dispose();
+
+    // The model knows no other way of writing elsewhere than at offset 0 (proc_first_pos_non_zero_ignore,
+    // kernel/sysctl.c).
+    private static void RequireStrictWrites()
+    {
+        const string Path = "/proc/sys/kernel/sysctl_writes_strict";
+        string value = File.Exists(Path) ? File.ReadAllText(Path).Trim() : "1";
+        if (value != "1")
+        {
+            throw new UnavailableException(
+                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {value}", 0,
+                "needs kernel.sysctl_writes_strict = 1 (sysctl), the default");
+        }
+    }
 
     private int Open(string path, int flags, string? help = null)
     {

@@ -179,6 +179,19 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
+    public void Other_rules_of_writing_are_no_difference()
+    {
+        Machine.NeedsPidNamespace();
+        string file = Path.Combine(_directory.FullName, "0");
+        File.WriteAllText(file, "0\n");
+        Finished run = Shell.InNewPidNamespace(
+            $"mount --bind {file} /proc/sys/kernel/sysctl_writes_strict && $N verify --runs 100 --seed 1").Finish();
+        Assert.Equal((3, ""), (run.Status, run.Output));
+        Assert.StartsWith(
+            "nslp: verify: cannot compare what is written at an offset: kernel.sysctl_writes_strict is 0\n", run.Errors);
+    }
+
+    [Fact]
     public void Model_and_kernel_agree_in_the_deepest_namespace()
     {
         Machine.NeedsRoot();
