@@ -49,6 +49,11 @@ internal static class Serve
             return Output.Wrong(Name, options.Socket is null ? "SOCKET is missing" : "SOCKET is empty");
         }
 
+        if (SocketAddress.IsMangled(options.Socket))
+        {
+            return Output.Fail(Name, $"cannot listen on '{options.Socket}': its path is not UTF-8");
+        }
+
         if (isPassedOn && (options.Socket is not null || options.Mode >= 0 || options.Group is not null))
         {
             return Output.Wrong(Name, "a socket was passed on in LISTEN_FDS: SOCKET, --mode and --group are not for that one");

@@ -22,6 +22,11 @@ internal static unsafe class SetClient
         using DefaultSignals signals = new();
         long start = Stopwatch.GetTimestamp();
         double seconds = double.IsFinite(options.Timeout) ? options.Timeout : DefaultSeconds;
+        if (SocketAddress.IsMangled(options.Server))
+        {
+            return Output.Fail(Name, $"cannot reach server '{options.Server}': its path is not UTF-8");
+        }
+
         sockaddr_un address;
         int length = SocketAddress.Fill(&address, Encoding.UTF8.GetBytes(options.Server!));
         if (length == 0)

@@ -26,7 +26,7 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
         // Even if it is ignored, which would take the child's status away unseen (do_notify_parent, kernel/signal.c).
         caught.Catch(SIGCHLD);
         // Or the end of the command would be waited for without end. The command gets the mask from before.
-        CaughtSignals.Unblock(SIGCHLD);
+        caught.Unblock(SIGCHLD);
     }
 
     /// <summary>Lets signals that came before there was a command do to nslp what they do by default.</summary>

@@ -21,6 +21,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
     private const short POLLIN = 1;
 
     private readonly List<(int Signal, sigaction Old)> _caught = [];
+    private sigset_t? _mask;
     private readonly byte* _code;
     private readonly int _reader;
     private readonly int _writer;
@@ -64,13 +65,15 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
-    /// <summary>Lets the calling thread get a signal that whoever started nslp may have blocked.</summary>
-    internal static void Unblock(int signal)
+    /// <summary>Lets the calling thread get a signal that whoever started nslp may have blocked, until
+    /// <see cref="Release"/>.</summary>
+    internal void Unblock(int signal)
     {
-        sigset_t set;
+        sigset_t set, old;
         _ = sigemptyset(&set);
         _ = sigaddset(&set, signal);
-        _ = pthread_sigmask(SIG_UNBLOCK, &set, null);
+        _ = pthread_sigmask(SIG_UNBLOCK, &set, &old);
+        _mask = old;
     }
 
     /// <summary>Sets all that is caught to what it was.</summary>
@@ -83,6 +86,11 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
 
         _caught.Clear();
+        if (_mask is { } mask)
+        {
+            _ = pthread_sigmask(SIG_SETMASK, &mask, null);
+            _mask = null;
+        }
     }
 
     /// <summary>The next signal caught; waits for it without end if <paramref name="wait"/>, asleep.</summary>

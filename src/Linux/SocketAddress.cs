@@ -13,6 +13,10 @@ internal static unsafe class SocketAddress
     /// </summary>
     internal static int MaxPathLength => sockaddr_un.sun_path_length - 1;
 
+    /// <summary>Whether the runtime, which takes arguments for UTF-8, put U+FFFD where a path has something else: it would be
+    /// that of another file.</summary>
+    internal static bool IsMangled(string? path) => path is not null && path.Contains('\uFFFD');
+
     /// <summary>Fills in the address of a path.</summary>
     /// <param name="address">Filled in.</param>
     /// <param name="path">Bytes without a NUL; with '@' for its first, after systemd's fashion, an abstract name if

@@ -155,6 +155,20 @@ public sealed class ServeSocketTests
     }
 
     [Fact]
+    public void A_path_that_is_not_UTF_8_is_not_taken_for_another()
+    {
+        Finished run = Serving.Run("""
+            S=$(printf '/mnt/\377'); timeout 20 $N serve "$S"; echo $?; $N set 5000 --server "$S"; echo $?; ls /mnt
+            """);
+
+        Assert.Equal(["1", "1"], run.Lines);
+        Assert.Equal(
+            "nslp: serve: cannot listen on '/mnt/\uFFFD': its path is not UTF-8\n"
+            + "nslp: set: cannot reach server '/mnt/\uFFFD': its path is not UTF-8\n",
+            run.Errors);
+    }
+
+    [Fact]
     public void The_longest_path_is_of_107_bytes()
     {
         Finished run = Serving.Run("""

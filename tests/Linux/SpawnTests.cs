@@ -265,6 +265,22 @@ public sealed class SpawnTests
         Assert.Matches("^nslp: spawn: nslp itself got PID [0-9]+\nnslp: spawn: the same call once more works", run.Errors);
     }
 
+    [Fact]
+    public void What_was_blocked_is_so_also_when_nslp_starts_anew()
+    {
+        // Twelve PIDs ahead, one of which is its helper's: see the test before.
+        const string script = """
+            for d in 1 2 3 4 5 6 7 8 9 10 11 12; do
+                env --block-signal=CHLD $N spawn $(($(cat /proc/sys/kernel/ns_last_pid) + d + 2)) -- grep SigBlk /proc/self/status
+            done
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal(Enumerable.Repeat("SigBlk:\t0000000000010000", 12), run.Lines);
+    }
+
     [Theory]
     [InlineData("70000 -- true", "1st PID 70000: this namespace allows 1 to 32767")]
     [InlineData("0 -- true", "1st PID 0: this namespace allows 1 to 32767")]
