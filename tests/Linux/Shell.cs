@@ -81,12 +81,13 @@ internal sealed class Shell
     }
 
     /// <summary>Waits for the end of the script.</summary>
-    internal Finished Finish()
+    /// <param name="limit">How long; eight minutes by default.</param>
+    internal Finished Finish(TimeSpan? limit = null)
     {
-        if (!_process.WaitForExit(s_limit))
+        if (!_process.WaitForExit(limit ?? s_limit))
         {
             _process.Kill();
-            throw new TimeoutException($"no end after {s_limit}: {_output.Result} {_errors.Result}");
+            throw new TimeoutException($"no end after {limit ?? s_limit}: {_output.Result} {_errors.Result}");
         }
 
         return new Finished(_process.ExitCode, _output.Result, _errors.Result);

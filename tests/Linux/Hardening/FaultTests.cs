@@ -19,7 +19,7 @@ public sealed class FaultTests
 
     // Of calls in a row that are alike, such as those that consume PIDs, so many are made to fail.
     private const int MostOfAKind = 40;
-    private const int Batch = 50;
+    private const int Batch = 20;
 
     // By the number on x86-64. Empty: with the arguments that nslp has for it it cannot fail.
     private static readonly Dictionary<int, int[]> s_errnos = new()
@@ -113,9 +113,7 @@ public sealed class FaultTests
     public void A_failing_call_is_told_or_made_good(string command)
     {
         FaultRun.SkipUnlessPossible();
-        int seed = int.TryParse(Environment.GetEnvironmentVariable("NSLP_FAULT_SEED"), out int given)
-            ? given
-            : DateTime.UtcNow.DayOfYear;
+        int seed = Soak.Number("NSLP_FAULT_SEED", DateTime.UtcNow.DayOfYear);
         string[] faults = AllOf(command);
         new Random(seed).Shuffle(faults);
 

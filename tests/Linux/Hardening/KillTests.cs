@@ -68,9 +68,7 @@ public sealed class KillTests
     private static void Kill(string command, double seconds, int count)
     {
         Machine.NeedsRoot();
-        int seed = int.TryParse(Environment.GetEnvironmentVariable("NSLP_KILL_SEED"), out int given)
-            ? given
-            : DateTime.UtcNow.DayOfYear;
+        int seed = Soak.Number("NSLP_KILL_SEED", DateTime.UtcNow.DayOfYear);
         Random random = new(seed);
         string[] moments = new string[count];
         for (int i = 0; i < count; i++)
