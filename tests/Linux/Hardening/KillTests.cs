@@ -18,7 +18,7 @@ public sealed class KillTests
         for M in MOMENTS; do
             COMMAND & P=$!
             sleep ${M#*:}; kill -${M%:*} $P; wait $P; S=$?
-            for i in $(seq 150); do set -- /proc/[0-9]*; [ "$*" = "$BEFORE" ] && break; sleep 0.02; done
+            for i in $(seq 500); do set -- /proc/[0-9]*; [ "$*" = "$BEFORE" ] && break; sleep 0.02; done
             echo "$M $S $i"
             [ "$*" = "$BEFORE" ] || for T in $*; do echo "left $T: $(tr '\0' ' ' <$T/cmdline 2>/dev/null) $(grep ^State $T/status 2>/dev/null)"; done
             [ "${M%:*}" = KILL ] && rm -f /mnt/d/s
