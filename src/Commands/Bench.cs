@@ -50,20 +50,19 @@ internal static class Bench
 
         List<BenchResult> results = [];
         using ProgressLine progress = new(Name);
-        long begin = Stopwatch.GetTimestamp();
         // Before anything that makes a thread: the zygote is best the child of a process with one.
         using (Zygote zygote = Zygote.Start())
         {
-            BenchMeter processes = new(Show);
+            BenchMeter processes = new((next, part) => Show(next, part * OtherShare));
             BenchWays.AddProcesses(processes, zygote, CyclingProbe.FindBest(lastPid!), pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 
-        BenchMeter files = new(Show);
+        BenchMeter files = new((next, part) => Show(next, (1 + part) * OtherShare));
         BenchWays.AddLastPid(files, isOwn);
         results.AddRange(files.Run(options.Seconds * OtherShare));
 
-        BenchMeter consuming = new(Show);
+        BenchMeter consuming = new((next, part) => Show(next, (2 * OtherShare) + (part * ConsumingShare)));
         BenchWays.AddConsuming(consuming, lastPid!, ThreadCounts());
         results.AddRange(consuming.Run(options.Seconds * ConsumingShare));
 
@@ -78,13 +77,9 @@ internal static class Bench
         BenchLap? lap = end == LandingEnd.Landed ? new(space.Flavour, landing, seconds) : null;
         return Output.Print(Name, options.Json ? BenchText.ToJson(results, lap, isOwn) : BenchText.ToText(results, lap, isOwn));
 
-        void Show(BenchResult next)
-        {
-            double percent = 100 * Stopwatch.GetElapsedTime(begin).TotalSeconds / options.Seconds;
-            progress.Show(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{Math.Min(percent, 99):F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}"));
-        }
+        void Show(BenchResult next, double part) => progress.Show(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}"));
     }
 
     // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.

@@ -6,8 +6,8 @@ namespace SetNsLastPid.Commands;
 /// Measures things that are to be compared: all of them in each of several rounds, so that what else the machine does
 /// meanwhile meets all alike.
 /// </summary>
-/// <param name="progress">Is told what comes next.</param>
-internal sealed class BenchMeter(Action<BenchResult> progress)
+/// <param name="progress">Is told what comes next, and which part of all is done.</param>
+internal sealed class BenchMeter(Action<BenchResult, double> progress)
 {
     private const int Rounds = 3;
 
@@ -30,9 +30,10 @@ internal sealed class BenchMeter(Action<BenchResult> progress)
         long slice = (long)(seconds * Stopwatch.Frequency / count / Rounds);
         for (int round = 0; round < Rounds; round++)
         {
-            foreach (Entry entry in _entries)
+            for (int i = 0; i < _entries.Count; i++)
             {
-                progress(entry.Result);
+                Entry entry = _entries[i];
+                progress(entry.Result, (((double)i / _entries.Count) + round) / Rounds);
                 entry.Measure(slice);
             }
         }

@@ -26,7 +26,7 @@ internal static class DoctorText
             {
                 foreach (Finding flavour in diagnosis.Flavours.Where(flavour => !flavour.Works))
                 {
-                    Wrap(text, $"{flavour.Name}: {flavour.Reason}", look.Columns, NameWidth + 4);
+                    Wrap(text, $"{flavour.Name}: {flavour.Reason}", look.Columns, Indent(look));
                 }
             }
         }
@@ -135,23 +135,29 @@ internal static class DoctorText
 
     private static void Method(StringBuilder text, Finding finding, Finding? alike, Look look)
     {
-        bool hasSymbols = look.IsTerminal && look.IsUnicode;
+        bool hasSymbols = HasSymbols(look);
         string mark = (finding.Works, hasSymbols) switch
         {
-            (true, true) => "✔  ",
-            (false, true) => "✘  ",
+            (true, true) => "✔",
+            (false, true) => "✘",
             (true, false) => "yes",
             (false, false) => "no ",
         };
+        int indent = Indent(look);
         text.Append(look.Paint(finding.Works ? Colour.Green : Colour.Red, mark)).Append(' ')
             .Append(look.Paint(Colour.Bold, finding.Name.PadRight(NameWidth)));
-        Wrap(text, finding.Reason, look.Columns, NameWidth + 4, isBegun: true);
+        Wrap(text, finding.Reason, look.Columns, indent, isBegun: true);
         foreach (string cure in alike is null ? finding.Cures : [$"as for {alike.Name}"])
         {
             // Not wrapped: it is to be copied.
-            text.Append(' ', NameWidth + 4).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Yellow, cure)).Append('\n');
+            text.Append(' ', indent).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Yellow, cure)).Append('\n');
         }
     }
+
+    private static bool HasSymbols(Look look) => look.IsTerminal && look.IsUnicode;
+
+    // Of what stands behind the mark and the name.
+    private static int Indent(Look look) => (HasSymbols(look) ? 2 : 4) + NameWidth;
 
     private static string Features(Diagnosis diagnosis, bool isThere) => string.Join(
         ", ",

@@ -50,7 +50,9 @@ internal sealed class MapText(Look look)
         }
 
         text.Append(CultureInfo.InvariantCulture,
-            $" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more\n");
+            $" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more");
+        bool hasWay = look.IsColoured && Array.Exists(picture.Blocks, block => block.IsOnWay);
+        text.Append(hasWay ? "; " + look.Paint(Colour.Yellow, "the way") : "").Append('\n');
         return text.ToString();
     }
 
