@@ -42,7 +42,7 @@ public sealed class CyclerTests
     [MemberData(nameof(NamesAndThreads))]
     public void A_burst_consumes_exactly_what_was_ordered(string name, int threads)
     {
-        foreach (int count in (int[])[0, 1, 31, 32, 33, 127, 128, 129, 3000])
+        foreach (int count in (int[])[0, 1, 7, 8, 9, 63, 64, 65, 3000])
         {
             string[] words = PidNamespace.Run($"$SUPPORT flavour {name}; $SUPPORT burst {name} {threads} {count}");
             SkipWhenMissing(name, words[0]);

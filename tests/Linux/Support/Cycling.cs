@@ -31,7 +31,7 @@ internal static class Cycling
         _ = LastPid.OpenForReading(out LastPid? lastPid);
         string limit = Limit();
         using Cycler cycler = new(way, threads);
-        _ = cycler.Burst(1);
+        // At once: who starts late must not take part in more than what is ordered.
         int before = lastPid!.Read();
         CycleResult result = cycler.Burst(count);
         int after = lastPid.Read();
