@@ -210,9 +210,8 @@ module CommandLine =
 
     let private range (text: string) =
         let ends =
-            match text.IndexOf('-', 1) with
-            | dash when text <> "" && dash > 0 ->
-                struct (digits "PID" text[.. dash - 1], digits "PID" text[dash + 1 ..])
+            match text.IndexOf('-', min 1 text.Length) with
+            | dash when dash > 0 -> struct (digits "PID" text[.. dash - 1], digits "PID" text[dash + 1 ..])
             | _ ->
                 let pid = digits "PID" text
                 struct (pid, pid)
@@ -426,9 +425,11 @@ module CommandLine =
         Seq.fold nextRow [ 0 .. b.Length ] a |> List.last
 
     let private unknown (word: string) =
-        let nearest = entries |> List.minBy (fun entry -> distance word entry.Name)
+        // Of a long word the beginning is enough, as only a near name is told.
+        let word' = word[.. min word.Length 32 - 1]
+        let nearest = entries |> List.minBy (fun entry -> distance word' entry.Name)
 
-        if distance word nearest.Name <= 2 then
+        if distance word' nearest.Name <= 2 then
             Command.Wrong("", $"'%s{word}' is not a command; did you mean '%s{nearest.Name}'?")
         else
             Command.Wrong("", $"'%s{word}' is not a command")
