@@ -140,7 +140,7 @@ internal static class Verify
                 file.Write(Encoding.Latin1.GetBytes(text));
                 return path;
             }
-            catch (IOException) when (File.Exists(path))
+            catch (IOException) when (File.Exists(path) || new FileInfo(path).LinkTarget is not null)
             {
                 // The next number.
             }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -88,6 +89,11 @@ public sealed class ContainerTests
                 $"set: 1 nslp: set: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "set")}|",
                 $"predict: 1 nslp: predict: cannot read /proc/sys/kernel/pid_max: No such file or directory|{string.Format(ProcSys, "predict")}|",
             ]
+        },
+        {
+            // The runtime cannot do without /proc/self/maps.
+            "no /proc", "mount -t tmpfs none /proc", "",
+            [.. s_works.Keys.Select(name => $"{name}: 137 Failed to create CoreCLR, HRESULT: 0x8007000E|")]
         },
         { "hidepid=2, root", "mount -t proc -o hidepid=2 none /proc", "", [] },
         {
@@ -196,10 +202,11 @@ public sealed class ContainerTests
     public void A_limit_of_processes_that_is_reached_stops_what_needs_one(int most)
     {
         Machine.NeedsRoot();
-        // Who else has uid 4711 counts, too.
+        // The limit counts all processes of a user: one that nobody else is.
+        int user = Random.Shared.Next(1_000_000, 2_000_000);
         Finished run = Shell.InNewPidNamespace($$"""
             {{Commands}}
-            W='setpriv --reuid 4711 --regid 4711 --clear-groups --inh-caps=-all --bounding-set=-all prlimit --nproc={{most}}'
+            W='setpriv --reuid {{user}} --regid {{user}} --clear-groups --inh-caps=-all --bounding-set=-all prlimit --nproc={{most}}'
             commands; n set 5000 --method cycle; outcome cycle; n verify --runs 2 --seed 1; outcome verify
             """).Finish();
 
@@ -210,6 +217,71 @@ public sealed class ContainerTests
         Assert.Equal(
             most == 1 ? expected : [.. expected.Select(line => cannotCycle.FirstOrDefault(c => c.Split(':')[0] == line.Split(':')[0]) ?? line)],
             run.Lines);
+    }
+
+    [Theory]
+    [InlineData("", "set 3000")]
+    [InlineData("--uid 0 --cap-add CAP_CHECKPOINT_RESTORE", "set 3000 --method write")]
+    public void In_bubblewrap_it_works(string options, string set)
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.Start($$"""
+            command -v bwrap >/dev/null || exit 77
+            export N='{{Tool.Path}}'
+            {{(options == "" ? User : "")}} bwrap {{options}} --ro-bind / / --unshare-user --unshare-pid --proc /proc --dev /dev \
+                sh -c '$N get && $N {{set}}; sh -c "echo \$\$"; $N spawn 4000 -- sh -c "echo \$\$"'
+            """).Finish();
+
+        Assert.SkipWhen(run.Status == 77, "needs bubblewrap");
+        Assert.Equal("", run.Errors);
+        Assert.Equal(["3001", "4000"], run.Lines[1..]);
+    }
+
+    // What crun takes for a container that says nothing: capabilities, masked and read-only paths; with Docker's profile.
+    [Fact]
+    public void In_a_container_of_crun_it_works()
+    {
+        Machine.NeedsRoot();
+        DirectoryInfo bundle = Directory.CreateTempSubdirectory("nslp-crun-");
+        try
+        {
+            Finished made = Shell.Start($"command -v crun >/dev/null || exit 77; cd {bundle} && mkdir rootfs && crun spec").Finish();
+            Assert.SkipWhen(made.Status == 77, "needs crun");
+            string file = Path.Combine(bundle.FullName, "config.json");
+            JsonNode config = JsonNode.Parse(File.ReadAllText(file))!;
+            config["process"]!["terminal"] = false;
+            config["process"]!["args"] = new JsonArray(
+                "/bin/sh", "-c",
+                "N=$0; $N get; $N set 3000 -v; sh -c 'echo $$'; $N spawn 4000 -- sh -c 'echo $$'; $N who 1 | grep -c 'process 1'",
+                Tool.Path);
+            config["linux"]!["seccomp"] = JsonNode.Parse("""
+                {
+                    "defaultAction": "SCMP_ACT_ALLOW",
+                    "syscalls": [
+                        { "names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": 38 },
+                        { "names": ["unshare", "setns", "mount", "bpf"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1 }
+                    ]
+                }
+                """);
+            File.WriteAllText(file, config.ToJsonString());
+
+            // This crun has no mind for cgroups v1 and v2 side by side.
+            Finished run = Shell.Start($$"""
+                cd {{bundle}}
+                unshare -m sh -c 'umount /sys/fs/cgroup/unified 2>/dev/null; mount --bind / rootfs &&
+                    crun --cgroup-manager=disabled run nslp-{{Environment.ProcessId}}'
+                """).Finish();
+
+            Assert.Equal(["3001", "4000", "1"], run.Lines[1..]);
+            Assert.StartsWith(
+                "nslp: set: cannot write ns_last_pid: Read-only file system; cycling\n"
+                + "nslp: set: last_pid is 3000, by pidfd-emfile-thread-legacy: ",
+                run.Errors);
+        }
+        finally
+        {
+            bundle.Delete(recursive: true);
+        }
     }
 
     private static string Again(string command) =>

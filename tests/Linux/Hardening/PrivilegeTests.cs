@@ -1,0 +1,132 @@
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>What doc/security.md says.</summary>
+public sealed class PrivilegeTests
+{
+    private const string User = "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all";
+
+    private const string Ambient =
+        "setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+checkpoint_restore --ambient-caps=-all,+checkpoint_restore"
+        + " --bounding-set=-all,+checkpoint_restore";
+
+    // A copy on a file system of its own, as capabilities stay with a file.
+    private static readonly string s_capable =
+        $"mount -t tmpfs none /mnt && chmod 1777 /mnt && cp -r {Tool.Directory} /mnt/nslp && chmod -R a+rX /mnt/nslp"
+        + " && setcap cap_checkpoint_restore+ep /mnt/nslp/nslp || exit 77\n";
+
+    [Fact]
+    public void Variables_do_to_a_file_capability_what_the_table_says()
+    {
+        Machine.NeedsRoot();
+        string script = Path.Combine(Source.Directory, "tests/Linux/Hardening/privilege.sh");
+
+        Finished run = Shell.Start($"bash {script} {Tool.Directory} {Tool.Directory}/SetNsLastPid.Tests.Support.dll").Finish();
+
+        Assert.SkipWhen(run.Status == 77, "needs setcap and a C compiler");
+        // | `VARIABLE` | framework-dependent | self-contained |
+        string[] claims = [.. File.ReadLines(Path.Combine(Source.Directory, "doc/security.md"))
+            .Where(line => line.StartsWith("| `", StringComparison.Ordinal))
+            .Select(line => line.Split('|'))
+            .Select(cells => $"{cells[1].Trim().Trim('`')}: {cells[2].Trim()}")];
+        Assert.Equal(claims, run.Lines.Skip(1).Select(line => line.Replace(" with CapEff 0000010000000000", "")));
+        Assert.Equal("nothing: ignored", run.Lines[0]);
+    }
+
+    [Fact]
+    public void A_file_capability_ends_with_nslp_and_an_ambient_one_does_not()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($$"""
+            {{s_capable}}
+            {{User}} /mnt/nslp/nslp spawn 4000 -- grep CapEff /proc/self/status
+            {{Ambient}} $N spawn 5000 -- grep CapEff /proc/self/status
+            """).Finish();
+
+        Assert.SkipWhen(run.Status == 77, "needs setcap");
+        Assert.Equal(["CapEff:\t0000000000000000", "CapEff:\t0000010000000000"], run.Lines);
+    }
+
+    [Fact]
+    public void An_ambient_capability_is_enough_to_write()
+    {
+        Machine.NeedsRoot();
+
+        Finished run = Shell.InNewPidNamespace($"{Ambient} $N set 4000 --method write; /bin/sh -c 'echo $$'").Finish();
+
+        Assert.Equal(["4001"], run.Lines);
+        Assert.Equal("", run.Errors);
+    }
+
+    [Fact]
+    public void The_capability_opens_no_other_PID_namespace_to_its_caller()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($$"""
+            {{s_capable}}
+            unshare -pf --kill-child sleep 60 & wait_for 'pgrep -x sleep >/mnt/pid'
+            {{User}} /mnt/nslp/nslp set 4000 --target $(cat /mnt/pid); echo $?
+            {{User}} /mnt/nslp/nslp spawn 4000 --target $(cat /mnt/pid) -- true; echo $?
+            """).Finish();
+
+        Assert.SkipWhen(run.Status == 77, "needs setcap");
+        Assert.Equal(["1", "125"], run.Lines);
+        Assert.Matches(
+            "^nslp: set: cannot enter the PID namespace of process [0-9]+: (Permission denied|Operation not permitted)\n"
+            + "nslp: spawn: cannot enter the PID namespace of process [0-9]+: (Permission denied|Operation not permitted)\n$",
+            run.Errors);
+    }
+
+    [Fact]
+    public void A_server_of_the_callers_gets_a_number_and_the_callers_credentials()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($$"""
+            {{s_capable}}
+            {{User}} {{Tool.Directory}}/SetNsLastPid.Tests.Support mute /mnt/s >/mnt/log & wait_for 'grep -q bound /mnt/log'
+            {{User}} strace -f -o /mnt/trace -e trace=network $N set 4000 --server /mnt/s --timeout 0.5; echo $?
+            grep -c 'send' /mnt/trace; grep 'send' /mnt/trace | grep -c '"\\240\\17\\0\\0", 4,'; grep -c SCM_ /mnt/trace
+            """).Finish();
+
+        Assert.SkipWhen(run.Status == 77, "needs setcap");
+        Assert.Equal(["1", "1", "1", "0"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("get")]
+    [InlineData("set 4000")]
+    [InlineData("spawn 4000 -- /bin/true")]
+    [InlineData("who 1")]
+    [InlineData("predict")]
+    [InlineData("doctor")]
+    public void No_file_is_made_by_a_name_that_may_be_a_link(string call)
+    {
+        Machine.NeedsRoot();
+        // mkfifo and bind, by which the runtime makes its files, follow no link.
+        Finished run = Shell.InNewPidNamespace($$"""
+            mount -t tmpfs none /mnt && cd /mnt && mkdir t
+            TMPDIR=/mnt/t strace -f -o /mnt/trace -e trace=open,openat,creat,rename,link,linkat,symlink,symlinkat,truncate $N {{call}} >/mnt/out
+            grep -c . /mnt/trace; grep -E 'O_CREAT|O_TRUNC|^[0-9]+ +(creat|rename|link|symlink|truncate)' /mnt/trace; ls -A /mnt/t
+            """).Finish();
+
+        Assert.Single(run.Lines);
+        Assert.NotEqual("0", run.Lines[0]);
+    }
+
+    [Fact]
+    public void A_replay_file_is_not_written_through_a_link()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($$"""
+            mount -t tmpfs none /mnt && cd /mnt
+            {{Tool.Directory}}/SetNsLastPid.Tests.Support verify >/mnt/first; f=$(ls | grep replay); rm $f
+            echo precious >there; for to in there nowhere; do
+                ln -s $to $f; {{Tool.Directory}}/SetNsLastPid.Tests.Support verify >/mnt/second; cat $to; readlink $f; rm -f *.replay
+                grep -c "replay ${f%.replay}-2.replay" /mnt/second
+            done
+            """).Finish();
+
+        Assert.Equal(["precious", "there", "1", "nowhere", "1"], run.Lines);
+    }
+}
