@@ -54,9 +54,13 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
             {
                 Act(caught.Next(wait: true));
             }
-            else if (got < 0)
+            else if (got < 0 && errno != EINTR)
             {
                 throw new RemoteException("cannot wait for the command", errno);
+            }
+            else if (got < 0)
+            {
+                continue;
             }
             else if ((status & 0xff) == 0x7f)
             {

@@ -69,6 +69,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_tgkill => X64 ? 234 : 131;
     internal static int SYS_unshare => X64 ? 272 : 97;
     internal static int SYS_set_robust_list => X64 ? 273 : 99;
+    internal static int SYS_get_robust_list => X64 ? 274 : 100;
     internal static int SYS_dup3 => X64 ? 292 : 24;
     internal static int SYS_pipe2 => X64 ? 293 : 59;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;

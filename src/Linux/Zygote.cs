@@ -118,6 +118,7 @@ internal sealed unsafe class Zygote : IDisposable
 
     private static Zygote StartHere(int extraBytes)
     {
+        RequireRobustLists();
         RemoteException? last = null;
         for (int attempt = 0; attempt < Attempts; attempt++)
         {
@@ -137,6 +138,19 @@ internal sealed unsafe class Zygote : IDisposable
         }
 
         throw last!;
+    }
+
+    // Without them nobody would hear of the end of a task (exit_robust_list, kernel/futex/core.c), and wait for ever.
+    // The thread's own list is set to what it is.
+    private static void RequireRobustLists()
+    {
+        nint head = 0, size = 0;
+        long error = Raw.Call(Kernel.SYS_get_robust_list, 0, (nint)(&head), (nint)(&size));
+        error = error < 0 ? error : Raw.Call(Kernel.SYS_set_robust_list, head, size);
+        if (error < 0)
+        {
+            throw new RemoteException("cannot make a helper process: set_robust_list", (int)-error);
+        }
     }
 
     private void Clone(bool trim)

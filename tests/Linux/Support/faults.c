@@ -89,8 +89,11 @@ static int is_managed(pid_t tid, unsigned long stack)
     for (int fresh = 0; fresh < 2; fresh++) {
         for (int i = 0; i < got / 8; i++) {
             int found = is_managed_code(words[i]);
-            if (found >= 0)
+            /* Whatever lies nearer may have been mapped since. */
+            if (found == 0 || (found == 1 && fresh))
                 return found;
+            if (found == 1)
+                break;
         }
         read_mappings();
     }
