@@ -358,13 +358,20 @@ module Examination =
         | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
         | errno -> fails "lock" $"ns_last_pid cannot be locked (errno %d{int errno})" []
 
-    let private namespaceCures seen (attempt: Attempt) =
-        let isMount = attempt.Failure.Contains "mount"
+    // mount_too_revealing, fs/namespace.c: no new /proc where parts of the old one are covered.
+    let private isCoveredProc (attempt: Attempt) =
+        attempt.Failure.StartsWith "cannot mount /proc"
+        && attempt.Errno = int Errno.EPERM
 
+    let private namespaceCures seen (attempt: Attempt) =
         match enum<Errno> attempt.Errno, seen.Confinement with
         | Errno.ENOSPC, { MaxUserNamespaces = 0 } -> [ "sysctl -w user.max_user_namespaces=15000" ]
         | Errno.ENOSPC, { MaxPidNamespaces = 0 } -> [ "sysctl -w user.max_pid_namespaces=15000" ]
-        | Errno.EPERM, _ when isMount && seen.IsContainer -> [ "docker run --security-opt systempaths=unconfined ..." ]
+        | _ when isCoveredProc attempt ->
+            if seen.IsContainer then
+                [ "docker run --security-opt systempaths=unconfined ..." ]
+            else
+                [ "umount what is mounted on or below /proc: findmnt -R /proc" ]
         | (Errno.EPERM | Errno.EACCES), { UnprivilegedUsernsClone = 0 } ->
             [ "sysctl -w kernel.unprivileged_userns_clone=1" ]
         | (Errno.EPERM | Errno.EACCES), limits when limits.AppArmorRestricts > 0 ->
@@ -392,6 +399,7 @@ module Examination =
         else
             let why =
                 match whyNoNamespace attempt.Errno seen.Confinement with
+                | _ when isCoveredProc attempt -> "; parts of /proc are covered here, as containers do"
                 | null -> ""
                 | reason -> $"; %s{reason}"
 

@@ -26,7 +26,7 @@ internal static class Map
             int error = TryRead(space, options.Pid, out MapFacts? facts);
             if (error != 0)
             {
-                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, "needs /proc mounted");
+                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc(error));
             }
 
             if (facts!.MayBeBlind)
