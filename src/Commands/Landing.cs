@@ -120,6 +120,9 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
                 // Anything but the target itself is believed only on numbers just read.
                 case { IsLanded: true } or CycleStep.Hopeless when last != target && _stepsSinceScan > 0:
                     Scan();
+                    // What was looked at one by one is forgotten with the old numbers, so that it may seem farther again.
+                    _stepsSinceLook = int.MaxValue;
+                    left = long.MaxValue;
                     if (_lapsLooked > 0)
                     {
                         LookAll(last, pidMax);

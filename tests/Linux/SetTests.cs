@@ -140,6 +140,24 @@ public sealed class SetTests
         Assert.Equal(Enumerable.Repeat(1, 20), Pids(run));
     }
 
+    [Fact]
+    public void A_few_numbers_that_proc_hides_cost_no_lap()
+    {
+        Machine.NeedsRoot();
+        Machine.NeedsPidNamespace();
+        const string script = """
+            mount -o remount,hidepid=2 /proc
+            echo 400 >/proc/sys/kernel/ns_last_pid
+            for i in 1 2 3 4 5 6 7 8 9 10; do sleep 100 & done
+            echo 20000 >/proc/sys/kernel/ns_last_pid
+            """;
+
+        Finished run = Shell.InNewPidNamespace(script, "$N set 405 --method cycle --json; sh -c 'echo $$'").Finish();
+
+        Assert.Contains("\"overshoots\":0,", run.Lines[0]);
+        Assert.Equal("411", run.Lines[1]);
+    }
+
     [Theory]
     [MemberData(nameof(Methods))]
     public void Nor_where_the_proc_of_another_namespace_is_mounted(string method)
