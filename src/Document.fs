@@ -78,8 +78,8 @@ module Document =
 
         operands @ options @ [ help ]
 
-    /// The value as texts show it: FILE, or auto|write|cycle.
-    let internal value (argument: Argument) : string =
+    // FILE, or auto|write|cycle.
+    let private value (argument: Argument) =
         match argument.Choices with
         | [] -> argument.Placeholder
         | choices -> String.concat "|" choices
