@@ -132,7 +132,12 @@ internal static class Serve
         void End(bool isOrderly)
         {
             _ = manager?.Notify("STOPPING=1"u8, wait: false);
-            socket!.Remove(s_removePatience);
+            int left = socket!.Remove(s_removePatience);
+            if (left != 0)
+            {
+                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe(-left)}");
+            }
+
             if (isOrderly)
             {
                 long deadline = Stopwatch.GetTimestamp() + (long)(s_turnAwayPatience.TotalSeconds * Stopwatch.Frequency);
@@ -149,7 +154,7 @@ internal static class Serve
         }
         catch (RemoteException e)
         {
-            socket!.Remove(s_removePatience);
+            _ = socket!.Remove(s_removePatience);
             return Output.Fail(Name, e);
         }
 
@@ -166,7 +171,7 @@ internal static class Serve
         }
 
         _ = Output.Fail(Name, $"cannot receive from '{socket.Path}'", -failed);
-        socket.Remove(s_removePatience);
+        _ = socket.Remove(s_removePatience);
         Kernel.exit_group(Output.Failed);
         return Output.Failed;
     }

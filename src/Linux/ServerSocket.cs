@@ -115,22 +115,28 @@ internal sealed unsafe class ServerSocket : IDisposable
 
     /// <summary>Removes the socket from its path if that is still ours.</summary>
     /// <param name="patience">How long to wait for the lock of the directory; without the lock nothing is removed.</param>
-    internal void Remove(TimeSpan patience)
+    /// <returns>0, or an errno turned, after which it may be there still.</returns>
+    internal int Remove(TimeSpan patience)
     {
-        if (_directory >= 0 && FileLock.Take(_directory, patience) == 0)
+        int error = _directory < 0 ? 0 : FileLock.Take(_directory, patience);
+        if (_directory < 0 || error != 0)
         {
-            fixed (byte* name = _name)
-            {
-                if (Look(_directory, name, AT_SYMLINK_NOFOLLOW, out statx there) == 0
-                    && LookAt(_pin, out statx ours) == 0
-                    && IsSame(there, ours))
-                {
-                    _ = unlinkat(_directory, name, 0);
-                }
-            }
-
-            _ = flock(_directory, LOCK_UN);
+            return error;
         }
+
+        fixed (byte* name = _name)
+        {
+            error = Look(_directory, name, AT_SYMLINK_NOFOLLOW, out statx there);
+            statx ours = default;
+            error = error != 0 ? error : LookAt(_pin, out ours);
+            if (error == 0 && IsSame(there, ours) && unlinkat(_directory, name, 0) != 0)
+            {
+                error = -errno;
+            }
+        }
+
+        _ = flock(_directory, LOCK_UN);
+        return error == -ENOENT ? 0 : error;
     }
 
     /// <summary>Closes the socket; the path stays.</summary>
