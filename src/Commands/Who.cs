@@ -27,6 +27,13 @@ internal static class Who
                 return CannotTell;
             }
 
+            // Tasks from before pid_max was lowered keep numbers above it, so these are looked at all the same.
+            int pidMax = space.ReadPidMax();
+            if (pidMax > 0 && options.Ranges.Any(range => range.Item2 >= pidMax))
+            {
+                Output.Say(Name, $"warning: this namespace gives PIDs from 1 to {pidMax - 1}");
+            }
+
             List<Holding> holdings = Find(options, space);
             int status = Output.Print(Name, options.Json ? Json(holdings) : Text(holdings));
             return status != Output.Done ? CannotTell

@@ -56,6 +56,15 @@ public sealed class WhoTests
     }
 
     [Fact]
+    public void A_number_that_no_process_can_get_is_free_with_a_warning()
+    {
+        Finished run = Run("$N who 32767; $N who 32768");
+
+        Assert.Equal(["32767: free", "32768: free"], run.Lines);
+        Assert.Equal("nslp: who: warning: this namespace gives PIDs from 1 to 32767\n", run.Errors);
+    }
+
+    [Fact]
     public void A_kernel_thread_is_one()
     {
         Assert.SkipUnless(File.Exists("/proc/2/comm") && File.ReadAllText("/proc/2/comm") == "kthreadd\n", "needs the host's /proc");
