@@ -67,7 +67,7 @@ public sealed class ExhaustionTests
     [InlineData(301, 2)]
     public void From_outside_it_is_done_or_said(int max, int free) => CheckOutside(max, free);
 
-    [Theory(Explicit = true)]
+    [Theory(Explicit = true, DisableDiscoveryEnumeration = true)]
     [MemberData(nameof(Sizes))]
     public void From_outside_it_is_done_or_said_for_all_sizes(int max, int free) => CheckOutside(max, free);
 
@@ -77,7 +77,7 @@ public sealed class ExhaustionTests
     [InlineData(11)]
     public void Inside_it_is_done_or_said_once_the_runtime_has_started(int free) => CheckInside(free);
 
-    [Theory(Explicit = true)]
+    [Theory(Explicit = true, DisableDiscoveryEnumeration = true)]
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]

@@ -108,13 +108,13 @@ public sealed class FaultTests
         "serve /mnt/d/s --method cycle",
     ];
 
-    /// <summary>A few of them, drawn anew each day; NSLP_FAULT_SEED draws those of another.</summary>
+    /// <summary>A few of them; NSLP_FAULT_SEED draws others.</summary>
     [Theory]
     [MemberData(nameof(Commands))]
     public void A_failing_call_is_told_or_made_good(string command)
     {
         FaultRun.SkipUnlessPossible();
-        int seed = Soak.Number("NSLP_FAULT_SEED", DateTime.UtcNow.DayOfYear);
+        int seed = Soak.Number("NSLP_FAULT_SEED", 1);
         string[] faults = AllOf(command);
         new Random(seed).Shuffle(faults);
 
@@ -122,7 +122,7 @@ public sealed class FaultTests
     }
 
     /// <summary>All of them.</summary>
-    [Theory(Explicit = true)]
+    [Theory(Explicit = true, DisableDiscoveryEnumeration = true)]
     [MemberData(nameof(Commands))]
     public void All_failing_calls_are_told_or_made_good(string command)
     {
