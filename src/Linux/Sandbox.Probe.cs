@@ -21,7 +21,8 @@ internal sealed partial class Sandbox
     internal int CountLevels()
     {
         // 1 is in use at every level, so a set_tid of ones is refused with EEXIST, unless it has more entries than there
-        // are levels: that is looked at first (alloc_pid, kernel/pid.c).
+        // are levels: that is looked at first (alloc_pid, kernel/pid.c). Since 7.0 a level further out at which the caller
+        // may not choose is seen before the number in use: EPERM.
         SandboxAgent agent = _agents[0];
         int[] ones = [.. Enumerable.Repeat(1, Limits.Levels)];
         for (int count = 1; count <= ones.Length; count++)
@@ -35,7 +36,7 @@ internal sealed partial class Sandbox
                 return count - 1;
             }
 
-            if (errno != Errno.EEXIST)
+            if (errno != Errno.EEXIST && (errno != Errno.EPERM || count == 1))
             {
                 throw new RemoteException("cannot choose PIDs in a PID namespace by clone3", (int)errno);
             }

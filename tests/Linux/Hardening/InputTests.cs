@@ -81,7 +81,7 @@ public sealed class InputTests
         StringBuilder script = new("""
             mount -t tmpfs none /mnt; cd /mnt
             call() {
-                timeout -s INT -k 10 10 "$N" "$@" >/mnt/out 2>/mnt/err </dev/null; s=$?
+                timeout -s INT -k 10 3 "$N" "$@" >/mnt/out 2>/mnt/err </dev/null; s=$?
                 case $s in 0|1|2|3|124|125|126|127|130) ;; *) echo "$n: status $s";; esac
                 ! grep -q 'bug in\|Unhandled\|^   at \|Fatal' /mnt/err || { echo "$n:"; cat /mnt/err; }
                 [ $s != 2 ] || [ -s /mnt/err ] || echo "$n: nothing said"
@@ -110,7 +110,7 @@ public sealed class InputTests
         File.WriteAllText(path, script.ToString());
         try
         {
-            Finished run = Shell.InNewPidNamespace($". {path}").Finish();
+            Finished run = Shell.InNewPidNamespace($". {path}").Finish(TimeSpan.FromMinutes(2) + (count * TimeSpan.FromSeconds(4)));
             Assert.True(
                 run is { Status: 0, Output: "" },
                 $"NSLP_SEED={s_seed} NSLP_CALLS={count}: status {run.Status}, {run.Output}{run.Errors}\n"
