@@ -122,7 +122,7 @@ public sealed class FaultTests
     }
 
     /// <summary>All of them.</summary>
-    [Theory(Explicit = true, DisableDiscoveryEnumeration = true)]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Commands))]
     public void All_failing_calls_are_told_or_made_good(string command)
     {

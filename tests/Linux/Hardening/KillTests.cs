@@ -44,7 +44,7 @@ public sealed class KillTests
     public void Nothing_is_left_behind(string command, double seconds) => Kill(command, seconds, Few);
 
     /// <summary>At 625 moments.</summary>
-    [Theory(Explicit = true, DisableDiscoveryEnumeration = true)]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Commands))]
     public void Nothing_is_left_behind_at_many_moments(string command, double seconds) => Kill(command, seconds, Full);
 
