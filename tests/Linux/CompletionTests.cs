@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -8,6 +9,7 @@ public sealed class CompletionTests : IDisposable
     private const string Files = "contrib/completions";
 
     private readonly string _directory = Directory.CreateTempSubdirectory("nslp-completion-").FullName;
+    private readonly List<Process> _sleepers = [];
 
     public static TheoryData<string, string> Shells => new()
     {
@@ -25,7 +27,11 @@ public sealed class CompletionTests : IDisposable
         File.WriteAllText(Path.Combine(_directory, "some-file"), "");
     }
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose()
+    {
+        _sleepers.ForEach(sleeper => sleeper.Kill());
+        Directory.Delete(_directory, recursive: true);
+    }
 
     [Theory]
     [MemberData(nameof(Shells))]
@@ -65,11 +71,20 @@ public sealed class CompletionTests : IDisposable
         File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
     }
 
-    // The PID of a process, and not the beginning of another one.
-    private static int Unambiguous()
+    // The PID of a process that lives on, and not the beginning of another one.
+    private int Unambiguous()
     {
-        string[] pids = [.. Directory.GetDirectories("/proc").Select(path => path["/proc/".Length..])];
-        return pids.Where(pid => int.TryParse(pid, out _) && pids.Count(other => other.StartsWith(pid)) == 1)
-            .Select(int.Parse).Max();
+        while (true)
+        {
+            Process sleeper = Process.Start("sleep", ["600"]);
+            _sleepers.Add(sleeper);
+            string pid = $"{sleeper.Id}";
+            if (Directory.GetDirectories("/proc", $"{pid}*").Length == 1)
+            {
+                return sleeper.Id;
+            }
+
+            Assert.InRange(_sleepers.Count, 1, 20);
+        }
     }
 }
