@@ -459,7 +459,7 @@ module World =
                 Outcome.Done, world
             else
                 // One for the whole system: what holds outside holds everywhere.
-                let everywhere = world.Outer.Head.PidMax
+                let everywhere = (List.last stack).PidMax
                 let chain = chain world id
 
                 Outcome.Done,
@@ -495,8 +495,8 @@ module World =
 
         struct (observe outcomes world, world)
 
-    /// A fresh sandbox: one namespace with its init.
-    let start (allocator: Allocator) (setting: Setting) : World =
+    /// A sandbox whose outermost namespace is this one: what is seen of it before its first process is made.
+    let startIn (ns: PidNamespace) (allocator: Allocator) (setting: Setting) : World =
         let pidMax =
             if setting.Kernel.PidMaxPerNamespace then
                 Limits.PidMax
@@ -518,7 +518,7 @@ module World =
             addSpace
                 owner
                 -1
-                (PidNamespace.create true setting.PidMax)
+                ns
                 {
                     Setting = setting
                     Outer = outer
@@ -532,3 +532,7 @@ module World =
         match allocator.Allocate setting.Kernel [] (stackOf world 0 @ outer) with
         | struct (Allocation.Refused _, _) -> world
         | struct (Allocation.Given pids, moved) -> withStack 0 moved world |> born allocator -1 0 true pids Ending.Lives
+
+    /// A fresh sandbox: one namespace with its init.
+    let start (allocator: Allocator) (setting: Setting) : World =
+        startIn (PidNamespace.create true setting.PidMax) allocator setting

@@ -36,6 +36,12 @@ internal sealed partial class Sandbox
             AppendRaise(_birth, parent, capable);
         }
 
+        if (_home.IsHere && space == 0)
+        {
+            // Orphans are an init's, or those of the nearest that says so.
+            _birth.Call(Kernel.SYS_prctl, Kernel.PR_SET_CHILD_SUBREAPER, 1);
+        }
+
         int pidMax = _home.WritesPidMax
             ? _birth.Call(
                 Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"), O_RDWR | O_CLOEXEC)

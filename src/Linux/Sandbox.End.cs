@@ -77,4 +77,21 @@ internal sealed partial class Sandbox
             throw new RemoteException("cannot reap a process of the sandbox", (int)-_order[wait]);
         }
     }
+
+    // For where the outermost namespace goes on: ends all but the inits.
+    private void EndEach()
+    {
+        AwaitReaping();
+        foreach (SandboxProcess process in _processes.Values.Where(process => !IsInit(process)))
+        {
+            _order.Clear();
+            _order.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
+            _order.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
+            _agents[process.Parent].Task.Run(_order);
+        }
+    }
+
+    private bool IsInit(SandboxProcess process) =>
+        _parents[process.Space] == process.Parent
+            && _agents.TryGetValue(process.Space, out SandboxAgent? init) && init.Task.Pid == process.Pid;
 }

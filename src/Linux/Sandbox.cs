@@ -44,7 +44,7 @@ internal sealed partial class Sandbox : ISandbox
         {
             SandboxBirth birth = NewBirth(home.Base, Nesting.NewPid, capable: true, space: 0);
             _order.Clear();
-            int clone = _order.Clone(Kernel.CLONE_NEWPID, Child.Becomes(birth.Agent.Task));
+            int clone = _order.Clone(home.IsHere ? 0 : Kernel.CLONE_NEWPID, Child.Becomes(birth.Agent.Task));
             home.Base.Task.Run(_order);
             if (_order[clone] < 0)
             {
@@ -70,11 +70,7 @@ internal sealed partial class Sandbox : ISandbox
     /// <inheritdoc/>
     public Observation Perform(Step step)
     {
-        if (_reaping.UnderWay is { } task)
-        {
-            Await(task);
-        }
-
+        AwaitReaping();
         switch (step)
         {
             case Step.Clone clone:
@@ -102,7 +98,14 @@ internal sealed partial class Sandbox : ISandbox
     public void Dispose()
     {
         // The outermost first: all that is below dies with it and needs nobody to reap it.
-        foreach (SandboxAgent agent in _agents.Values)
+        IEnumerable<SandboxAgent> agents = _agents.Values;
+        if (_home.IsHere)
+        {
+            EndEach();
+            agents = agents.Reverse();
+        }
+
+        foreach (SandboxAgent agent in agents)
         {
             agent.Dispose();
         }
@@ -123,6 +126,14 @@ internal sealed partial class Sandbox : ISandbox
                 outcome == Outcome.Gone
                     ? "cannot go on: a process of the sandbox went away"
                     : "cannot go on: a process of the sandbox does not answer");
+        }
+    }
+
+    private void AwaitReaping()
+    {
+        if (_reaping.UnderWay is { } task)
+        {
+            Await(task);
         }
     }
 

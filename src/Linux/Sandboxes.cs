@@ -27,8 +27,13 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <see cref="UnavailableException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
     /// answers otherwise than it ever should.
     /// </summary>
-    internal Sandboxes()
+    /// <param name="here">
+    /// In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole system's: for a
+    /// kernel on which nothing else happens.
+    /// </param>
+    internal Sandboxes(bool here = false)
     {
+        IsHere = here;
         try
         {
             _zygote = Zygote.Start();
@@ -47,7 +52,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             DescriptorLimit = RaiseDescriptorLimit();
             Base = NewBase();
             Setting = Probe();
-            RequireRoom();
+            if (!here)
+            {
+                RequireRoom();
+            }
         }
         catch
         {
@@ -78,8 +86,11 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>RLIMIT_NOFILE of every process of a sandbox.</summary>
     internal rlimit64 DescriptorLimit { get; }
 
-    /// <summary>Whether each namespace has a pid_max of its own.</summary>
-    internal bool WritesPidMax => _kernel.PidMaxPerNamespace;
+    /// <summary>Whether their outermost namespace is nslp's own.</summary>
+    internal bool IsHere { get; }
+
+    /// <summary>Whether pid_max may be written: where each namespace has one of its own, or all is our own.</summary>
+    internal bool WritesPidMax => IsHere || _kernel.PidMaxPerNamespace;
 
     /// <summary>A task that is not born yet.</summary>
     internal RemoteTask NewTask() => _zygote.NewTask();

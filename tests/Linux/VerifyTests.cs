@@ -33,6 +33,20 @@ public sealed class VerifyTests : IDisposable
         Agrees(run, isUserNamespace: true);
     }
 
+    [Theory]
+    [InlineData("", 0, "20 runs, seed 6: ")]
+    [InlineData(" wrong", 1, "pid_max ")]
+    public void Model_and_kernel_agree_among_others(string isWrong, int status, string output)
+    {
+        Machine.NeedsRoot();
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "pid_max is the host's");
+        Finished run = Shell.InNewPidNamespace(
+            "export DOTNET_TieredCompilation=0 DOTNET_gcConcurrent=0; sleep 1000 & setsid sleep 1000 & "
+            + $"{Support} verify-here 20 6{isWrong}").Finish();
+        Assert.Equal((status, ""), (run.Status, run.Errors));
+        Assert.StartsWith(output, run.Output);
+    }
+
     [Fact]
     public void The_result_is_said_and_what_was_met()
     {

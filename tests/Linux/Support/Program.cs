@@ -16,6 +16,8 @@ return args switch
     ["verify"] => Verifying.Run(null, json: false),
     ["verify", "--json"] => Verifying.Run(null, json: true),
     ["verify", var replay] => Verifying.Run(replay, json: false),
+    ["verify-here", var runs, var seed] => VerifyingHere.Run(int.Parse(runs), ulong.Parse(seed), isWrong: false),
+    ["verify-here", var runs, var seed, "wrong"] => VerifyingHere.Run(int.Parse(runs), ulong.Parse(seed), isWrong: true),
     ["spawn", _, _, _, _, _, ..] => Spawning.Repeat(args),
     ["holder", var number] => Numbers.Hold(number),
     ["ask-fork", var server, var count, var step] => Asking.Fork(server, int.Parse(count), int.Parse(step)),
