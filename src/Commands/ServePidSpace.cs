@@ -29,6 +29,9 @@ internal sealed class ServePidSpace(IPidSpace space, StopSignals stop, Action me
     public int ReadLastPid() => space.ReadLastPid();
 
     /// <inheritdoc/>
+    public int Lock(TimeSpan timeout) => space.Lock(timeout);
+
+    /// <inheritdoc/>
     public int WriteLastPid(int pid, TimeSpan timeout) => space.WriteLastPid(pid, timeout);
 
     /// <inheritdoc/>

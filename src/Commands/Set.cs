@@ -90,9 +90,12 @@ internal static class Set
     private static bool IsOurs(IPidSpace space, int number) =>
         space is OwnPidSpace ? OwnProgram.HasThread(number) : PidSetModule.contains(number, space.ReadOwnNumbers());
 
+    private static long EndOfPatience(long deadline) =>
+        Math.Min(deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency));
+
     private static int TryWrite(IPidSpace space, SetOptions options, long deadline)
     {
-        long end = Math.Min(deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency));
+        long end = EndOfPatience(deadline);
         while (true)
         {
             int written = space.WriteLastPid(options.Pid, Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), end));
@@ -133,7 +136,14 @@ internal static class Set
 
     private static int Cycle(IPidSpace space, SetOptions options, long start, long deadline)
     {
-        int error = -space.PrepareToConsume(options.Flavour);
+        // Of two that cycle at the same time each takes the other past its target.
+        int error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), EndOfPatience(deadline)));
+        if ((Errno)error == Errno.ETIMEDOUT)
+        {
+            return FailWrite(options, error);
+        }
+
+        error = -space.PrepareToConsume(options.Flavour);
         if (error != 0)
         {
             return options.Flavour is null

@@ -140,6 +140,13 @@ internal sealed class SpawnAttempts(
     private SpawnEnd Cycle(int pid)
     {
         Method = SpawnMethod.Cycle;
+        // Of two that cycle at the same time each takes the other past its target.
+        Error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
+        if ((Errno)Error == Errno.ETIMEDOUT)
+        {
+            return SpawnEnd.Refused;
+        }
+
         Error = -space.PrepareToConsume(null);
         return Error != 0 ? SpawnEnd.Refused : Repeat(pid, () =>
         {

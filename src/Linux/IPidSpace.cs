@@ -12,8 +12,13 @@ internal interface IPidSpace : IDisposable
     /// <summary>last_pid, 0 or more, or an errno turned.</summary>
     int ReadLastPid();
 
-    /// <summary>Makes <paramref name="pid"/> the last PID by a write under CRIU's lock, which stays held until the
-    /// space is disposed.</summary>
+    /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file
+    /// cannot be opened there is nobody to share it with.</summary>
+    /// <param name="timeout">How long to wait for it.</param>
+    /// <returns>0, or an errno turned: ETIMEDOUT when another kept it.</returns>
+    int Lock(TimeSpan timeout);
+
+    /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
     /// <param name="pid">0 to pid_max.</param>
     /// <param name="timeout">How long to wait for the lock.</param>
     /// <returns>0, or an errno turned.</returns>

@@ -34,6 +34,14 @@ internal sealed class OwnPidSpace : IPidSpace
     }
 
     /// <inheritdoc/>
+    public int Lock(TimeSpan timeout)
+    {
+        // Opens it.
+        int last = ReadLastPid();
+        return last < 0 || _writer is not null || _reader!.IsLoadavg ? Math.Min(last, 0) : _reader.Lock(timeout);
+    }
+
+    /// <inheritdoc/>
     public int WriteLastPid(int pid, TimeSpan timeout)
     {
         if (_writer is null)

@@ -107,19 +107,31 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
     }
 
     /// <inheritdoc/>
+    public int Lock(TimeSpan timeout)
+    {
+        // The one that others in there would take is on their own mount of /proc.
+        if (_lock is not null || _process == 0 || LastPid.OpenOf(_process, out _lock) != 0)
+        {
+            return 0;
+        }
+
+        int error = _lock!.Lock(timeout);
+        if (error < 0)
+        {
+            _lock.Dispose();
+            _lock = null;
+        }
+
+        return error;
+    }
+
+    /// <inheritdoc/>
     public int WriteLastPid(int pid, TimeSpan timeout)
     {
-        // The lock that others in there would take is on their own mount of /proc. Where it cannot be opened there is
-        // nobody to share it with.
-        if (_lock is null && _process != 0 && LastPid.OpenOf(_process, out _lock) == 0)
+        int error = Lock(timeout);
+        if (error < 0)
         {
-            int error = _lock!.Lock(timeout);
-            if (error < 0)
-            {
-                _lock.Dispose();
-                _lock = null;
-                return error;
-            }
+            return error;
         }
 
         using Order order = _inside.NewOrder();

@@ -26,6 +26,36 @@ public sealed class SetTests
         Assert.Equal(targets.Select(target => target + 1), Pids(run));
     }
 
+    [Fact]
+    public void Several_that_cycle_wait_for_one_another()
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Run("cycle", """
+            for i in 7000 14000 21000 28000; do $N set $i --method cycle --timeout 30 >/dev/null 2>&1 & p="$p $!"; done
+            for p in $p; do wait $p; echo $?; done
+            """);
+
+        Assert.Equal([0, 0, 0, 0], Pids(run));
+    }
+
+    [Theory]
+    [InlineData("set 700 --method write --timeout 0.3", 1)]
+    [InlineData("set 700 --method cycle --timeout 0.3", 1)]
+    [InlineData("spawn 700 --method write --timeout 0.3 -- true", 125)]
+    [InlineData("spawn 700 --method cycle --timeout 0.3 -- true", 125)]
+    public void Who_holds_the_lock_is_waited_for(string arguments, int status)
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace($"""
+            L=/proc/sys/kernel/ns_last_pid; (flock 9; exec sleep 100) 9<$L & wait_for '! flock -n $L true'
+            $N {arguments}; echo $?; kill $!
+            """).Finish();
+
+        Assert.Equal([$"{status}"], run.Lines);
+        Assert.Matches($"^nslp: {arguments[..arguments.IndexOf(' ')]}: cannot .* the lock on ns_last_pid[^\n]*\n$", run.Errors);
+    }
+
     [Theory]
     [MemberData(nameof(Methods))]
     public void On_the_host_only_foreign_forks_spoil_it(string method)
