@@ -249,7 +249,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         {
             fixed (byte* start = name)
             {
-                if (step != SocketStep.Swapped)
+                if (Look(directory, start, AT_SYMLINK_NOFOLLOW, out statx there) == 0 && IsOwnSocket(there))
                 {
                     _ = unlinkat(directory, start, 0);
                 }
@@ -267,10 +267,17 @@ internal sealed unsafe class ServerSocket : IDisposable
 
     private static SocketStep Widen(int directory, byte[] name, int mode, long group, out int pin, out int error)
     {
-        error = 0;
+        statx ours = default;
         pin = Open(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (pin < 0 || LookAt(pin, out statx ours) != 0 || !IsSocket(ours) || ours.stx_uid != geteuid())
+        error = pin < 0 ? -pin : -LookAt(pin, out ours);
+        if (error != 0 && error != ENOENT)
         {
+            return SocketStep.Look;
+        }
+
+        if (error != 0 || !IsOwnSocket(ours))
+        {
+            error = 0;
             return SocketStep.Swapped;
         }
 
@@ -337,6 +344,8 @@ internal sealed unsafe class ServerSocket : IDisposable
     }
 
     private static bool IsSocket(in statx found) => (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK;
+
+    private static bool IsOwnSocket(in statx found) => IsSocket(found) && found.stx_uid == geteuid();
 
     private static bool IsSame(in statx a, in statx b) =>
         a.stx_ino == b.stx_ino && a.stx_dev_major == b.stx_dev_major && a.stx_dev_minor == b.stx_dev_minor;

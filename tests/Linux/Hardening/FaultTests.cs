@@ -132,6 +132,15 @@ public sealed class FaultTests
         Check(command, AllOf(command), 0);
     }
 
+    /// <summary>Once it was bound, the socket stayed when it could not be looked at.</summary>
+    [Fact]
+    public void A_server_without_descriptors_leaves_no_socket()
+    {
+        FaultRun.SkipUnlessPossible();
+        const string Command = "serve /mnt/d/s --method write";
+        Check(Command, [.. AllOf(Command).Where(fault => fault.EndsWith($":{EMFILE}", StringComparison.Ordinal))], 0);
+    }
+
     private static string Arguments(string command) => command.Replace(
         "COMMAND", "/bin/sh -c 'echo $$ $(ulimit -Sn) $(ulimit -Hn); grep -E \"^Sig(Blk|Ign)\" /proc/self/status'");
 
