@@ -28,7 +28,7 @@ _nslp() {
         0:set:--method) what=(-W 'auto write cycle') ;;
         0:set:--timeout) return ;;
         0:set:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
-        0:set:--flavour) what=(-W 'cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process') ;;
+        0:set:--flavour) what=(-W 'pidfd-table-thread-legacy cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process') ;;
         0:set:--server) what=(-f) ;;
         0:set:*) what=(-W '--method --timeout --target --flavour --server --verbose --json --help') ;;
         0:spawn:--method) what=(-W 'auto clone3 write cycle') ;;

@@ -28,7 +28,7 @@ complete -c nslp -n __nslp_in -a set -d 'make a PID the last one: the next proce
 complete -c nslp -n '__nslp_in set' -l method -x -a 'auto write cycle' -d 'write ns_last_pid, consume PIDs, or the first of these that works here'
 complete -c nslp -n '__nslp_in set' -l timeout -x -d 'give up after that time; without it cycling gives up after ten laps'
 complete -c nslp -n '__nslp_in set' -l target -x -a '(__fish_complete_pids)' -d 'act in the PID namespace of that process'
-complete -c nslp -n '__nslp_in set' -l flavour -x -a 'cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process' -d 'consume PIDs only in this way, by its name in \'nslp set -v\''
+complete -c nslp -n '__nslp_in set' -l flavour -x -a 'pidfd-table-thread-legacy cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process' -d 'consume PIDs only in this way, by its name in \'nslp set -v\''
 complete -c nslp -n '__nslp_in set' -l server -r -F -d 'let the server on that socket do it, in its PID namespace'
 complete -c nslp -n '__nslp_in set' -l verbose -s v -d 'say on stderr what was done'
 complete -c nslp -n '__nslp_in set' -l json -d 'say on stdout what was done, as one JSON object'

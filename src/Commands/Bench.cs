@@ -54,7 +54,7 @@ internal static class Bench
         using (Zygote zygote = Zygote.Start())
         {
             BenchMeter processes = new((next, part) => Show(next, part * OtherShare));
-            BenchWays.AddProcesses(processes, zygote, CyclingProbe.FindBest(lastPid!), pidMax - 1, isOwn);
+            BenchWays.AddProcesses(processes, zygote, CyclingProbe.FindBest(lastPid!, threads: 1), pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 

@@ -9,6 +9,7 @@ namespace SetNsLastPid.Linux;
 /// <remarks>
 /// The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller does not
 /// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
+/// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at it.
 /// </remarks>
 internal sealed unsafe class Cycler : IDisposable
 {
@@ -32,7 +33,9 @@ internal sealed unsafe class Cycler : IDisposable
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
     /// <param name="way">How to consume.</param>
-    /// <param name="threads">1 or more, the caller's included. There are fewer where no more can be made.</param>
+    /// <param name="threads">
+    /// How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer where no more can be made.
+    /// </param>
     internal Cycler(CyclingClone way, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
@@ -44,15 +47,16 @@ internal sealed unsafe class Cycler : IDisposable
             throw new RemoteException("cannot map memory", errno);
         }
 
-        _tasks = new CyclingTask[threads];
-        for (int i = 0; i < threads; i++)
+        int tasks = threads + (way.FillsFiles ? 1 : 0);
+        _tasks = new CyclingTask[tasks];
+        for (int i = 0; i < tasks; i++)
         {
             _tasks[i] = new CyclingTask(way);
         }
 
         int cpu = getcpu();
         List<Thread> workers = [];
-        for (int i = 1; i < threads; i++)
+        for (int i = 1; i < tasks; i++)
         {
             int number = i;
             Thread worker = new(() => Work(_tasks[number], cpu, number), WorkerStackSize) { IsBackground = true };
@@ -82,28 +86,27 @@ internal sealed unsafe class Cycler : IDisposable
         }
     }
 
-    /// <summary>How many threads consume, the caller's included.</summary>
-    internal int Threads => _workers.Length + 1;
-
     /// <summary>Consumes <paramref name="count"/> PIDs on all threads.</summary>
     /// <param name="count">0 or more.</param>
     /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
     /// <returns>Fewer than ordered only together with an error or a stop.</returns>
     internal CycleResult Burst(long count, long deadline = long.MaxValue)
     {
+        bool all = _workers.Length > 0 && count >= WorthWaking;
+        bool lowers = _way.LimitsFiles || (_way.FillsFiles && all);
         FileLimit limit = default;
-        if (_way.LimitsFiles && limit.Lower() is not 0 and int error)
+        if (lowers && limit.Lower(_way.FillsFiles ? FullFiles.Size : 0) is not 0 and int error)
         {
             return new CycleResult(0, error, false);
         }
 
         try
         {
-            return Run(count, deadline, _workers.Length > 0 && count >= WorthWaking);
+            return Run(count, deadline, all);
         }
         finally
         {
-            if (_way.LimitsFiles)
+            if (lowers)
             {
                 limit.Restore();
             }
@@ -149,8 +152,9 @@ internal sealed unsafe class Cycler : IDisposable
             _ = futex_wake(&_state->Order, int.MaxValue);
         }
 
-        TakePart(_tasks[0], ref _state->Left);
-        WaitForNone(&_state->Working);
+        bool yields = all && _way.FillsFiles;
+        TakePart(_tasks[0], ref _state->Left, yields);
+        WaitForEnd(yields ? 0 : s_patience);
         // After a stop there is something left, which who comes late now must not take.
         Volatile.Write(ref _state->Left, 0);
         return new CycleResult(_state->Consumed, _state->Error, _state->Stop != 0 && _state->Error == 0);
@@ -167,12 +171,21 @@ internal sealed unsafe class Cycler : IDisposable
             _ = futex_wait(&_state->Order, -1, null);
         }
 
-        Leave(&_state->Starting);
+        if (_way.FillsFiles)
+        {
+            // What makes it fail makes this thread slow, no more.
+            _ = FullFiles.Make();
+        }
+
+        if (Interlocked.Decrement(ref _state->Starting) == 0)
+        {
+            _ = futex_wake(&_state->Starting, 1);
+        }
 
         int done = 0;
         while (true)
         {
-            done = Await(&_state->Order, done);
+            done = Await(&_state->Order, done, s_patience);
             if (Volatile.Read(ref _state->Exit) != 0)
             {
                 return;
@@ -180,19 +193,16 @@ internal sealed unsafe class Cycler : IDisposable
 
             Interlocked.Increment(ref _state->Working);
             TakePart(task, ref _state->Left);
-            Leave(&_state->Working);
+            if (Interlocked.Decrement(ref _state->Working) == 0)
+            {
+                Interlocked.Increment(ref _state->Ends);
+                _ = futex_wake(&_state->Ends, 1);
+            }
         }
     }
 
-    private static void Leave(int* count)
-    {
-        if (Interlocked.Decrement(ref *count) == 0)
-        {
-            _ = futex_wake(count, 1);
-        }
-    }
-
-    private void TakePart(CyclingTask task, ref long left)
+    // Until others do, if it is one that yields to them: on a busy machine they may be woken only after the deadline.
+    private void TakePart(CyclingTask task, ref long left, bool yields = false)
     {
         BlockedSignals signals = default;
         if (_way.Call == CyclingCall.Child)
@@ -200,7 +210,7 @@ internal sealed unsafe class Cycler : IDisposable
             signals.Block();
         }
 
-        while (Volatile.Read(ref _state->Stop) == 0)
+        while (Volatile.Read(ref _state->Stop) == 0 && !(yields && Volatile.Read(ref _state->Working) != 0))
         {
             long some = Interlocked.Add(ref left, -Chunk) + Chunk;
             if (some <= 0)
@@ -240,23 +250,40 @@ internal sealed unsafe class Cycler : IDisposable
         }
     }
 
+    // Until nothing is left that a thread could take on, and none has.
+    private void WaitForEnd(long patience)
+    {
+        while (true)
+        {
+            // First, and what there is to take before who takes: any end after this is one to wake up for.
+            int ends = Volatile.Read(ref _state->Ends);
+            bool isOver = Volatile.Read(ref _state->Left) <= 0 || Volatile.Read(ref _state->Stop) != 0;
+            if (isOver && Volatile.Read(ref _state->Working) == 0)
+            {
+                return;
+            }
+
+            _ = Await(&_state->Ends, ends, patience);
+        }
+    }
+
     private static void WaitForNone(int* count)
     {
         int left = Volatile.Read(ref *count);
         while (left != 0)
         {
-            left = Await(count, left);
+            left = Await(count, left, s_patience);
         }
     }
 
     // Waits until a word has another value than this, which it returns.
-    private static int Await(int* word, int value)
+    private static int Await(int* word, int value, long patience)
     {
         long start = Stopwatch.GetTimestamp();
         int other;
         while ((other = Volatile.Read(ref *word)) == value)
         {
-            if (Stopwatch.GetTimestamp() - start > s_patience)
+            if (Stopwatch.GetTimestamp() - start >= patience)
             {
                 _ = futex_wait(word, value, null);
             }

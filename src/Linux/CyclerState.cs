@@ -22,9 +22,13 @@ internal struct CyclerState
     [FieldOffset(16)]
     internal int Starting;
 
-    /// <summary>How many threads besides the caller's carry out an order. A futex.</summary>
+    /// <summary>How many threads besides the caller's carry out an order.</summary>
     [FieldOffset(64)]
     internal int Working;
+
+    /// <summary>How often <see cref="Working"/> came down to 0. A futex.</summary>
+    [FieldOffset(68)]
+    internal int Ends;
 
     /// <summary>How many PIDs no thread has taken on yet; below zero when all are.</summary>
     [FieldOffset(128)]

@@ -18,12 +18,14 @@ internal sealed unsafe class CyclingClone
 
     private readonly bool _isThread;
 
-    private CyclingClone(string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false)
+    private CyclingClone(
+        string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false, bool fillsFiles = false)
     {
         Name = name;
         Call = call;
         Error = error;
         LimitsFiles = limitsFiles;
+        FillsFiles = fillsFiles;
         _isThread = isThread;
         Flags = s_shared | flag | (isThread ? (uint)CLONE_THREAD : 0);
         Since = call == CyclingCall.Child ? new Version(0, 0)
@@ -35,12 +37,14 @@ internal sealed unsafe class CyclingClone
 
     /// <summary>All ways, the best first.</summary>
     /// <remarks>
-    /// The cgroup ways touch nothing of the process and cannot be mistaken; EMFILE costs a limit of the whole
+    /// Threads with tables of open files of their own do not compete for one, but are one more than consume. The
+    /// cgroup ways touch nothing of the process and cannot be mistaken; the other EMFILE costs a limit of the whole
     /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
     /// The legacy ones pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
     /// </remarks>
     internal static CyclingClone[] All { get; } =
     [
+        new("pidfd-table-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, fillsFiles: true),
         new("cgroup-thread", CyclingCall.Clone3, CLONE_INTO_CGROUP, EBADF, isThread: true),
         new("pidfd-emfile-thread", CyclingCall.Clone3, CLONE_PIDFD, EMFILE, isThread: true, limitsFiles: true),
         new("pidfd-emfile-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, limitsFiles: true),
@@ -72,6 +76,12 @@ internal sealed unsafe class CyclingClone
 
     /// <summary>Whether it works only while the soft RLIMIT_NOFILE of the process is 0.</summary>
     internal bool LimitsFiles { get; }
+
+    /// <summary>
+    /// Whether it is at its best on a thread that has <see cref="FullFiles"/>. On others it fails with EFAULT, which
+    /// consumes a PID as well but takes longer.
+    /// </summary>
+    internal bool FillsFiles { get; }
 
     /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>
     internal bool IsProcess => !_isThread;

@@ -14,9 +14,11 @@ internal static unsafe class CyclingProbe
     private const int StackSize = 8192;
 
     /// <summary>The best way that works here.</summary>
+    /// <param name="lastPid">To see that the cursor moves.</param>
+    /// <param name="threads">How many are to consume: with one none competes for a table of open files.</param>
     /// <returns>Null when not even a child can be made: see the result of the last of the ways.</returns>
-    internal static CyclingClone? FindBest(LastPid lastPid) =>
-        Array.Find(CyclingClone.All, way => Probe(way, lastPid) == 0);
+    internal static CyclingClone? FindBest(LastPid lastPid, int threads) =>
+        Array.Find(CyclingClone.All, way => (threads > 1 || !way.FillsFiles) && Probe(way, lastPid) == 0);
 
     /// <summary>Tries a way; consumes some PIDs.</summary>
     /// <returns>
@@ -32,6 +34,7 @@ internal static unsafe class CyclingProbe
             CyclingCall.Clone => TryPidfdAlone(),
             _ => 0,
         };
+        error = error == 0 && way.FillsFiles ? FullFiles.Probe() : error;
         if (error != 0)
         {
             return error;
@@ -49,7 +52,7 @@ internal static unsafe class CyclingProbe
 
         int before = lastPid.Read();
         FileLimit limit = default;
-        error = way.LimitsFiles ? limit.Lower() : 0;
+        error = way.LimitsFiles ? limit.Lower(0) : 0;
         if (error == 0)
         {
             error = before < 0 ? -before : Try(task, lastPid, before);

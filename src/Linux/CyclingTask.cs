@@ -30,6 +30,7 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly CyclingCall _call;
     private readonly int _flags;
     private readonly int _error;
+    private readonly int _otherError;
     private readonly bool _isProcess;
 
     /// <summary>Makes ready. Throws <see cref="RemoteException"/>.</summary>
@@ -38,6 +39,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _call = way.Call;
         _flags = (int)way.Flags;
         _error = way.Error;
+        _otherError = way.FillsFiles ? EFAULT : way.Error;
         _isProcess = way.IsProcess;
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_memory == MAP_FAILED)
@@ -81,7 +83,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         if (got < 0)
         {
             int error = errno;
-            return error == _error ? 0 : error;
+            return error == _error || error == _otherError ? 0 : error;
         }
 
         if (_isProcess)

@@ -5,8 +5,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>
-/// Holds the soft RLIMIT_NOFILE of the whole process at 0: no thread of it can open anything, while what is open
-/// stays usable. The runtime can then load no assembly either.
+/// Holds the soft RLIMIT_NOFILE of the whole process low. What is open stays usable. At 0 no thread can open anything,
+/// and the runtime can load no assembly.
 /// </summary>
 internal unsafe ref struct FileLimit
 {
@@ -22,9 +22,10 @@ internal unsafe ref struct FileLimit
         return getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= Least;
     }
 
-    /// <summary>Lowers the limit.</summary>
+    /// <summary>Lowers the limit; never raises it.</summary>
+    /// <param name="to">0 or more.</param>
     /// <returns>0 or an errno; then nothing is changed.</returns>
-    internal int Lower()
+    internal int Lower(int to)
     {
         rlimit64 limit;
         if (prlimit64(RLIMIT_NOFILE, null, &limit) != 0)
@@ -33,7 +34,7 @@ internal unsafe ref struct FileLimit
         }
 
         _old = limit;
-        limit.rlim_cur = 0;
+        limit.rlim_cur = Math.Min(limit.rlim_cur, (ulong)to);
         return prlimit64(RLIMIT_NOFILE, &limit, null) == 0 ? 0 : errno;
     }
 

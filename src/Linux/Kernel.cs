@@ -70,6 +70,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_unshare => X64 ? 272 : 97;
     internal static int SYS_set_robust_list => X64 ? 273 : 99;
     internal static int SYS_get_robust_list => X64 ? 274 : 100;
+    internal static int SYS_eventfd2 => X64 ? 290 : 19;
     internal static int SYS_dup3 => X64 ? 292 : 24;
     internal static int SYS_pipe2 => X64 ? 293 : 59;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;
@@ -77,6 +78,10 @@ internal static unsafe partial class Kernel
     internal static int SYS_pidfd_send_signal => 424;
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
+    internal static int SYS_close_range => 436;
+
+    // linux/close_range.h
+    internal static int CLOSE_RANGE_UNSHARE => 2;
 
     // linux/futex.h
     internal static int FUTEX_WAIT => 0;

@@ -18,6 +18,7 @@ internal sealed unsafe class LastPid : IDisposable
     private const int TextSize = 128;
 
     private int _fd;
+    private bool _isLocked;
 
     private LastPid(int fd, bool isLoadavg)
     {
@@ -99,7 +100,12 @@ internal sealed unsafe class LastPid : IDisposable
     /// </summary>
     /// <param name="timeout">How long to wait for another's lock.</param>
     /// <returns>0, or an errno turned: ETIMEDOUT when another kept the lock.</returns>
-    internal int Lock(TimeSpan timeout) => FileLock.Take(_fd, timeout);
+    internal int Lock(TimeSpan timeout)
+    {
+        int error = FileLock.Take(_fd, timeout);
+        _isLocked |= error == 0;
+        return error;
+    }
 
     /// <summary>Unlocks what <see cref="Lock"/> locked.</summary>
     internal void Unlock() => _ = flock(_fd, LOCK_UN);
@@ -150,6 +156,12 @@ internal sealed unsafe class LastPid : IDisposable
     {
         if (_fd >= 0)
         {
+            if (_isLocked)
+            {
+                // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
+                Unlock();
+            }
+
             close(_fd);
             _fd = -1;
         }

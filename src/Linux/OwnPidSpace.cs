@@ -76,8 +76,9 @@ internal sealed class OwnPidSpace : IPidSpace
 
         try
         {
+            int threads = Environment.ProcessorCount;
             CyclingClone? way = flavour is null
-                ? CyclingProbe.FindBest((_writer ?? _reader)!)
+                ? CyclingProbe.FindBest((_writer ?? _reader)!, threads)
                 : CyclingClone.Find(flavour);
             // Where none works not even a child can be made, and the last of the ways says why.
             int error = flavour is null && way is not null ? 0
@@ -91,7 +92,7 @@ internal sealed class OwnPidSpace : IPidSpace
 
             // Who makes a real child sleeps until it is gone.
             int sleepers = way!.Call == CyclingCall.Child ? 2 : 0;
-            _cycler = new Cycler(way, Environment.ProcessorCount + sleepers);
+            _cycler = new Cycler(way, threads + sleepers);
             Flavour = way.Name;
             return 0;
         }

@@ -158,9 +158,9 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         int error = -ENOSYS;
         foreach (CyclingClone way in CyclingClone.All)
         {
-            // A limit of the helper is of no use: it could not open files to read last_pid.
+            // A limit of the helper, or a full table, is of no use: it could not open files to read last_pid.
             // A thread that exits cannot be made without a stack of its own.
-            if (!way.LimitsFiles && (way.IsProcess || way.Call != CyclingCall.Child) && (flavour is null || way.Name == flavour))
+            if (!way.LimitsFiles && !way.FillsFiles && (way.IsProcess || way.Call != CyclingCall.Child) && (flavour is null || way.Name == flavour))
             {
                 error = Probe(way);
                 if (error == 0)

@@ -8,6 +8,7 @@ public sealed class CyclerTests
 {
     private const int ENOSYS = 38;
     private const int EINVAL = 22;
+    private const string Table = "pidfd-table-thread-legacy";
 
     public static TheoryData<string> Names => [.. CyclingClone.All.Select(way => way.Name)];
 
@@ -52,8 +53,43 @@ public sealed class CyclerTests
     }
 
     [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void In_a_burst_the_threads_that_consume_have_full_tables_and_no_other(int threads)
+    {
+        string[] words = PidNamespace.Run($"$SUPPORT flavour {Table}; $SUPPORT during {Table} {threads} {threads}");
+        SkipWhenMissing(Table, words[0]);
+        words = words[6..];
+        Assert.Equal(["True", "128", $"{threads}", "True", words[4], words[4]], words);
+        Assert.NotEqual("128", words[4]);
+    }
+
+    [Fact]
+    public void A_lock_is_gone_although_a_thread_has_a_copy_of_the_file()
+    {
+        string[] words = PidNamespace.Run("$SUPPORT unlock");
+        Assert.SkipWhen(words[0] == $"{ENOSYS}", "the kernel has no close_range");
+        Assert.Equal(["0", "0", "0"], words);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Where_no_table_can_be_had_a_burst_consumes_as_much(int threads)
+    {
+        string[] words = PidNamespace.Run(
+            $"$SUPPORT flavour {Table}; $SUPPORT old-seccomp $SUPPORT flavour {Table};"
+            + $"$SUPPORT old-seccomp $SUPPORT burst {Table} {threads} 3000; $SUPPORT old-seccomp $SUPPORT during {Table} {threads} 0");
+        SkipWhenMissing(Table, words[0]);
+        Assert.Equal(["1", "1", "0"], [words[6], .. words[7..9]]);
+        Assert.Equal(["3000", "3000", "0"], words[12..15]);
+        Assert.Equal(["True", "128", "0", "True", words[21], words[21]], words[17..]);
+    }
+
+    [Theory]
     [InlineData("exiting-thread")]
     [InlineData("pidfd-emfile-thread")]
+    [InlineData(Table)]
     public void A_deadline_ends_a_burst_and_the_limit_is_as_before(string name)
     {
         string[] words = PidNamespace.Run($"$SUPPORT flavour {name}; $SUPPORT deadline {name} 2");

@@ -15,7 +15,7 @@ public sealed class LibCTests
 
     private static readonly string[] s_headers =
     [
-        "errno.h", "fcntl.h", "grp.h", "poll.h", "sched.h", "linux/sched.h", "signal.h", "sys/file.h", "sys/ioctl.h",
+        "errno.h", "fcntl.h", "grp.h", "poll.h", "sched.h", "linux/sched.h", "linux/close_range.h", "signal.h", "sys/file.h", "sys/ioctl.h",
         "sys/mman.h", "sys/mount.h", "sys/prctl.h", "sys/resource.h", "sys/socket.h", "sys/stat.h", "sys/syscall.h",
         "sys/time.h", "sys/un.h", "sys/wait.h", "time.h", "unistd.h", "linux/futex.h", "linux/nsfs.h",
         "linux/sockios.h", "linux/time_types.h",

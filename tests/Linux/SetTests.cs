@@ -309,6 +309,8 @@ public sealed class SetTests
     [InlineData("INT", 130, "cgroup-thread")]
     [InlineData("INT", 130, "pidfd-emfile-thread")]
     [InlineData("TERM", 143, "pidfd-emfile-thread")]
+    [InlineData("INT", 130, "pidfd-table-thread-legacy")]
+    [InlineData("TERM", 143, "pidfd-table-thread-legacy")]
     [InlineData("HUP", 129, "exiting-thread")]
     [InlineData("INT", 130, "exiting-process")]
     public void A_signal_in_mid_cycle_ends_it_and_leaves_nothing(string signal, int status, string flavour)

@@ -11,6 +11,7 @@ public sealed class StartTests
     [InlineData("set 5000")]
     [InlineData("set 5000 --method cycle")]
     [InlineData("set 5000 --method cycle --flavour pidfd-emfile-thread")]
+    [InlineData("set 5000 --method cycle --flavour pidfd-table-thread-legacy")]
     [InlineData("set 99999999")]
     [InlineData("spawn 5000 -- true")]
     [InlineData("who 1")]
@@ -31,6 +32,7 @@ public sealed class StartTests
     [InlineData("set 5000")]
     [InlineData("set 5000 --method=write --json -v")]
     [InlineData("set 5000 --method cycle --timeout 10 --flavour cgroup-thread")]
+    [InlineData("set 5000 --method cycle --flavour pidfd-table-thread-legacy")]
     public void The_usual_calls_load_no_parser_and_no_JSON(string arguments)
     {
         Machine.NeedsPidNamespace();

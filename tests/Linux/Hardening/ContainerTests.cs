@@ -150,6 +150,23 @@ public sealed class ContainerTests
     }
 
     [Theory]
+    [InlineData("seccomp", "pidfd-table-thread-legacy")]
+    [InlineData("old-seccomp", "pidfd-emfile-thread-legacy")]
+    public void Under_seccomp_it_cycles_by_the_best_way_that_passes(string profile, string flavour)
+    {
+        Machine.NeedsPidNamespace();
+        Assert.SkipUnless(RuntimeInformation.ProcessArchitecture == Architecture.X64, "needs x86-64");
+        Assert.SkipUnless(Environment.ProcessorCount > 1, "with one processor another way is the best");
+        Assert.SkipUnless(Environment.OSVersion.Version >= new Version(6, 9), "needs CLONE_PIDFD for threads (6.9)");
+
+        Finished run = Shell.InNewPidNamespace(
+            $"{Tool.Directory}/SetNsLastPid.Tests.Support {profile} $N set 3000 --method cycle -v; /bin/sh -c 'echo $$'").Finish();
+
+        Assert.Equal(["3001"], run.Lines);
+        Assert.StartsWith($"nslp: set: last_pid is 3000, by {flavour}: ", run.Errors);
+    }
+
+    [Theory]
     [InlineData(33)]
     [InlineData(127)]
     public void With_too_few_open_files_it_says_how_many_it_needs(int files)
@@ -275,7 +292,7 @@ public sealed class ContainerTests
             Assert.Equal(["3001", "4000", "1"], run.Lines[1..]);
             Assert.StartsWith(
                 "nslp: set: cannot write ns_last_pid: Read-only file system; cycling\n"
-                + "nslp: set: last_pid is 3000, by pidfd-emfile-thread-legacy: ",
+                + $"nslp: set: last_pid is 3000, by {(Environment.ProcessorCount > 1 ? "pidfd-table" : "pidfd-emfile")}-thread-legacy: ",
                 run.Errors);
         }
         finally

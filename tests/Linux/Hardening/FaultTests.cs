@@ -38,6 +38,7 @@ public sealed class FaultTests
         [17] = [EIO],
         [18] = [EPERM, EINVAL, EIO],
         [24] = [], // sched_yield
+        [32] = [EMFILE], // dup
         [39] = [], // getpid
         [41] = [EMFILE, EAFNOSUPPORT, ENOBUFS],
         [42] = [ECONNREFUSED, EACCES, EAGAIN],
@@ -80,6 +81,7 @@ public sealed class FaultTests
         [272] = [EPERM, ENOSPC, ENOMEM],
         [273] = [], // set_robust_list, asked for once before
         [274] = [ENOSYS], // get_robust_list
+        [290] = [EMFILE, ENFILE, ENOMEM], // eventfd2
         [293] = [EMFILE, ENFILE],
         [299] = [EINTR, ENOMEM],
         [302] = [], // prlimit64: soft limits alone
@@ -89,6 +91,7 @@ public sealed class FaultTests
         [332] = [ENOENT, EACCES, ENOSYS],
         [434] = [ENOSYS, EMFILE],
         [435] = [EAGAIN, ENOMEM, EPERM, ENOSYS],
+        [436] = [EPERM, ENOSYS, ENOMEM], // close_range
     };
 
     public static TheoryData<string> Commands =>
@@ -96,6 +99,7 @@ public sealed class FaultTests
         "get",
         "set 700 --method write",
         "set 700 --method cycle",
+        "set 700 --method cycle --flavour cgroup-thread",
         "set 700 --method cycle --flavour pidfd-emfile-thread",
         "set 700 --target $T",
         "spawn 700 --method clone3 -- COMMAND",

@@ -52,6 +52,79 @@ internal static class Cycling
         return 0;
     }
 
+    // Prints, of a burst under way: whether a file can be opened, the limit, how many threads have full tables, once it is
+    // as many as expected. Then whether the process has the same files open as before it all, and the limits.
+    internal static int During(string name, int threads, int expected)
+    {
+        string limit = Limit();
+        string during;
+        string[] files = Files();
+        using (Cycler cycler = new(CyclingClone.Find(name)!, threads))
+        {
+            _ = LastPid.OpenForReading(out LastPid? lastPid);
+            using LastPid reader = lastPid!;
+            int before = reader.Read();
+            Thread burst = new(() => cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (10 * Stopwatch.Frequency)));
+            burst.Start();
+            while (reader.Read() < before + 1000)
+            {
+            }
+
+            bool opens = true;
+            try
+            {
+                File.OpenHandle("/proc/self/stat").Dispose();
+            }
+            catch (IOException)
+            {
+                opens = false;
+            }
+
+            string low = Limit();
+            int full;
+            long start = Stopwatch.GetTimestamp();
+            do
+            {
+                full = Directory.GetDirectories("/proc/self/task")
+                    .Count(task => Directory.GetFileSystemEntries(task + "/fd").Length >= FullFiles.Size);
+            }
+            while (full < expected && Stopwatch.GetElapsedTime(start).TotalSeconds < 5);
+
+            cycler.Stop();
+            burst.Join();
+            during = $"{opens} {low} {full}";
+        }
+
+        bool same = files.SequenceEqual(Files());
+        Console.WriteLine($"{during} {same} {limit} {Limit()}");
+        return 0;
+    }
+
+    // Prints: whether a thread got a full table, errno turned of locking what another locked before, and closed while that
+    // thread had a copy.
+    internal static int Unlock()
+    {
+        _ = LastPid.OpenForReading(out LastPid? first);
+        int locked = first!.Lock(TimeSpan.Zero);
+        int made = -1;
+        using ManualResetEventSlim isMade = new(), isOver = new();
+        Thread other = new(() =>
+        {
+            made = FullFiles.Make();
+            isMade.Set();
+            isOver.Wait();
+        });
+        other.Start();
+        isMade.Wait();
+        first.Dispose();
+        _ = LastPid.OpenForReading(out LastPid? second);
+        int again = second!.Lock(TimeSpan.Zero);
+        isOver.Set();
+        other.Join();
+        Console.WriteLine($"{made} {locked} {again}");
+        return 0;
+    }
+
     // The output of bench/cycle.c.
     internal static int Rate(string name, int threads, long count, int rounds)
     {
@@ -83,6 +156,11 @@ internal static class Cycling
         GC.KeepAlive(ignored);
         return error;
     }
+
+    // Without the one by which it looks, and without what the runtime loaded meanwhile.
+    private static string[] Files() =>
+        [.. Directory.GetFileSystemEntries("/proc/self/fd").Order(StringComparer.Ordinal)
+            .Select(file => new FileInfo(file).LinkTarget ?? "").Where(target => target != "" && !target.EndsWith(".dll", StringComparison.Ordinal))];
 
     private static string Limit() =>
         File.ReadLines("/proc/self/limits").Single(line => line.StartsWith("Max open files", StringComparison.Ordinal))

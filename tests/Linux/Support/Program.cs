@@ -8,6 +8,8 @@ return args switch
     ["burst", var name, var threads, var count] => Cycling.Burst(name, int.Parse(threads), long.Parse(count)),
     ["deadline", var name, var threads] => Cycling.Deadline(name, int.Parse(threads)),
     ["forever", var name, var threads] => Cycling.Forever(name, int.Parse(threads)),
+    ["during", var name, var threads, var full] => Cycling.During(name, int.Parse(threads), int.Parse(full)),
+    ["unlock"] => Cycling.Unlock(),
     ["rate", var name, var threads, var count, var rounds] =>
         Cycling.Rate(name, int.Parse(threads), long.Parse(count), int.Parse(rounds)),
     ["read"] => Cursor.Read(),
@@ -33,5 +35,6 @@ return args switch
     ["mute", var path] => Asking.Mute(path),
     ["manage", var path] => Asking.Manage(path),
     ["seccomp", .. { Length: > 0 } command] => Seccomp.Run(command),
+    ["old-seccomp", .. { Length: > 0 } command] => Seccomp.Run(command, isOld: true),
     _ => 2,
 };

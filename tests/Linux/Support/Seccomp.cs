@@ -37,7 +37,11 @@ internal static unsafe class Seccomp
         103, 248, 249, 250, 298, 304, 321, 323, // syslog, keys, perf_event_open, open_by_handle_at, bpf, userfaultfd
     ];
 
-    internal static int Run(string[] command)
+    private const uint CloseRange = 436;
+
+    /// <param name="command">What to run.</param>
+    /// <param name="isOld">Whether as the profile was before it knew close_range.</param>
+    internal static int Run(string[] command, bool isOld = false)
     {
         List<sock_filter> filter =
         [
@@ -52,7 +56,7 @@ internal static unsafe class Seccomp
             new(BPF_RET_K, SECCOMP_RET_ERRNO | EPERM),
             new(BPF_LD_W_ABS, Number),
         ];
-        foreach (uint call in s_refused)
+        foreach (uint call in (uint[])[.. s_refused, .. isOld ? [CloseRange] : Array.Empty<uint>()])
         {
             filter.Add(new(BPF_JEQ_K, call, otherwise: 1));
             filter.Add(new(BPF_RET_K, SECCOMP_RET_ERRNO | EPERM));
