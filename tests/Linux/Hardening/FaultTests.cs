@@ -203,7 +203,9 @@ public sealed class FaultTests
             wrong.Add(left);
         }
 
-        if (run.Left != "" && !run.Errors.Contains("cannot remove '/mnt/d/s'"))
+        // Who is told that no socket is there removes none.
+        bool isToldGone = run.Fault.Split(':') is [_, "332", _, "2"];
+        if (run.Left != "" && !isToldGone && !run.Errors.Contains("cannot remove '/mnt/d/s'"))
         {
             wrong.Add(run.Left);
         }
