@@ -77,6 +77,8 @@ public sealed class SetTests
         int[] pids = Pids(run);
         Assert.Equal(targets.Length, pids.Length);
         int[] beyond = pids.Zip(targets, (pid, target) => pid - target - 1).Where(distance => distance != 0).ToArray();
+        rate = beyond.Length == 0 ? 0 : Machine.ForksASecond();
+        Assert.SkipUnless(rate <= 20, $"needs a quiet host: others make {rate} PIDs a second on this one by now");
         // Foreign forks take the number and leave one of the next ones; anything else is nslp's own fault.
         Assert.All(beyond, distance => Assert.InRange(distance, 1, 1000));
         Assert.True(
