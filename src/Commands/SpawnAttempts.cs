@@ -118,14 +118,9 @@ internal sealed class SpawnAttempts(
     private SpawnEnd Write(int pid)
     {
         Method = SpawnMethod.Write;
-        int locked = -space.WriteLastPid(pid - 1, Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
-        if (locked != 0)
-        {
-            Error = locked;
-            return SpawnEnd.Refused;
-        }
-
-        return Repeat(pid, () =>
+        // Nothing is written before each try: the next process of others would get the PID.
+        Error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
+        return Error != 0 ? SpawnEnd.Refused : Repeat(pid, () =>
         {
             if (space is OwnPidSpace)
             {

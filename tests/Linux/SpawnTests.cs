@@ -24,6 +24,19 @@ public sealed class SpawnTests
         Assert.Equal(["4242", "7", "300", "7", "32767", "7", "999", "7"], run.Lines);
     }
 
+    /// <summary>Written before all else was ready, it went to the next process of others.</summary>
+    [Fact]
+    public void By_write_last_pid_is_written_right_before_the_clone_and_not_before()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace("""
+            mount -t tmpfs none /mnt; strace -f -o /mnt/trace -e trace=pwrite64,clone $N spawn 700 --method write -- true || exit
+            grep -c '"699"' /mnt/trace; grep -A 1 '"699"' /mnt/trace | grep -c 'clone('
+            """).Finish();
+        Assert.SkipWhen(run.Status == 127, "needs strace");
+        Assert.Equal(["1", "1"], run.Lines);
+    }
+
     [Fact]
     public void A_signal_that_ends_the_command_is_128_and_its_number()
     {
