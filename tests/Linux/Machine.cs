@@ -21,6 +21,11 @@ internal static class Machine
         return after >= before ? after - before : int.MaxValue;
     }
 
+    /// <summary>How many processes and threads were ever made on this machine.</summary>
+    internal static long Forks() => long.Parse(
+        File.ReadLines("/proc/stat").First(line => line.StartsWith("processes ", StringComparison.Ordinal))[10..],
+        System.Globalization.CultureInfo.InvariantCulture);
+
     private static int LastPid() =>
         int.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
 

@@ -216,6 +216,7 @@ public sealed class MapTests : IDisposable
     {
         string file = Path.Combine(_directory.FullName, "script");
         File.WriteAllText(file, script.ReplaceLineEndings("\n"));
-        return $"LC_ALL=C TERM=xterm script -qec 'bash -m {file}' /dev/null";
+        // Whoever started the tests may have them ignore SIGINT and SIGQUIT, as a shell does in the background.
+        return $"LC_ALL=C TERM=xterm env --default-signal script -qec 'bash -m {file}' /dev/null";
     }
 }

@@ -72,13 +72,16 @@ public sealed class SetTests
             script = $"exec setpriv {Shell.Unprivileged} /bin/sh -c \"{script.Replace("$", "\\$")}\"";
         }
 
+        long forks = Machine.Forks();
         Finished run = Shell.Start(script).Finish();
 
         int[] pids = Pids(run);
         Assert.Equal(targets.Length, pids.Length);
         int[] beyond = pids.Zip(targets, (pid, target) => pid - target - 1).Where(distance => distance != 0).ToArray();
-        rate = beyond.Length == 0 ? 0 : Machine.ForksASecond();
-        Assert.SkipUnless(rate <= 20, $"needs a quiet host: others make {rate} PIDs a second on this one by now");
+        // nslp's process and five threads, one more a processor by cycling, and who asks for its PID.
+        int own = targets.Length * (method == "write" ? 7 : 7 + Environment.ProcessorCount);
+        long foreign = Machine.Forks() - forks - own;
+        Assert.SkipUnless(foreign <= targets.Length / 2, $"needs a quiet host: others made {foreign} PIDs on this one meanwhile");
         // Foreign forks take the number and leave one of the next ones; anything else is nslp's own fault.
         Assert.All(beyond, distance => Assert.InRange(distance, 1, 1000));
         Assert.True(
