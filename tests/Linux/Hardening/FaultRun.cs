@@ -28,7 +28,12 @@ internal sealed record FaultRun(
             read a b c d L </proc/loadavg
             set -- /proc/[0-9]* /mnt/d/*; LEFT="$*"
             echo "fault $F $S $L"
-            [ "$LEFT" = "$BEFORE /mnt/d/*" ] || echo "left $LEFT instead of $BEFORE"
+            if [ "$LEFT" != "$BEFORE /mnt/d/*" ]; then
+                for P in $LEFT; do
+                    case " $BEFORE " in *" $P "*) ;; *) LEFT="$LEFT ($(sed -n '1p;/^State/p;/^PPid/p' $P/status 2>&1))" ;; esac
+                done
+                echo left $LEFT instead of $BEFORE
+            fi
             sed 's/^/log /' /mnt/log; sed 's/^/out /' /mnt/out; sed 's/^/err /' /mnt/err
             rm -f /mnt/d/* /mnt/log
         done
