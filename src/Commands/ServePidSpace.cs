@@ -96,6 +96,9 @@ internal sealed class ServePidSpace(IPidSpace space, StopSignals stop, Action me
     public bool HasGroup(int number) => space.HasGroup(number);
 
     /// <inheritdoc/>
+    public bool IsFree(int number) => space.IsFree(number);
+
+    /// <inheritdoc/>
     public void Dispose()
     {
     }

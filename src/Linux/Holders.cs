@@ -26,6 +26,12 @@ internal static class Holders
     /// <param name="space">Who to ask about numbers that /proc does not show.</param>
     internal static Holder Find(int proc, int number, IPidSpace space)
     {
+        // Most numbers that are asked for are free, and to see that in /proc takes a look at every process there is.
+        if (space.IsFree(number))
+        {
+            return new Holder(HolderKind.Nobody, 0, "");
+        }
+
         if (Proc.ReadStat(proc, number, out ProcStat stat) == 0)
         {
             int process = Process(proc, number);

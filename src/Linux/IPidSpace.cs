@@ -58,6 +58,10 @@ internal interface IPidSpace : IDisposable
     /// <summary>Whether a process group has that number.</summary>
     bool HasGroup(int number);
 
+    /// <summary>Whether it is certain that nobody holds a number, as thread, process, group or session: F_SETOWN finds no
+    /// such number then (f_setown, fs/fcntl.c; tells so since 4.14, before false). False too where it cannot be asked.</summary>
+    bool IsFree(int number);
+
     /// <summary>Whether a number is held, in about a microsecond and also where /proc hides its holder; a session
     /// without a process or group of that number is not noticed.</summary>
     bool IsHeld(int number) => HasTask(number) || HasGroup(number);

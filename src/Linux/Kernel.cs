@@ -135,6 +135,9 @@ internal static unsafe partial class Kernel
     internal static int LOCK_NB => 4;
     internal static int LOCK_UN => 8;
 
+    // linux/fcntl.h
+    internal const int F_SETOWN = 8;
+
     // sys/resource.h
     internal static int PRIO_PGRP => 1;
     internal const int RLIMIT_NOFILE = 7;

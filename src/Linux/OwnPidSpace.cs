@@ -175,6 +175,21 @@ internal sealed class OwnPidSpace : IPidSpace
     public bool HasGroup(int number) => Kernel.getpriority(Kernel.PRIO_PGRP, number) >= 0;
 
     /// <inheritdoc/>
+    public bool IsFree(int number)
+    {
+        // A file of nobody else: it would send him signals.
+        int fd = (int)Raw.Call(Kernel.SYS_eventfd2);
+        if (fd < 0)
+        {
+            return false;
+        }
+
+        bool isFree = Raw.Call(Kernel.SYS_fcntl, fd, Kernel.F_SETOWN, number) == -ESRCH;
+        close(fd);
+        return isFree;
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         if (_proc >= 0)

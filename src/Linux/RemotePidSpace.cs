@@ -13,6 +13,7 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
     private const int O_RDWR = 2;
     private const int O_CLOEXEC = 0x80000;
     private const int EPERM = 1;
+    private const int ESRCH = 3;
     private const int EIO = 5;
     private const int ECHILD = 10;
     private const int ENOSYS = 38;
@@ -226,6 +227,20 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
 
     /// <inheritdoc/>
     public bool HasGroup(int number) => _inside.Call(SYS_getpriority, PRIO_PGRP, number) >= 0;
+
+    /// <inheritdoc/>
+    public bool IsFree(int number)
+    {
+        long fd = _inside.Call(SYS_eventfd2);
+        if (fd < 0)
+        {
+            return false;
+        }
+
+        bool isFree = _inside.Call(SYS_fcntl, fd, F_SETOWN, number) == -ESRCH;
+        _inside.Call(SYS_close, fd);
+        return isFree;
+    }
 
     /// <summary>Ends the task that acts, where this object made it.</summary>
     public void Dispose()

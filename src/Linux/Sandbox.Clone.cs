@@ -9,7 +9,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Clones.</summary>
 internal sealed partial class Sandbox
 {
-    private const int F_SETOWN = 8;
     private const int P_PID = 1;
     private const int WEXITED = 4;
     private const int WNOWAIT = 0x01000000;
@@ -68,7 +67,7 @@ internal sealed partial class Sandbox
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
         if (isTranslated)
         {
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, Kernel.F_SETOWN, _order.Result(clone));
         }
 
         bool isReaped = !step.Ending.IsLives && !step.Ending.IsLingers;

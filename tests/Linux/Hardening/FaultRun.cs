@@ -30,7 +30,7 @@ internal sealed record FaultRun(
             echo "fault $F $S $L"
             if [ "$LEFT" != "$BEFORE /mnt/d/*" ]; then
                 for P in $LEFT; do
-                    case " $BEFORE " in *" $P "*) ;; *) LEFT="$LEFT ($(sed -n '1p;/^State/p;/^PPid/p' $P/status 2>&1))" ;; esac
+                    case " $BEFORE " in *" $P "*) ;; *) LEFT="$LEFT ($(sed -n '1p;/^State/p;/^PPid/p' $P/status 2>/dev/null))" ;; esac
                 done
                 echo left $LEFT instead of $BEFORE
             fi
