@@ -24,7 +24,7 @@ public sealed class PredictTests
         const string holes = """
             for p in 990 993 994 330 340; do echo $((p - 1)) >/proc/sys/kernel/ns_last_pid; sleep 300 & done
             echo 959 >/proc/sys/kernel/ns_last_pid; DOTNET_TieredCompilation=0 $N spawn 950 --method clone3 -- sleep 300 &
-            wait_for 'grep -q sleep /proc/950/comm 2>/dev/null && ! grep -q nslp-zygote /proc/[0-9]*/comm'
+            wait_for 'grep -q sleep /proc/950/comm 2>/dev/null && ! grep -qs nslp-zygote /proc/[0-9]*/comm'
             for p in 980 310; do echo $((p - 1)) >/proc/sys/kernel/ns_last_pid
                 perl -MPOSIX -e 'setpgid(0, 0); fork ? _exit(0) : sleep 300'
                 perl -MPOSIX -e 'setsid(); fork ? _exit(0) : (setpgid(0, 0), sleep 300)'; done
