@@ -231,15 +231,12 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
     /// <inheritdoc/>
     public bool IsFree(int number)
     {
-        long fd = _inside.Call(SYS_eventfd2);
-        if (fd < 0)
-        {
-            return false;
-        }
-
-        bool isFree = _inside.Call(SYS_fcntl, fd, F_SETOWN, number) == -ESRCH;
-        _inside.Call(SYS_close, fd);
-        return isFree;
+        using Order order = _inside.NewOrder();
+        int file = order.Call(SYS_eventfd2);
+        int owner = order.Call(SYS_fcntl, order.Result(file), F_SETOWN, number);
+        order.Call(SYS_close, order.Result(file));
+        _inside.Run(order);
+        return order[owner] == -ESRCH;
     }
 
     /// <summary>Ends the task that acts, where this object made it.</summary>
