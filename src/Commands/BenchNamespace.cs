@@ -65,7 +65,7 @@ internal static class BenchNamespace
     private static void MountProc(RemoteTask init)
     {
         using Order order = init.NewOrder();
-        order.Require(order.Call(SYS_unshare, CLONE_NEWNS));
+        order.Require(order.Call(SYS_unshare, Kernel.CLONE_NEWNS));
         nint none = order.Put("none"), root = order.Put("/"), proc = order.Put("proc"), mountPoint = order.Put("/proc");
         order.Require(order.Call(SYS_mount, none, root, 0, MS_REC | MS_PRIVATE));
         order.Call(SYS_mount, proc, mountPoint, proc, 0);

@@ -1,52 +1,24 @@
 using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-#pragma warning disable CS8981 // C's names are lower case.
-
-/// <summary>Users and groups by name or number.</summary>
-internal static unsafe class Accounts
+/// <summary>Users and groups by name or number, as /etc/passwd and /etc/group have them.</summary>
+internal static class Accounts
 {
-    private const int Size = 65536;
-
     /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user.</summary>
     /// <returns>The number, or -1 when there is no user of that name.</returns>
-    internal static long FindUser(string user)
-    {
-        if (TryNumber(user, out long number))
-        {
-            return number;
-        }
-
-        passwd entry;
-        passwd* result = null;
-        byte* buffer = stackalloc byte[Size];
-        fixed (byte* name = Encoding.UTF8.GetBytes(user + "\0"))
-        {
-            return getpwnam_r(name, &entry, buffer, Size, &result) == 0 && result != null ? entry.pw_uid : -1;
-        }
-    }
+    internal static long FindUser(string user) => Find("/etc/passwd", user);
 
     /// <summary>Finds a group's number. A number stands for itself, whether or not there is such a group.</summary>
     /// <returns>The number, or -1 when there is no group of that name.</returns>
-    internal static long FindGroup(string groupName)
-    {
-        if (TryNumber(groupName, out long number))
-        {
-            return number;
-        }
+    internal static long FindGroup(string group) => Find("/etc/group", group);
 
-        group entry;
-        group* result = null;
-        byte* buffer = stackalloc byte[Size];
-        fixed (byte* name = Encoding.UTF8.GetBytes(groupName + "\0"))
-        {
-            return getgrnam_r(name, &entry, buffer, Size, &result) == 0 && result != null ? (uint)entry.gr_gid : -1;
-        }
+    /// <summary>The name of a user, safe to print; the number where it has none.</summary>
+    internal static string NameOf(uint user)
+    {
+        string number = user.ToString(CultureInfo.InvariantCulture);
+        string? name = Lines("/etc/passwd").Find(fields => fields[2] == number)?[0];
+        return name is null ? number : Printable.From(System.Text.Encoding.UTF8.GetBytes(name));
     }
 
     /// <summary>
@@ -62,26 +34,35 @@ internal static unsafe class Accounts
             : long.Parse(File.ReadAllText("/proc/sys/kernel/overflowuid"), CultureInfo.InvariantCulture);
     }
 
+    private static long Find(string file, string name) =>
+        TryNumber(name, out long number) || (Lines(file).Find(fields => fields[0] == name) is { } entry && TryNumber(entry[2], out number))
+            ? number
+            : -1;
+
+    // name:password:number and more.
+    private static List<string[]> Lines(string file)
+    {
+        List<string[]> lines = [];
+        if (File.Exists(file))
+        {
+            foreach (string line in File.ReadLines(file))
+            {
+                string[] fields = line.Split(':');
+                if (fields.Length > 2)
+                {
+                    lines.Add(fields);
+                }
+            }
+        }
+
+        return lines;
+    }
+
     private static bool TryNumber(string text, out long number)
     {
         bool isNumber = uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint value);
         number = value;
         // The last number is "no user" to the kernel.
         return isNumber && value != uint.MaxValue;
-    }
-
-    // pwd.h, which Tmds.LibC does not have.
-    [DllImport("libc.so.6")]
-    private static extern int getpwnam_r(byte* name, passwd* pwd, byte* buffer, size_t buflen, passwd** result);
-
-    private struct passwd
-    {
-        public byte* pw_name;
-        public byte* pw_passwd;
-        public uint pw_uid;
-        public uint pw_gid;
-        public byte* pw_gecos;
-        public byte* pw_dir;
-        public byte* pw_shell;
     }
 }

@@ -1,3 +1,5 @@
+using Tmds.Linux;
+
 namespace SetNsLastPid.Linux;
 
 /// <summary>
@@ -26,6 +28,8 @@ internal readonly struct Arg
     public static implicit operator Arg(long value) => new(value, ArgMode.Value);
 
     public static implicit operator Arg(ulong value) => new((long)value, ArgMode.Value);
+
+    public static implicit operator Arg(ulong_t value) => new((long)(ulong)value, ArgMode.Value);
 
     public static implicit operator Arg(nint value) => new(value, ArgMode.Value);
 }

@@ -110,7 +110,7 @@ internal static unsafe class CyclingProbe
         args.exit_signal = (ulong)SIGCHLD;
         args.stack = (ulong)stack;
         args.stack_size = StackSize - 64;
-        *(nint*)(args.stack + args.stack_size) = NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "_exit");
+        *(nint*)(args.stack + args.stack_size) = (nint)Raw.Exit;
         return Judge(clone3(&args, sizeof(clone_args)), EBADF);
     }
 
@@ -118,12 +118,11 @@ internal static unsafe class CyclingProbe
     private static int TryPidfdAlone()
     {
         byte* stack = stackalloc byte[StackSize];
-        void* exit = (void*)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "_exit");
         int flags = (int)CLONE_PIDFD | CLONE_VM | CLONE_VFORK;
         BlockedSignals signals = default;
         signals.Block();
         int result = Judge(
-            clone(exit, (byte*)((nint)(stack + StackSize) & -64), flags, null, (pid_t*)CyclingTask.Unwritable), EFAULT);
+            clone(Raw.Exit, (byte*)((nint)(stack + StackSize) & -64), flags, null, (pid_t*)CyclingTask.Unwritable), EFAULT);
         signals.Restore();
         return result;
     }

@@ -49,7 +49,6 @@ internal sealed unsafe class CyclingTask : IDisposable
 
         _stackTop = _memory + Size - 64;
         _args = (clone_args*)(_memory + ArgumentsOffset);
-        nint libc = NativeLibrary.Load("libc.so.6");
         if (_call == CyclingCall.Clone3)
         {
             Fill(_args, way.Flags);
@@ -57,13 +56,13 @@ internal sealed unsafe class CyclingTask : IDisposable
             _args->stack_size = (ulong)(_stackTop - _memory - 4096);
             // The child would leave libc's syscall() by `ret`: to where this says. On arm64 it leaves by the link
             // register, whatever the stack holds; there the probe is all the safety there is.
-            *(nint*)_stackTop = NativeLibrary.GetExport(libc, "_exit");
+            *(nint*)_stackTop = (nint)Raw.Exit;
         }
         else
         {
             // Touches neither errno nor anything else of the thread's, whose TLS the task shares. libc's clone
             // ends the task by the system call exit when the function returns: this task alone, not the process.
-            _function = (void*)NativeLibrary.GetExport(libc, "labs");
+            _function = Raw.Nothing;
         }
     }
 

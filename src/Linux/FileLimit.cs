@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
 
@@ -19,7 +18,7 @@ internal unsafe ref struct FileLimit
     internal static bool Suffices()
     {
         rlimit64 limit;
-        return getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= Least;
+        return prlimit64(RLIMIT_NOFILE, null, &limit) != 0 || limit.rlim_cur >= Least;
     }
 
     /// <summary>Lowers the limit; never raises it.</summary>
@@ -46,6 +45,4 @@ internal unsafe ref struct FileLimit
         _ = prlimit64(RLIMIT_NOFILE, &old, null);
     }
 
-    [DllImport("libc.so.6")]
-    private static extern int getrlimit(int resource, rlimit64* limit);
 }

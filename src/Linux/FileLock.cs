@@ -31,7 +31,7 @@ internal static unsafe class FileLock
                 return -ETIMEDOUT;
             }
 
-            timespec64 pause = new() { tv_nsec = PauseNanoseconds };
+            timespec pause = new() { tv_nsec = (long_t)PauseNanoseconds };
             _ = futex_wait(&never, 0, &pause);
         }
 

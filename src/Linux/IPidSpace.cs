@@ -1,3 +1,5 @@
+using static Tmds.Linux.LibC;
+
 namespace SetNsLastPid.Linux;
 
 /// <summary>

@@ -74,7 +74,12 @@ internal static unsafe partial class Kernel
     internal static int SYS_dup3 => X64 ? 292 : 24;
     internal static int SYS_pipe2 => X64 ? 293 : 59;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;
+    internal static int SYS_recvmmsg => X64 ? 299 : 243;
     internal static int SYS_setns => X64 ? 308 : 268;
+    internal static int SYS_capget => X64 ? 125 : 90;
+    internal static int SYS_capset => X64 ? 126 : 91;
+    internal static int SYS_dup => X64 ? 32 : 23;
+    internal static int SYS_getpgid => X64 ? 121 : 155;
     internal static int SYS_pidfd_send_signal => 424;
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
@@ -91,22 +96,15 @@ internal static unsafe partial class Kernel
     internal const int FUTEX_OWNER_DIED = 0x40000000;
     internal const int FUTEX_TID_MASK = 0x3fffffff;
 
-    // linux/sched.h
+    // linux/sched.h, as wide as the flags of clone3: Tmds.LibC has some of them as int.
     internal static ulong CLONE_PIDFD => 0x00001000;
     internal static ulong CLONE_PARENT => 0x00008000;
     internal static ulong CLONE_NEWNS => 0x00020000;
+    internal static ulong CLONE_CHILD_SETTID => 0x01000000;
     internal static ulong CLONE_NEWUSER => 0x10000000;
     internal static ulong CLONE_NEWPID => 0x20000000;
     internal static ulong CLONE_CLEAR_SIGHAND => 0x100000000;
     internal static ulong CLONE_INTO_CGROUP => 0x200000000;
-
-    // linux/mount.h
-    internal static int MS_NOSUID => 2;
-    internal static int MS_NODEV => 4;
-    internal static int MS_NOEXEC => 8;
-    internal static int MS_REC => 0x4000;
-    internal static int MS_PRIVATE => 1 << 18;
-    internal static int MS_SLAVE => 1 << 19;
 
     // linux/nsfs.h
     internal static int NS_GET_USERNS => 0xb701;
@@ -135,16 +133,16 @@ internal static unsafe partial class Kernel
     internal static int LOCK_NB => 4;
     internal static int LOCK_UN => 8;
 
-    // linux/fcntl.h
-    internal const int F_SETOWN = 8;
-
     // sys/resource.h
     internal static int PRIO_PGRP => 1;
     internal const int RLIMIT_NOFILE = 7;
 
-    // asm-generic/ioctls.h
-    internal static int TCGETS => 0x5401;
-    internal static int TIOCGWINSZ => 0x5413;
+    // sys/socket.h
+    internal static int MSG_WAITFORONE => 0x10000;
+
+    /// <summary>All that a thread of a process shares with the others.</summary>
+    internal static ulong ThreadFlags =>
+        (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_IO);
 
     private static bool Arm64 => ArmBase.Arm64.IsSupported;
 
@@ -163,7 +161,7 @@ internal static unsafe partial class Kernel
     internal static int ioctl(int fd, int request, void* argument) => (int)syscall(SYS_ioctl, fd, request, argument);
 
     /// <summary>Waits on a word of this process while it holds <paramref name="value"/>.</summary>
-    internal static int futex_wait(int* word, int value, timespec64* timeout) =>
+    internal static int futex_wait(int* word, int value, timespec* timeout) =>
         (int)syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, timeout);
 
     /// <summary>Wakes up to <paramref name="count"/> threads of this process that wait on a word.</summary>
@@ -247,4 +245,34 @@ internal static unsafe partial class Kernel
     /// <summary>Waits for a child. Its number is free once it has ended and this tells so.</summary>
     internal static int wait4(int pid, int* status, int options) =>
         (int)syscall(SYS_wait4, pid, status, options, null);
+}
+
+/// <summary><c>struct clone_args</c> of linux/sched.h as of 5.7, when it got <c>cgroup</c>: 88 bytes.</summary>
+internal struct clone_args
+{
+    internal ulong flags;
+    internal ulong pidfd;
+    internal ulong child_tid;
+    internal ulong parent_tid;
+    internal ulong exit_signal;
+    internal ulong stack;
+    internal ulong stack_size;
+    internal ulong tls;
+    internal ulong set_tid;
+    internal ulong set_tid_size;
+    internal ulong cgroup;
+}
+
+/// <summary><c>struct rlimit64</c> of linux/resource.h: the limit in force and the most it may be raised to.</summary>
+internal struct rlimit64
+{
+    internal ulong rlim_cur;
+    internal ulong rlim_max;
+}
+
+/// <summary><c>struct timeval</c> of sys/time.h.</summary>
+internal struct timeval
+{
+    internal long tv_sec;
+    internal long tv_usec;
 }

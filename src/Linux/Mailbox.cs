@@ -81,11 +81,11 @@ internal sealed unsafe class Mailbox : IDisposable
             header->msg_controllen = ControlSize;
         }
 
-        int count = recvmmsg(
-            _fd, _headers, (uint)most, MSG_TRUNC | (wait ? MSG_WAITFORONE : MSG_DONTWAIT), null);
+        int count = (int)Raw.Call(
+            Kernel.SYS_recvmmsg, _fd, (nint)_headers, most, (int)MSG_TRUNC | (wait ? Kernel.MSG_WAITFORONE : (int)MSG_DONTWAIT));
         if (count < 0)
         {
-            int error = errno;
+            int error = -count;
             _used = 0;
             if (wait && error == EAGAIN)
             {

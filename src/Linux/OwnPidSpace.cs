@@ -1,4 +1,5 @@
 using static Tmds.Linux.LibC;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -184,7 +185,7 @@ internal sealed class OwnPidSpace : IPidSpace
             return false;
         }
 
-        bool isFree = Raw.Call(Kernel.SYS_fcntl, fd, Kernel.F_SETOWN, number) == -ESRCH;
+        bool isFree = Raw.Call(Kernel.SYS_fcntl, fd, LibC.F_SETOWN, number) == -ESRCH;
         close(fd);
         return isFree;
     }

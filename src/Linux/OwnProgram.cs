@@ -78,7 +78,7 @@ internal static unsafe class OwnProgram
                 environment.Add(Marshal.StringToCoTaskMemUTF8(variable));
             }
 
-            byte** inherited = *(byte***)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "environ");
+            byte** inherited = Raw.Environment;
             for (; *inherited != null; inherited++)
             {
                 if (!IsReplaced(*inherited, variables))

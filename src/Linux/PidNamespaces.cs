@@ -1,5 +1,6 @@
 using System.Text;
 using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -22,10 +23,10 @@ internal static class PidNamespaces
     /// </summary>
     internal static void Enter(RemoteTask task, int process)
     {
-        int error = Enter(task, $"/proc/{process}/ns/pid", CLONE_NEWPID);
-        if (error == EPERM && Enter(task, $"/proc/{process}/ns/user", CLONE_NEWUSER) == 0)
+        int error = Enter(task, $"/proc/{process}/ns/pid", Kernel.CLONE_NEWPID);
+        if (error == EPERM && Enter(task, $"/proc/{process}/ns/user", Kernel.CLONE_NEWUSER) == 0)
         {
-            error = Enter(task, $"/proc/{process}/ns/pid", CLONE_NEWPID);
+            error = Enter(task, $"/proc/{process}/ns/pid", Kernel.CLONE_NEWPID);
             DieWithOwner(task);
         }
 
@@ -53,11 +54,11 @@ internal static class PidNamespaces
     /// </returns>
     internal static RemoteTask Create(RemoteTask task, bool mapRoot)
     {
-        long unshared = mapRoot ? -EPERM : task.Call(SYS_unshare, CLONE_NEWNS | CLONE_NEWPID);
+        long unshared = mapRoot ? -EPERM : task.Call(SYS_unshare, Kernel.CLONE_NEWNS | Kernel.CLONE_NEWPID);
         if (unshared == -EPERM)
         {
             NewUserNamespace(task, mapRoot);
-            unshared = task.Call(SYS_unshare, CLONE_NEWNS | CLONE_NEWPID);
+            unshared = task.Call(SYS_unshare, Kernel.CLONE_NEWNS | Kernel.CLONE_NEWPID);
         }
 
         if (unshared < 0)
@@ -149,7 +150,7 @@ internal static class PidNamespaces
         using Order order = task.NewOrder();
         int uid = order.Call(SYS_geteuid);
         int gid = order.Call(SYS_getegid);
-        int unshare = order.Call(SYS_unshare, CLONE_NEWUSER);
+        int unshare = order.Call(SYS_unshare, Kernel.CLONE_NEWUSER);
         task.Run(order);
         if (order[unshare] < 0)
         {

@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Runtime.InteropServices;
 using System.Text;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -36,25 +37,14 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
             since = DateTime.UtcNow - (SinceBoot() - TimeSpan.FromSeconds((double)stat.Start / TicksPerSecond));
         }
 
-        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
+        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : Accounts.NameOf((uint)uid), since, parent);
     }
 
     private static unsafe TimeSpan SinceBoot()
     {
-        timespec64 now = default;
+        timespec now = default;
         Raw.Call(Kernel.SYS_clock_gettime, Kernel.CLOCK_BOOTTIME, (nint)(&now));
-        return TimeSpan.FromSeconds(now.tv_sec) + TimeSpan.FromMicroseconds(now.tv_nsec / 1000.0);
+        return TimeSpan.FromSeconds(now.tv_sec) + TimeSpan.FromMicroseconds((long)now.tv_nsec / 1000.0);
     }
 
-    // The name is the first member of struct passwd.
-    private static unsafe string NameOf(uint uid)
-    {
-        byte** passwd = getpwuid(uid);
-        return passwd == null
-            ? uid.ToString(System.Globalization.CultureInfo.InvariantCulture)
-            : Printable.From(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(*passwd));
-    }
-
-    [DllImport("libc.so.6")]
-    private static extern unsafe byte** getpwuid(uint uid);
 }

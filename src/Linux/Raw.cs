@@ -1,22 +1,90 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
-namespace SetNsLastPid.Linux;
-
-/// <summary>Raw syscalls of the owner of a zygote, by number.</summary>
-internal static class Raw
+namespace SetNsLastPid.Linux
 {
-    /// <summary>One syscall that may block: the runtime may collect meanwhile. Returns its result, or -errno.</summary>
-    internal static long Call(
-        long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
+    /// <summary>
+    /// libc where Tmds.LibC's declarations do not do: system calls that cannot mix up errno, and addresses of code for tasks
+    /// that run without the runtime. All that this project declares of libc itself is here, and none of it leaves an error in
+    /// Tmds.LibC's <c>errno</c>, which is the one saved after that package's own calls.
+    /// </summary>
+    internal static unsafe class Raw
     {
-        long result = syscall(number, a0, a1, a2, a3, a4, a5);
-        return result == -1 ? -Marshal.GetLastSystemError() : result;
+        /// <summary>One system call. It may block: the runtime may collect meanwhile.</summary>
+        /// <returns>Its result, or -errno.</returns>
+        internal static long Call(
+            long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
+        {
+            long result = syscall(number, a0, a1, a2, a3, a4, a5);
+            return result == -1 ? -Marshal.GetLastSystemError() : result;
+        }
+
+        /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
+        internal static int* Errno => __errno_location();
+
+        /// <summary>libc's syscall(2).</summary>
+        internal static delegate*<long, long, long, long, long, long, long, long> Syscall =>
+            (delegate*<long, long, long, long, long, long, long, long>)
+                (RuntimeFeature.IsDynamicCodeCompiled ? Export("syscall") : Linked.Syscall);
+
+        /// <summary>libc's _exit(2).</summary>
+        internal static void* Exit => RuntimeFeature.IsDynamicCodeCompiled ? Export("_exit") : Linked.Exit;
+
+        /// <summary>A function of libc that returns at once and touches nothing but registers.</summary>
+        internal static void* Nothing => RuntimeFeature.IsDynamicCodeCompiled ? Export("labs") : Linked.Labs;
+
+        /// <summary>environ(7): the variables that the program was started with, as C has them.</summary>
+        internal static byte** Environment =>
+            *(byte***)(RuntimeFeature.IsDynamicCodeCompiled ? Export("environ") : Linked.Environ);
+
+        private static void* Export(string symbol) =>
+            (void*)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), symbol);
+
+        [DllImport("libc")]
+        private static extern long syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
+
+        [DllImport("libc")]
+        private static extern int* __errno_location();
+
+        // A static file has no symbols to look up. In a native file the linker puts in the address of what is imported so, be
+        // it code or data; the JIT refuses such methods, so nothing here may be reached under it.
+        private static class Linked
+        {
+            internal static void* Syscall => (delegate*<void>)&syscall;
+
+            internal static void* Exit => (delegate*<void>)&_exit;
+
+            internal static void* Labs => (delegate*<void>)&labs;
+
+            internal static void* Environ => (delegate*<void>)&environ;
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "syscall")]
+            private static extern void syscall();
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "_exit")]
+            private static extern void _exit();
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "labs")]
+            private static extern void labs();
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "environ")]
+            private static extern void environ();
+        }
     }
+}
 
-    [DllImport("libc")]
-    private static extern long syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
+namespace System.Runtime
+{
+    // The AOT compiler knows the attribute by its name (RuntimeImportMethodNode of ILCompiler 10.0); CoreLib's own is internal.
+    [AttributeUsage(AttributeTargets.Method)]
+    internal sealed class RuntimeImportAttribute(string library, string symbol) : Attribute
+    {
+        internal string Library => library;
 
-    /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
-    [DllImport("libc")]
-    internal static extern unsafe int* __errno_location();
+        internal string Symbol => symbol;
+    }
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -78,7 +79,7 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         try
         {
             using Order order = inside.NewOrder();
-            int unshare = order.Call(SYS_unshare, CLONE_NEWNS);
+            int unshare = order.Call(SYS_unshare, Kernel.CLONE_NEWNS);
             order.Require(unshare);
             int mounted = PidNamespaces.MountProc(order);
             inside.Run(order);

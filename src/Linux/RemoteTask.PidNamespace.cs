@@ -1,4 +1,5 @@
 using System.Text;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

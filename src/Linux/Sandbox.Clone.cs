@@ -3,6 +3,7 @@ using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
 using Seen = SetNsLastPid.Verification.Outcome;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -67,7 +68,7 @@ internal sealed partial class Sandbox
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
         if (isTranslated)
         {
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, Kernel.F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, LibC.F_SETOWN, _order.Result(clone));
         }
 
         bool isReaped = !step.Ending.IsLives && !step.Ending.IsLingers;

@@ -1,5 +1,6 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

@@ -4,6 +4,7 @@ using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using Seen = SetNsLastPid.Verification.Outcome;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using SetNsLastPid.Verification;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

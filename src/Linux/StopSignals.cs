@@ -44,7 +44,7 @@ internal sealed unsafe class StopSignals
         _thread = (int)syscall(SYS_gettid);
         // A handler that does nothing, and no SA_RESTART: all that is wanted is the EINTR.
         sigaction action = default;
-        action.sa_handler = (void*)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), "labs");
+        action.sa_handler = Raw.Nothing;
         _ = LibC.sigaction(SIGUSR1, &action, null);
         try
         {
@@ -111,7 +111,7 @@ internal sealed unsafe class StopSignals
 
         Volatile.Write(ref _received, signal);
         int never = 0;
-        timespec64 pause = new() { tv_nsec = WakeNanoseconds };
+        timespec pause = new() { tv_nsec = WakeNanoseconds };
         for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < _patience;)
         {
             if (_mayEnd())

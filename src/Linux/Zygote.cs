@@ -156,8 +156,8 @@ internal sealed unsafe class Zygote : IDisposable
     private void Clone(bool trim)
     {
         ArenaHeader* header = Arena.Header;
-        nint libcSyscall = NativeLibrary.GetExport(NativeLibrary.GetMainProgramHandle(), "syscall");
-        int* errno = Raw.__errno_location();
+        nint libcSyscall = (nint)Raw.Syscall;
+        int* errno = Raw.Errno;
         int pidfd = (int)Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0);
         header->OwnerPidfd = pidfd;
         try
