@@ -14,21 +14,18 @@ internal static class Cli
         int status;
         try
         {
-            status = FileLimit.Suffices() ? Run(argv) : Breakdown.FailToLoad(argv);
+            status = Run(argv);
         }
         catch (Exception e)
         {
             status = Breakdown.Fail(argv, e);
         }
 
-        // The runtime's own way out would first have it load the JIT, for the thread of the finalizers to run once more, and
-        // waits for ever when it was not allowed to make one of its threads.
+        // The runtime's own way out wakes its finalizer, and waits for it.
         Kernel.exit_group(status);
         return status;
     }
 
-    // Apart, so that whatever it cannot load is caught too.
-    [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Run(string[] argv)
     {
         if (ServeSettings.FromVariable() is { } settings)
@@ -36,8 +33,6 @@ internal static class Cli
             return Serve.Run(settings);
         }
 
-        // However nslp ends from here on.
-        DiagnosticFiles.Remove();
         if (OwnProgram.IsCalled(Ancestor.Name))
         {
             return Ancestor.Run(argv);

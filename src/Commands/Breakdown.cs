@@ -6,14 +6,6 @@ namespace SetNsLastPid.Commands;
 /// <summary>The last words of nslp when it cannot go on: no stack trace, and a limit is not called a bug.</summary>
 internal static class Breakdown
 {
-    /// <summary>Says that too few open files are allowed to load the program.</summary>
-    /// <returns>The exit status that the command has when nslp failed.</returns>
-    internal static int FailToLoad(string[] argv)
-    {
-        _ = Output.Fail("", "cannot load the program", EMFILE, $"needs {FileLimit.Least} open files (ulimit -n)");
-        return Status(argv);
-    }
-
     /// <summary>Says which exception came through.</summary>
     /// <returns>The exit status that the command has when nslp failed.</returns>
     internal static int Fail(string[] argv, Exception e)

@@ -4,22 +4,11 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>
-/// Holds the soft RLIMIT_NOFILE of the whole process low. What is open stays usable. At 0 no thread can open anything,
-/// and the runtime can load no assembly.
+/// Holds the soft RLIMIT_NOFILE of the whole process low. What is open stays usable. At 0 no thread can open anything.
 /// </summary>
 internal unsafe ref struct FileLimit
 {
-    /// <summary>With fewer open files some command or other cannot load all of the program.</summary>
-    internal const int Least = 128;
-
     private rlimit64 _old;
-
-    /// <summary>Whether <see cref="Least"/> are allowed. Loads nothing.</summary>
-    internal static bool Suffices()
-    {
-        rlimit64 limit;
-        return prlimit64(RLIMIT_NOFILE, null, &limit) != 0 || limit.rlim_cur >= Least;
-    }
 
     /// <summary>Lowers the limit; never raises it.</summary>
     /// <param name="to">0 or more.</param>

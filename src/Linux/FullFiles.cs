@@ -16,7 +16,7 @@ internal static class FullFiles
     /// How many files fit in: EMFILE it is only while the soft RLIMIT_NOFILE is no higher. Enough for the rest of the
     /// process to load what it needs.
     /// </summary>
-    internal const int Size = FileLimit.Least;
+    internal const int Size = 128;
 
     /// <summary>Whether a thread may have a table of its own. Changes nothing.</summary>
     /// <returns>0 or the errno: ENOSYS before Linux 5.9.</returns>

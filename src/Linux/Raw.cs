@@ -48,7 +48,7 @@ namespace SetNsLastPid.Linux
 
         // A static file has no symbols to look up. In a native file the linker puts in the address of what is imported so, be
         // it code or data; the JIT refuses such methods, so nothing here may be reached under it.
-        private static class Linked
+        internal static class Linked
         {
             internal static void* Syscall => (delegate*<void>)&syscall;
 
@@ -57,6 +57,11 @@ namespace SetNsLastPid.Linux
             internal static void* Labs => (delegate*<void>)&labs;
 
             internal static void* Environ => (delegate*<void>)&environ;
+
+            /// <summary>getenv(3), which <see cref="RuntimeStart"/> stands before.</summary>
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "__real_getenv")]
+            internal static extern byte* Getenv(byte* name);
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "syscall")]
@@ -77,14 +82,21 @@ namespace SetNsLastPid.Linux
     }
 }
 
+// The AOT compiler knows these by their names (RuntimeImportMethodNode, UnmanagedEntryPointsRootProvider of ILCompiler 10.0);
+// those of CoreLib are internal.
 namespace System.Runtime
 {
-    // The AOT compiler knows the attribute by its name (RuntimeImportMethodNode of ILCompiler 10.0); CoreLib's own is internal.
     [AttributeUsage(AttributeTargets.Method)]
     internal sealed class RuntimeImportAttribute(string library, string symbol) : Attribute
     {
         internal string Library => library;
 
+        internal string Symbol => symbol;
+    }
+
+    [AttributeUsage(AttributeTargets.Method)]
+    internal sealed class RuntimeExportAttribute(string symbol) : Attribute
+    {
         internal string Symbol => symbol;
     }
 }

@@ -2,16 +2,19 @@ using System.Diagnostics;
 
 namespace SetNsLastPid.Tests.Linux;
 
-/// <summary>The built nslp, where every user may run it.</summary>
+/// <summary>The nslp that is tested, where every user may run it: the native file, if one could be made.</summary>
 internal static class Tool
 {
     private static readonly Lazy<string> s_directory = new(FindDirectory);
 
-    /// <summary>The directory of nslp and of what was built with it.</summary>
+    /// <summary>The directory of what was built with these tests.</summary>
     internal static string Directory => s_directory.Value;
 
     /// <summary>The path of nslp.</summary>
-    internal static string Path => System.IO.Path.Combine(Directory, "nslp");
+    internal static string Path => System.IO.Path.Combine(Directory, IsNative ? "native/nslp" : "nslp");
+
+    /// <summary>Whether it is the native file.</summary>
+    internal static bool IsNative => File.Exists(System.IO.Path.Combine(AppContext.BaseDirectory, "native/nslp"));
 
     // A checkout below a private home is out of reach for the unprivileged user of the tests.
     private static string FindDirectory()
