@@ -27,6 +27,10 @@ namespace SetNsLastPid.Linux
             (delegate*<long, long, long, long, long, long, long, long>)
                 (RuntimeFeature.IsDynamicCodeCompiled ? Export("syscall") : Linked.Syscall);
 
+        /// <summary>libc's clone(2): function, stack, flags, argument, and where a PID or pidfd goes.</summary>
+        internal static delegate*<void*, void*, long, void*, void*, int> Clone =>
+            (delegate*<void*, void*, long, void*, void*, int>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("clone") : Linked.Clone);
+
         /// <summary>libc's _exit(2).</summary>
         internal static void* Exit => RuntimeFeature.IsDynamicCodeCompiled ? Export("_exit") : Linked.Exit;
 
@@ -52,6 +56,8 @@ namespace SetNsLastPid.Linux
         {
             internal static void* Syscall => (delegate*<void>)&syscall;
 
+            internal static void* Clone => (delegate*<void>)&clone;
+
             internal static void* Exit => (delegate*<void>)&_exit;
 
             internal static void* Labs => (delegate*<void>)&labs;
@@ -66,6 +72,10 @@ namespace SetNsLastPid.Linux
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "syscall")]
             private static extern void syscall();
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "clone")]
+            private static extern void clone();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "_exit")]

@@ -4,7 +4,7 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>
 /// What the runtime of the native file would do before Main, and does not: its calls of these functions are linked to
-/// those here (<c>--wrap</c> in src/Cli.csproj). They run before there is a runtime, so they must be plain code that calls
+/// those here (<c>--wrap</c> in Directory.Build.props). They run before there is a runtime, so they must be plain code that calls
 /// nothing of it. Built for the JIT nslp starts with all of it.
 /// </summary>
 internal static unsafe class RuntimeStart

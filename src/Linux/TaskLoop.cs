@@ -22,8 +22,8 @@ internal static unsafe class TaskLoop
     /// AggressiveOptimization (compiled once, no tiering), no static, no stackalloc (GS cookie), no switch (jump
     /// table), and libc's syscall(2) called as if it were managed code: for integers the two calling conventions are
     /// the same on x86-64 and arm64, and unlike a P/Invoke, also one with SuppressGCTransition, such a call is
-    /// followed by no poll. What comes out is code that calls nothing but that one address
-    /// (ZygoteTests.The_task_loop_calls_nothing_but_syscall reads the disassembly), so it does not matter what the
+    /// neither preceded nor followed by a poll. What comes out is code that calls nothing but that one address
+    /// (ZygoteTests reads the machine code of both builds), so it does not matter what the
     /// other threads of the parent are doing when it is cloned. All signals are blocked, because the runtime's
     /// handlers would be run by a thread that the runtime does not know.
     /// </remarks>

@@ -2,49 +2,60 @@ using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
 
-/// <summary>What a start of nslp costs besides time.</summary>
+/// <summary>What a start of the native nslp takes besides time.</summary>
 public sealed class StartTests
 {
     [Theory]
     [InlineData("get")]
     [InlineData("--version")]
-    [InlineData("set 5000")]
-    [InlineData("set 5000 --method cycle")]
-    [InlineData("set 5000 --method cycle --flavour pidfd-emfile-thread")]
-    [InlineData("set 5000 --method cycle --flavour pidfd-table-thread-legacy")]
-    [InlineData("set 99999999")]
-    [InlineData("spawn 5000 -- true")]
-    [InlineData("who 1")]
+    [InlineData("set 5000 --json")]
+    [InlineData("predict 3")]
+    [InlineData("map")]
     [InlineData("no-command")]
-    public void Nothing_is_left_in_the_temporary_directory(string arguments)
+    public void It_is_one_thread_that_leaves_no_file(string arguments)
     {
-        Machine.NeedsPidNamespace();
-
-        Finished run = Shell.InNewPidNamespace(
-            $"D=$(mktemp -d); mkdir $D/tmp; TMPDIR=$D/tmp $N {arguments} >/dev/null 2>&1; ls $D/tmp; rm -r $D").Finish();
-
-        Assert.Equal((0, "", ""), (run.Status, run.Output, run.Errors));
-    }
-
-    [Theory]
-    [InlineData("get")]
-    [InlineData("--version")]
-    [InlineData("set 5000")]
-    [InlineData("set 5000 --method=write --json -v")]
-    [InlineData("set 5000 --method cycle --timeout 10 --flavour cgroup-thread")]
-    [InlineData("set 5000 --method cycle --flavour pidfd-table-thread-legacy")]
-    public void The_usual_calls_load_no_parser_and_no_JSON(string arguments)
-    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
         Machine.NeedsPidNamespace();
         Assert.SkipUnless(Shell.Start("strace -V").Finish().Status == 0, "needs strace");
 
         Finished run = Shell.InNewPidNamespace(
-            $"strace -f -e trace=openat -o /dev/stdout $N {arguments} 2>/dev/null | grep -o '[^/\"]*\\.dll\", O_RDONLY) = [0-9]' | cut -d'\"' -f1").Finish();
+            $"strace -f -e trace=clone,clone3,fork,vfork,openat,socket,pipe2,memfd_create -o /dev/stdout $N {arguments} 2>/dev/null "
+            + "| grep -E 'clone|fork|O_CREAT|socket|pipe|memfd'").Finish();
 
-        Assert.Contains("nslp.dll", run.Lines);
-        Assert.DoesNotContain(
-            run.Lines,
-            line => line is "Argu.dll" or "FsCheck.dll" or "Spectre.Console.dll" or "System.Text.Json.dll" or "System.Linq.dll"
-                or "System.Console.dll");
+        Assert.Equal("", run.Output);
+    }
+
+    [Fact]
+    public void It_takes_one_PID()
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace("read -r a </proc/sys/kernel/ns_last_pid; $N get").Finish();
+
+        Assert.Equal(["2"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("DOTNET_GCHeapHardLimit=1")]
+    [InlineData("DOTNET_gcServer=1")]
+    public void The_runtimes_variables_do_nothing(string variable)
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace($"env {variable} $N get").Finish();
+
+        Assert.Equal((0, "2\n", ""), (run.Status, run.Output, run.Errors));
+    }
+
+    [Fact]
+    public void SIGPIPE_ends_it_as_it_ends_others()
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+
+        Finished run = Shell.Start($"bash -c '{Tool.Path} predict 100000 | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}'").Finish();
+
+        Assert.Equal((0, "141\n", ""), (run.Status, run.Output, run.Errors));
     }
 }

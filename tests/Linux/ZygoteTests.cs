@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using SetNsLastPid.Linux;
 using Xunit;
 
@@ -293,8 +295,47 @@ public sealed class ZygoteTests : IDisposable
         Assert.Equal("1", said);
     }
 
+    /// <summary>Of the native file: reads the machine code of TaskLoop.Start.</summary>
     [Fact]
-    public void The_task_loop_calls_nothing_but_syscall()
+    public void The_task_loop_of_the_native_file_calls_nothing_but_syscall_and_constants()
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+        string symbols = Path.Combine(
+            Source.Directory, $"artifacts/native/bin/Cli/release_{RuntimeInformation.RuntimeIdentifier}/native/nslp.dbg");
+        Finished run = Shell.Start($$"""
+            set -e
+            code() { # from, size
+                objdump -d --no-show-raw-insn --start-address=$((0x$1)) --stop-address=$((0x$1 + 0x$2)) {{Tool.Path}} | grep '^ '
+            }
+            nm -S {{symbols}} | while read -r from size type name; do
+                case $name in
+                *_TaskLoop__Start) code $from $size ;;
+                *_Kernel__get_SYS_*) code $from $size | awk -v from=$from '{ sub(/^[^	]*	/, ""); printf "%s", $0 ";" } END { print " constant", from }' ;;
+                esac
+            done
+            """).Finish();
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+
+        // A getter that is a call of its own does nothing but return a number.
+        string[] constants = [.. run.Lines
+            .Where(line => line.Contains(" constant ", StringComparison.Ordinal))
+            .Select(line => Assert.Single(Regex.Matches(line, @"^mov +\$0x[0-9a-f]+,%eax;ret *; constant 0*([0-9a-f]+)$")).Groups[1].Value)];
+        string[] calls = [.. run.Lines
+            .Select(line => Regex.Match(line, @"\b(?:call|jmp) +(\*.*|[0-9a-f]+)(?: <.*)?$"))
+            .Where(match => match.Success && (match.Value.StartsWith("call", StringComparison.Ordinal) || match.Groups[1].Value[0] == '*'))
+            .Select(match => match.Groups[1].Value)];
+        Assert.True(calls.Length > 10, run.Output);
+
+        // Through one register, also where it could be the descriptor of a shared generic method, which it is not.
+        string pointer = Assert.Single(calls.Where(call => call[0] == '*' && !call.Contains('(')).Distinct());
+        Assert.All(
+            calls.Where(call => call != pointer && call != $"*-0x2({pointer[1..]})"),
+            call => Assert.Contains(call, constants));
+    }
+
+    /// <summary>Of the build for the JIT.</summary>
+    [Fact]
+    public void The_task_loop_of_the_JIT_calls_nothing_but_syscall()
     {
         string listing = Path.GetTempFileName();
         string said = ZygoteHelper.Run(
