@@ -1,34 +1,38 @@
-using System.Runtime.InteropServices;
+using System.Runtime.CompilerServices;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Signals to nslp as records in a pipe, whichever thread gets them.</summary>
+/// <summary>Signals to nslp as records in a pipe, whichever thread gets them. One object at a time.</summary>
 /// <remarks>
-/// The handler is a few instructions of machine code that write(2) the siginfo_t to the pipe and return. Managed code
-/// must not run in a handler; blocked signals (signalfd) would have to be blocked in threads that the runtime made
-/// before Main; and the runtime's own way makes threads, which take PIDs. It touches no errno and is safe in any
-/// thread at any point. The pipe holds 512 records; what comes beyond is dropped, as a pending signal would be.
+/// The handler writes the siginfo_t to the pipe and returns. Blocked signals (signalfd) would have to be blocked in threads
+/// that the runtime made before Main, and the runtime's own way makes threads, which take PIDs. The pipe holds 512 records;
+/// what comes beyond is dropped, as a pending signal would be.
 /// </remarks>
 internal sealed unsafe class CaughtSignals : IDisposable
 {
     private const int RecordSize = 128; // sizeof(siginfo_t)
-    private const int CodeSize = 4096;
-    private const int PROT_EXEC = 4;
     private const int O_NONBLOCK = 0x800;
     private const short POLLIN = 1;
 
+    // Without initialisers, and set before the handler is compiled: it must not find a class to be initialised.
+    private static delegate*<long, long, long, long, long, long, long, long> s_syscall;
+    private static delegate*<int*> s_errno;
+    private static int s_writer;
+
     private readonly List<(int Signal, sigaction Old)> _caught = [];
     private sigset_t? _mask;
-    private readonly byte* _code;
-    private readonly int _reader;
-    private readonly int _writer;
 
     /// <summary>Makes the pipe and the handler; catches nothing yet. Throws <see cref="RemoteException"/>.</summary>
     internal CaughtSignals()
     {
+        s_syscall = Raw.Syscall;
+        s_errno = Raw.ErrnoLocation;
+        s_writer = -1;
+        // Under the JIT: or the first signal would have it compiled, in the handler.
+        Handle(0, null, null);
         int* pipe = stackalloc int[2];
         long error = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
         if (error < 0)
@@ -36,27 +40,17 @@ internal sealed unsafe class CaughtSignals : IDisposable
             throw new RemoteException("cannot make a pipe", (int)-error);
         }
 
-        (_reader, _writer) = (pipe[0], pipe[1]);
-        _code = (byte*)mmap(null, CodeSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (_code == MAP_FAILED)
-        {
-            throw new RemoteException("cannot map memory", errno);
-        }
-
-        ReadOnlySpan<byte> code = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? Arm64(_writer) : X64(_writer);
-        code.CopyTo(new Span<byte>(_code, CodeSize));
-        error = Raw.Call(SYS_mprotect, (nint)_code, CodeSize, PROT_READ | PROT_EXEC);
-        if (error < 0)
-        {
-            throw new RemoteException("cannot map a signal handler", (int)-error);
-        }
+        (Descriptor, s_writer) = (pipe[0], pipe[1]);
     }
+
+    /// <summary>What poll(2) finds readable when <see cref="Next"/> has a signal.</summary>
+    internal int Descriptor { get; }
 
     /// <summary>Catches a signal from now on, whatever was set for it.</summary>
     internal void Catch(int signal)
     {
         sigaction old, action = default;
-        action.sa_sigaction = _code;
+        action.sa_sigaction = (delegate*<int, byte*, void*, void>)&Handle;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
         _ = sigfillset(&action.sa_mask);
         if (sigaction(signal, &action, &old) == 0)
@@ -100,7 +94,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
         byte* record = stackalloc byte[RecordSize];
         while (true)
         {
-            long got = Raw.Call(SYS_read, _reader, (nint)record, RecordSize);
+            long got = Raw.Call(SYS_read, Descriptor, (nint)record, RecordSize);
             if (got == RecordSize)
             {
                 // siginfo_t: si_signo, si_errno, si_code, padding, si_pid.
@@ -112,7 +106,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
                 return default;
             }
 
-            long poll = (uint)_reader | ((long)POLLIN << 32);
+            long poll = (uint)Descriptor | ((long)POLLIN << 32);
             _ = Raw.Call(SYS_ppoll, (nint)(&poll), 1, 0, 0, sizeof(ulong));
         }
     }
@@ -131,32 +125,21 @@ internal sealed unsafe class CaughtSignals : IDisposable
     public void Dispose()
     {
         Release();
-        _ = munmap(_code, CodeSize);
-        close(_reader);
-        close(_writer);
+        close(Descriptor);
+        close(s_writer);
     }
 
-    // write(fd, siginfo, 128); the siginfo_t is where a handler with SA_SIGINFO has its second argument.
-    private static byte[] X64(int fd) =>
-    [
-        0xf3, 0x0f, 0x1e, 0xfa, // endbr64
-        0xb8, (byte)SYS_write, 0, 0, 0, // mov eax, SYS_write
-        0xbf, .. BitConverter.GetBytes(fd), // mov edi, fd
-        0xba, RecordSize, 0, 0, 0, // mov edx, 128
-        0x0f, 0x05, // syscall
-        0xc3, // ret
-    ];
-
-    private static byte[] Arm64(int fd) =>
-    [
-        .. BitConverter.GetBytes(0xd503245fu), // bti c
-        .. Move(0, fd),
-        .. Move(2, RecordSize),
-        .. Move(8, SYS_write),
-        .. BitConverter.GetBytes(0xd4000001u), // svc #0
-        .. BitConverter.GetBytes(0xd65f03c0u), // ret
-    ];
-
-    private static byte[] Move(uint register, int value) => // movz xN, #value
-        BitConverter.GetBytes(0xd2800000u | ((uint)value << 5) | register);
+    /// <summary>Runs in any thread at any point, also in one that the runtime has stopped or does not know.</summary>
+    /// <remarks>
+    /// So it may be nothing but machine code: it calls libc as <see cref="TaskLoop"/> does, and touches no object. While it
+    /// runs all signals are blocked, the runtime's own too.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void Handle(int signal, byte* info, void* context)
+    {
+        int* errno = s_errno();
+        int interrupted = *errno;
+        _ = s_syscall(SYS_write, s_writer, (nint)info, RecordSize, 0, 0, 0);
+        *errno = interrupted;
+    }
 }

@@ -22,6 +22,10 @@ namespace SetNsLastPid.Linux
         /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
         internal static int* Errno => __errno_location();
 
+        /// <summary>libc's function that gives <see cref="Errno"/>.</summary>
+        internal static delegate*<int*> ErrnoLocation =>
+            (delegate*<int*>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("__errno_location") : Linked.ErrnoLocation);
+
         /// <summary>libc's syscall(2).</summary>
         internal static delegate*<long, long, long, long, long, long, long, long> Syscall =>
             (delegate*<long, long, long, long, long, long, long, long>)
@@ -54,6 +58,8 @@ namespace SetNsLastPid.Linux
         // it code or data; the JIT refuses such methods, so nothing here may be reached under it.
         internal static class Linked
         {
+            internal static void* ErrnoLocation => (delegate*<void>)&__errno_location;
+
             internal static void* Syscall => (delegate*<void>)&syscall;
 
             internal static void* Clone => (delegate*<void>)&clone;
@@ -68,6 +74,10 @@ namespace SetNsLastPid.Linux
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "__real_getenv")]
             internal static extern byte* Getenv(byte* name);
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "__errno_location")]
+            private static extern void __errno_location();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "syscall")]
