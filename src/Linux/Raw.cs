@@ -45,6 +45,10 @@ namespace SetNsLastPid.Linux
         internal static byte** Environment =>
             *(byte***)(RuntimeFeature.IsDynamicCodeCompiled ? Export("environ") : Linked.Environ);
 
+        /// <summary>What the linker calls the program's main(3) when <see cref="Given"/> stands before it (Cli.csproj).</summary>
+        internal static int RealMain(int count, byte** arguments, byte** environment) =>
+            Linked.__real_main(count, arguments, environment);
+
         private static void* Export(string symbol) =>
             (void*)NativeLibrary.GetExport(NativeLibrary.Load("libc.so.6"), symbol);
 
@@ -74,6 +78,10 @@ namespace SetNsLastPid.Linux
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "__real_getenv")]
             internal static extern byte* Getenv(byte* name);
+
+            [MethodImpl(MethodImplOptions.InternalCall)]
+            [System.Runtime.RuntimeImport("*", "__real_main")]
+            internal static extern int __real_main(int count, byte** arguments, byte** environment);
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "__errno_location")]
