@@ -40,11 +40,6 @@ internal sealed unsafe class Launcher : IDisposable
         _begin = zygote.Root.NewOrder();
         _begin.Call(SYS_getpid);
         _begin.Call(SYS_prctl, PR_SET_PDEATHSIG, 0);
-        if (given.OpenFiles is { } limit)
-        {
-            _begin.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, _begin.Put(new ReadOnlySpan<byte>(&limit, sizeof(rlimit64))));
-        }
-
         // Only here: before, one of the signals would find the zygote's idea of it.
         nint mask = _begin.Put(BitConverter.GetBytes(zygote.OwnerMask));
         _begin.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
