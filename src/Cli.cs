@@ -38,7 +38,7 @@ internal static class Cli
             return Ancestor.Run(argv);
         }
 
-        return (QuickParser.Parse(argv) ?? Parse(argv)) switch
+        return CommandLine.parse(argv) switch
         {
             Command.Get get => Get.Run(get.Options),
             Command.Verify verify => Commands.Verify.Run(verify.Options),
@@ -58,10 +58,6 @@ internal static class Cli
             _ => throw new UnreachableException(),
         };
     }
-
-    // Not inlined, so that only who calls it has the parser loaded.
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Command Parse(string[] argv) => CommandLine.parse(argv);
 
     private static string Version =>
         typeof(Cli).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;

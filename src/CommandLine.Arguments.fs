@@ -1,22 +1,63 @@
 namespace SetNsLastPid
 
+// The grammar of the command line. What runs is CommandLine.Grammar.fs, which the tests generate from this, with Argu.
+
+open System
 open Argu
 
+/// What Argu takes for any text.
+[<AbstractClass>]
+type internal ValueAttribute(value: Value) =
+    inherit Attribute()
+    member _.Value = value
+
+type internal WholeAttribute(least: uint64, most: uint64) =
+    inherit ValueAttribute(Value.Whole(least, most))
+
+type internal OctalAttribute(most: uint64) =
+    inherit ValueAttribute(Value.Octal most)
+
+type internal SecondsAttribute() =
+    inherit ValueAttribute(Value.Seconds 1000000UL)
+
+type internal PidListAttribute() =
+    inherit ValueAttribute(Value.PidList Limits.Levels)
+
+type internal PidRangeAttribute() =
+    inherit ValueAttribute(Value.PidRange(uint64 Limits.PidMax - 1UL))
+
+type internal PidAttribute(least: uint64) =
+    inherit ValueAttribute(Value.Pid least)
+
+/// Each one that is given counts, not only the last.
+type internal RepeatableAttribute() =
+    inherit Attribute()
+
+/// What has to follow `--`.
+type internal RestAttribute(text: string) =
+    inherit Attribute()
+    member _.Text = text
+
+/// A command line to learn from.
+type internal ExampleAttribute(line: string) =
+    inherit Attribute()
+    member _.Line = line
+
 type internal GetArguments =
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Target _ -> "look in the PID namespace of that process"
+            | Target _ -> "look in the PID namespace of this process"
             | Json -> "print one JSON object"
 
 type internal SetArguments =
-    | [<MainCommand>] Pid of PID: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<MainCommand; ExactlyOnce; Pid(0UL)>] Pid of PID: string
+    | [<EqualsAssignmentOrSpaced>] Method of METHOD: SetMethod
+    | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | [<EqualsAssignmentOrSpaced>] Flavour of FLAVOUR: string
     | [<EqualsAssignmentOrSpaced>] Server of SOCKET: string
     | [<AltCommandLine("-v")>] Verbose
@@ -25,66 +66,20 @@ type internal SetArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pid _ -> "the number to become the last PID: the next process gets the first free one above it"
-            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
-            | Timeout _ -> "give up after that time; without it cycling gives up after ten laps"
-            | Target _ -> "act in the PID namespace of that process"
-            | Flavour _ -> "consume PIDs only in this way, by its name in 'nslp set -v'"
-            | Server _ -> "let the server on that socket do it, in its PID namespace"
-            | Verbose -> "say on stderr what was done"
-            | Json -> "say on stdout what was done, as one JSON object"
-
-type internal VerifyArguments =
-    | [<EqualsAssignmentOrSpaced>] Runs of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Steps of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Seed of NUMBER: string
-    | [<EqualsAssignmentOrSpaced>] Replay of FILE: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Runs _ -> "make so many runs, each in a PID namespace of its own (500)"
-            | Steps _ -> "of so many operations each (50)"
-            | Seed _ -> "draw the operations from this number, which is said after each run with another one"
-            | Replay _ -> "run the operations of that file instead, which is written when model and kernel differ"
-            | Json -> "say on stdout what came of it, as one JSON object"
-
-type internal BenchArguments =
-    | [<EqualsAssignmentOrSpaced>] Seconds of SECONDS: string
-    | Json
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Seconds _ -> "take so long (10)"
-            | Json -> "print one JSON object"
-
-type internal ServeArguments =
-    | [<MainCommand>] Socket of SOCKET: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SetMethod
-    | [<EqualsAssignmentOrSpaced>] Mode of MODE: string
-    | [<EqualsAssignmentOrSpaced>] Group of GROUP: string
-    | [<EqualsAssignmentOrSpaced>] Allow_User of USER: string
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<AltCommandLine("-v")>] Verbose
-
-    interface IArgParserTemplate with
-        member this.Usage =
-            match this with
-            | Socket _ -> "the path of the unix datagram socket to make; left out, the socket that systemd passes on"
-            | Method _ -> "write ns_last_pid, consume PIDs, or the first of these that works here"
-            | Mode _ -> "the permissions of the socket, octal; without it 0600"
-            | Group _ -> "the group of the socket"
-            | Allow_User _ -> "serve only this user, and others given likewise"
-            | Timeout _ -> "give up on a request after that time; without it cycling gives up after ten laps"
-            | Verbose -> "say on stderr of each request what was done"
+            | Pid _ -> "the number to make the last PID: the next process gets the first free one above it"
+            | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
+            | Timeout _ -> "give up after this time; by default cycling gives up after ten laps"
+            | Target _ -> "act in the PID namespace of this process"
+            | Flavour _ -> "consume PIDs only in this way; 'nslp set -v' names the one it used"
+            | Server _ -> "ask the server on this socket to do it, in the server's PID namespace"
+            | Verbose -> "report on stderr what was done"
+            | Json -> "report on stdout what was done, as one JSON object"
 
 type internal SpawnArguments =
-    | [<MainCommand>] Pids of PID: string list
-    | [<EqualsAssignmentOrSpaced>] Method of SpawnMethod
-    | [<EqualsAssignmentOrSpaced>] Timeout of SECONDS: string
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<MainCommand; ExactlyOnce; PidList>] Pids of PID: string
+    | [<EqualsAssignmentOrSpaced>] Method of METHOD: SpawnMethod
+    | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | [<CustomCommandLine("--new-pidns")>] New_Pidns
     | [<CustomCommandLine("--map-root")>] Map_Root
     | Detach
@@ -93,37 +88,54 @@ type internal SpawnArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pids _ -> "the PID; several, joined by commas, are those in nested namespaces, the innermost first"
-            | Method _ -> "choose the PID in clone3, write ns_last_pid, consume PIDs, or the first that works here"
-            | Timeout _ -> "give up after that time (10)"
-            | Target _ -> "start the command in the PID namespace of that process"
-            | New_Pidns -> "start it in a new PID namespace, which ends with the command"
-            | Map_Root -> "with --new-pidns: be root in there, in a user namespace made for it"
-            | Detach -> "print the PID and return when the command runs"
-            | Verbose -> "say on stderr what was done"
+            | Pids _ -> "the PID; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Method _ ->
+                "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
+            | Timeout _ -> "give up after this time (10)"
+            | Target _ -> "start the command in the PID namespace of this process"
+            | New_Pidns -> "start the command in a new PID namespace, which ends with it"
+            | Map_Root -> "with --new-pidns: also make a user namespace, in which you are root"
+            | Detach -> "print the PID and return as soon as the command runs"
+            | Verbose -> "report on stderr what was done"
 
 type internal WhoArguments =
-    | [<MainCommand>] Pid of PID: string list
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<MainCommand; Mandatory; PidRange; Repeatable>] Pid of PID: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
             | Pid _ -> "a number, or a range such as 1000-1010"
-            | Target _ -> "look in the PID namespace of that process"
+            | Target _ -> "look in the PID namespace of this process"
             | Json -> "print one JSON object"
 
 type internal PredictArguments =
-    | [<MainCommand>] Count of N: string list
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
+    | [<MainCommand; Unique; Whole(1UL, 4194304UL)>] Count of COUNT: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
             | Count _ -> "how many PIDs (1)"
-            | Target _ -> "look in the PID namespace of that process"
+            | Target _ -> "look in the PID namespace of this process"
+            | Json -> "print one JSON object"
+
+type internal MapArguments =
+    | [<MainCommand; Unique; Whole(0UL, 4194303UL)>] Pid of PID: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
+    | Watch
+    | [<EqualsAssignmentOrSpaced>] Svg of FILE: string
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Pid _ -> "a number whose place to show"
+            | Target _ -> "look in the PID namespace of this process"
+            | Watch -> "keep drawing until Ctrl-C, with the rate at which PIDs are consumed"
+            | Svg _ -> "write the picture to this file, which must not exist yet; '-' is stdout"
             | Json -> "print one JSON object"
 
 type internal DoctorArguments =
@@ -134,26 +146,90 @@ type internal DoctorArguments =
             match this with
             | Json -> "print one JSON object"
 
-type internal MapArguments =
-    | [<MainCommand>] Pid of PID: string list
-    | [<EqualsAssignmentOrSpaced>] Target of PROCESS: string
-    | Watch
-    | [<EqualsAssignmentOrSpaced>] Svg of FILE: string
+type internal ServeArguments =
+    | [<MainCommand; Unique>] Socket of SOCKET: string
+    | [<EqualsAssignmentOrSpaced>] Method of METHOD: SetMethod
+    | [<EqualsAssignmentOrSpaced; Octal(0o777UL)>] Mode of MODE: string
+    | [<EqualsAssignmentOrSpaced>] Group of GROUP: string
+    | [<EqualsAssignmentOrSpaced; Repeatable>] Allow_User of USER: string
+    | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
+    | [<AltCommandLine("-v")>] Verbose
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Socket _ -> "the path of the unix datagram socket to make; by default the socket that systemd passes on"
+            | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
+            | Mode _ -> "the permissions of the socket, in octal (0600)"
+            | Group _ -> "the group of the socket"
+            | Allow_User _ -> "serve only this user; give it again for more users"
+            | Timeout _ -> "give up on a request after this time; by default cycling gives up after ten laps"
+            | Verbose -> "report on stderr what was done for each request"
+
+type internal VerifyArguments =
+    | [<EqualsAssignmentOrSpaced; Whole(1UL, 1000000UL)>] Runs of NUMBER: string
+    | [<EqualsAssignmentOrSpaced; Whole(1UL, 10000UL)>] Steps of NUMBER: string
+    | [<EqualsAssignmentOrSpaced; Whole(0UL, UInt64.MaxValue)>] Seed of NUMBER: string
+    | [<EqualsAssignmentOrSpaced>] Replay of FILE: string
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pid _ -> "a number to show the place of"
-            | Target _ -> "look in the PID namespace of that process"
-            | Watch -> "keep drawing, with the rate at which PIDs are consumed, until Ctrl-C"
-            | Svg _ -> "write the picture to that file, which must not exist, or with '-' to stdout"
-            | Json -> "print one JSON object"
+            | Runs _ -> "the number of runs, each in a PID namespace of its own (500)"
+            | Steps _ -> "the number of operations in a run (50)"
+            | Seed _ -> "the random seed; each report has one, to repeat the run with"
+            | Replay _ -> "run the operations in this file, which verify saved when model and kernel differed"
+            | Json -> "report on stdout what was found, as one JSON object"
 
-type internal CompletionArguments =
-    | [<MainCommand>] Shell of ShellKind list
+type internal BenchArguments =
+    | [<EqualsAssignmentOrSpaced; Seconds>] Seconds of SECONDS: string
+    | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Shell _ -> "the shell that is to complete command lines of nslp"
+            | Seconds _ -> "how long it may take (10)"
+            | Json -> "print one JSON object"
+
+type internal CompletionArguments =
+    | [<MainCommand; ExactlyOnce>] Shell of SHELL: ShellKind
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Shell _ -> "the shell that is to complete nslp's command lines"
+
+[<RequireQualifiedAccess>]
+type internal Commands =
+    | [<CliPrefix(CliPrefix.None); Example "nslp get">] Get of ParseResults<GetArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp set 4242 && sh -c 'echo $$'    # prints 4243">] Set of
+        ParseResults<SetArguments>
+    | [<CliPrefix(CliPrefix.None);
+        Rest "<COMMAND> [<ARGUMENT>...]";
+        Example "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242">] Spawn of ParseResults<SpawnArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp who 4242 1000-1010">] Who of ParseResults<WhoArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp predict 3">] Predict of ParseResults<PredictArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp map 4242 --svg map.svg">] Map of ParseResults<MapArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp doctor">] Doctor of ParseResults<DoctorArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock">] Serve of
+        ParseResults<ServeArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp verify --runs 1000 --seed 1">] Verify of ParseResults<VerifyArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp bench --seconds 5">] Bench of ParseResults<BenchArguments>
+    | [<CliPrefix(CliPrefix.None); Example "source <(nslp completion bash)">] Completion of
+        ParseResults<CompletionArguments>
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Commands.Get _ -> "print the last PID"
+            | Commands.Set _ -> "make a PID the last one: the next process gets the one above it"
+            | Commands.Spawn _ -> "run a command with the PID of your choice, or not at all"
+            | Commands.Who _ -> "say who holds a PID"
+            | Commands.Predict _ -> "print the PIDs that the next processes will get"
+            | Commands.Map _ -> "draw the PID space: what is in use, the cursor, the way to a PID"
+            | Commands.Doctor _ -> "say what works here, and what would make the rest work"
+            | Commands.Serve _ -> "set the last PID for others, who ask on a socket"
+            | Commands.Verify _ -> "check the model of PID allocation against the running kernel"
+            | Commands.Bench _ -> "compare the ways of consuming and choosing PIDs on this machine"
+            | Commands.Completion _ -> "print a script that makes a shell complete nslp's command lines"

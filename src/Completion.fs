@@ -24,13 +24,7 @@ module Completion =
         | "GROUP" -> Values.Groups
         | _ -> Values.Unknown
 
-    let private takesValue (argument: Argument) = argument.Placeholder <> ""
-
-    let private options (page: Page) =
-        page.Arguments |> List.filter (fun argument -> not argument.Names.IsEmpty)
-
-    let private operand (page: Page) =
-        page.Arguments |> List.tryFind _.Names.IsEmpty
+    let private takesValue (argument: Argument) = not argument.Value.IsNothing
 
     let private joined (words: string list) = String.concat " " words
 
@@ -38,7 +32,7 @@ module Completion =
         let generate what =
             match what with
             | Values.Unknown -> "return"
-            | Values.Words words -> $"what=(-W '%s{joined words}')"
+            | Values.Words words -> $"what=(-W '{joined words}')"
             | Values.Files -> "what=(-f)"
             | Values.Processes -> "what=(-W \"$(cd /proc && echo [1-9]*)\")"
             | Values.Users -> "what=(-u)"
@@ -69,19 +63,19 @@ module Completion =
             "    [[ ${COMP_WORDS[before]} == = ]] && ((before--))"
             "    if [[ -z ${what-} ]]; then"
             "        case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in"
-            $"        1:*) what=(-W '%s{pages |> List.map _.Name |> joined} --help --version') ;;"
+            $"        1:*) what=(-W '{pages |> List.map _.Name |> joined} --help --version') ;;"
             for page in pages do
-                for option in options page |> List.filter takesValue do
+                for option in page.Options |> List.filter takesValue do
                     for name in option.Names do
-                        $"        0:%s{page.Name}:%s{name}) %s{generate (values option)} ;;"
+                        $"        0:{page.Name}:{name}) {generate (values option)} ;;"
 
-                let names = options page |> List.map _.Names.Head |> joined
+                let names = page.Options |> List.map _.Names.Head |> joined
 
-                match operand page |> Option.map values with
+                match page.Operand |> Option.map values with
                 | None
-                | Some Values.Unknown -> $"        0:%s{page.Name}:*) what=(-W '%s{names}') ;;"
+                | Some Values.Unknown -> $"        0:{page.Name}:*) what=(-W '{names}') ;;"
                 | Some known ->
-                    $"        0:%s{page.Name}:*) [[ $current == -* ]] && what=(-W '%s{names}') || %s{generate known} ;;"
+                    $"        0:{page.Name}:*) [[ $current == -* ]] && what=(-W '{names}') || {generate known} ;;"
             "        *) return ;;"
             "        esac"
             "    fi"
@@ -103,7 +97,7 @@ module Completion =
             let generate =
                 match values argument with
                 | Values.Unknown -> " "
-                | Values.Words words -> $"(%s{joined words})"
+                | Values.Words words -> $"({joined words})"
                 | Values.Files -> "_files"
                 | Values.Processes -> "($(cd /proc; echo <1->))"
                 | Values.Users -> "_users"
@@ -115,15 +109,17 @@ module Completion =
                 else
                     "value"
 
-            $":%s{name}:%s{generate}"
+            $":{name}:{generate}"
 
         let option (argument: Argument) =
-            let text = $"[%s{explained argument.Text}]"
+            let text = $"[{explained argument.Text}]"
 
             match argument.Names with
-            | [ name ] when takesValue argument -> [ $"*%s{name}=%s{text}%s{action argument}" ]
+            | [ name ] when takesValue argument ->
+                let again = if argument.IsRepeatable then "*" else ""
+                [ $"{again}{name}={text}{action argument}" ]
             | [ name ] -> [ name + text ]
-            | names -> [ for name in names -> $"(%s{joined names})%s{name}%s{text}" ]
+            | names -> [ for name in names -> $"({joined names}){name}{text}" ]
 
         [
             "#compdef nslp"
@@ -133,7 +129,7 @@ module Completion =
             "    # Not \"commands\" and \"options\", which mean something to the completions of other commands."
             "    local -a names=("
             for page in pages do
-                "        " + quoted $"%s{page.Name}:%s{page.Summary}"
+                "        " + quoted $"{page.Name}:{page.Summary}"
             "    )"
             "    local -a general=('--help:print what commands there are' '--version:print the version')"
             "    if ((CURRENT == 2)); then"
@@ -155,18 +151,18 @@ module Completion =
             "    ((CURRENT--))"
             "    case $command in"
             for page in pages do
-                $"    %s{page.Name})"
+                $"    {page.Name})"
                 "        _arguments \\"
 
                 // Without one for the operand no option after it is completed, nor with one that shows a message.
                 let operands =
-                    match operand page with
-                    | Some argument when values argument = Values.Unknown -> [ $"*:%s{argument.Placeholder}:()" ]
-                    | Some argument -> [ $"1%s{action argument}" ]
+                    match page.Operand with
+                    | Some argument when values argument = Values.Unknown -> [ $"*:{argument.Placeholder}:()" ]
+                    | Some argument -> [ $"1{action argument}" ]
                     | None -> []
 
                 let specifications =
-                    (options page |> List.collect option) @ operands |> List.map quoted
+                    (page.Options |> List.collect option) @ operands |> List.map quoted
 
                 "            " + String.concat " \\\n            " specifications
                 "        ;;"
@@ -188,7 +184,7 @@ module Completion =
         let generate what =
             match what with
             | Values.Unknown -> " -x"
-            | Values.Words words -> $" -x -a %s{quoted (joined words)}"
+            | Values.Words words -> $" -x -a {quoted (joined words)}"
             | Values.Files -> " -r -F"
             | Values.Processes -> " -x -a '(__fish_complete_pids)'"
             | Values.Users -> " -x -a '(__fish_complete_users)'"
@@ -196,9 +192,9 @@ module Completion =
 
         let name (name: string) =
             if name.StartsWith "--" then
-                $" -l %s{name[2..]}"
+                $" -l {name[2..]}"
             else
-                $" -s %s{name[1..]}"
+                $" -s {name[1..]}"
 
         let option (argument: Argument) =
             let names = argument.Names |> List.map name |> String.concat ""
@@ -209,7 +205,7 @@ module Completion =
                 else
                     ""
 
-            $"%s{names}%s{value} -d %s{quoted argument.Text}"
+            $"{names}{value} -d {quoted argument.Text}"
 
         [
             "# Makes fish complete command lines of nslp. Printed by 'nslp completion fish'."
@@ -235,15 +231,15 @@ module Completion =
             "complete -c nslp -n __nslp_in -l version -d 'print the version'"
             "complete -c nslp -n __nslp_runs -a '(__nslp_rest)'"
             for page in pages do
-                $"complete -c nslp -n __nslp_in -a %s{page.Name} -d %s{quoted page.Summary}"
+                $"complete -c nslp -n __nslp_in -a {page.Name} -d {quoted page.Summary}"
 
-                for argument in options page do
-                    $"complete -c nslp -n '__nslp_in %s{page.Name}'%s{option argument}"
+                for argument in page.Options do
+                    $"complete -c nslp -n '__nslp_in {page.Name}'{option argument}"
 
-                match operand page |> Option.map values with
+                match page.Operand |> Option.map values with
                 | None
                 | Some Values.Unknown -> ()
-                | Some known -> $"complete -c nslp -n '__nslp_in %s{page.Name}'%s{generate known}"
+                | Some known -> $"complete -c nslp -n '__nslp_in {page.Name}'{generate known}"
         ]
 
     /// The script for a shell.

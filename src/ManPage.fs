@@ -11,7 +11,7 @@ module ManPage =
     let private sentence (text: string) =
         Document.wrap width (escaped (Document.sentence text))
 
-    let private bold (name: string) = $"\\fB%s{escaped name}\\fR"
+    let private bold (name: string) = $"\\fB{escaped name}\\fR"
 
     // <PID> as PID in italics, and the rest as it is.
     let private operands (text: string) =
@@ -21,7 +21,7 @@ module ManPage =
         let value =
             match argument.Choices with
             | [] when argument.Placeholder = "" -> ""
-            | [] -> $"\\fI%s{argument.Placeholder}\\fR"
+            | [] -> $"\\fI{argument.Placeholder}\\fR"
             | choices -> choices |> List.map bold |> String.concat "|"
 
         let names = argument.Names |> List.map bold |> String.concat ", "
@@ -29,7 +29,7 @@ module ManPage =
         [
             ".TP"
             if names <> "" && value <> "" then
-                $"%s{names}=%s{value}"
+                $"{names}={value}"
             else
                 names + value
             yield! sentence argument.Text
@@ -37,11 +37,13 @@ module ManPage =
 
     let private synopsis (page: Page) =
         ".HP"
-        :: Document.wrap width ($"\\fBnslp %s{page.Name}\\fR [\\fIoptions\\fR] %s{operands page.Operands}".TrimEnd())
+        :: Document.wrap
+            width
+            ($"\\fBnslp {page.Name}\\fR [\\fIoptions\\fR] {operands (Document.operands page)}".TrimEnd())
 
     let private command (page: Page) =
         [
-            $".SS nslp %s{page.Name}"
+            $".SS nslp {page.Name}"
             yield! sentence page.Summary
             yield! List.collect item page.Arguments
         ]

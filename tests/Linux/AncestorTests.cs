@@ -34,8 +34,8 @@ public sealed class AncestorTests
     [Theory]
     [InlineData("$A", "a PID or the absolute path of a socket is missing")]
     [InlineData("$A -x 5000", "invalid option -- 'x'")]
-    [InlineData("$A relative", "PID 'relative' is not a decimal number")]
-    [InlineData("$A 5000x", "PID '5000x' is not a decimal number")]
+    [InlineData("$A relative", "PID must be a number from 0 to 4,194,303, not 'relative'")]
+    [InlineData("$A 5000x", "PID must be a number from 0 to 4,194,303, not '5000x'")]
     [InlineData("$A 5000 5001", "one PID or socket is wanted, not 2")]
     public void Wrong_usage_is_status_1(string call, string words)
     {

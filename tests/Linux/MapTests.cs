@@ -176,9 +176,9 @@ public sealed class MapTests : IDisposable
     }
 
     [Theory]
-    [InlineData("4194304", "PID '4194304': PIDs end at 4194303")]
-    [InlineData("x", "PID 'x' is not a decimal number")]
-    [InlineData("-1", "PID '-1' is not a decimal number")]
+    [InlineData("4194304", "PID must be a number from 0 to 4,194,303, not '4194304'")]
+    [InlineData("x", "PID must be a number from 0 to 4,194,303, not 'x'")]
+    [InlineData("-1", "PID must be a number from 0 to 4,194,303, not '-1'")]
     [InlineData("1 2", "one PID is wanted, not 2")]
     [InlineData("--bogus", "'--bogus' is not an option")]
     [InlineData("--svg a --json", "--svg and --json exclude each other")]

@@ -73,9 +73,9 @@ public sealed class PredictTests
     }
 
     [Theory]
-    [InlineData("0", "number '0' is not from 1 to 4194304")]
-    [InlineData("x", "number 'x' is not a decimal number")]
-    [InlineData("1 2", "one number is wanted, not 2")]
+    [InlineData("0", "COUNT must be a number from 1 to 4,194,304, not '0'")]
+    [InlineData("x", "COUNT must be a number from 1 to 4,194,304, not 'x'")]
+    [InlineData("1 2", "one COUNT is wanted, not 2")]
     [InlineData("--bogus", "'--bogus' is not an option")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {

@@ -317,10 +317,10 @@ public sealed class SpawnTests
     [InlineData("4242", "no command given: it goes after '--'")]
     [InlineData("4242 true", "no command given: it goes after '--'")]
     [InlineData("4242 --", "no command given: it goes after '--'")]
-    [InlineData("-- true", "PID or list of PIDs is missing")]
+    [InlineData("-- true", "PID is missing")]
     [InlineData("1,,3 -- true", "PID list '1,,3' has an empty entry")]
     [InlineData("1, -- true", "PID list '1,' has an empty entry")]
-    [InlineData("x -- true", "PID 'x' is not a decimal number")]
+    [InlineData("x -- true", "PID must be a number from 0 to 4,194,303, not 'x'")]
     [InlineData("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33 -- true",
         "PID list has 33 entries: at most 32 PID namespaces are nested")]
     [InlineData("4242,5 --method write -- true", "several PIDs need --method clone3")]

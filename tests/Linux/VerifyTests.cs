@@ -152,10 +152,10 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--runs 0", "number of runs 0 is not from 1 to 1000000")]
-    [InlineData("--steps 10001", "number of steps 10001 is not from 1 to 10000")]
-    [InlineData("--seed -1", "seed '-1' is not a decimal number below 2 to the 64th")]
-    [InlineData("--replay f --seed 1", "a file to replay leaves no room for runs, steps and seed")]
+    [InlineData("--runs 0", "--runs must be a number from 1 to 1,000,000, not '0'")]
+    [InlineData("--steps 10001", "--steps must be a number from 1 to 10,000, not '10001'")]
+    [InlineData("--seed -1", "--seed must be a number from 0 to 18,446,744,073,709,551,615, not '-1'")]
+    [InlineData("--replay f --seed 1", "--replay and --seed exclude each other")]
     public void Wrong_usage_is_said(string arguments, string message)
     {
         Finished run = Run($"{Tool.Path} verify {arguments}");

@@ -166,11 +166,11 @@ public sealed class WhoTests
 
     [Theory]
     [InlineData("", "PID is missing")]
-    [InlineData("x", "PID 'x' is not a decimal number")]
-    [InlineData("0", "PID '0': PIDs start at 1")]
+    [InlineData("x", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not 'x'")]
+    [InlineData("0", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '0'")]
     [InlineData("5-3", "range '5-3' ends before it starts")]
-    [InlineData("5-", "PID '' is not a decimal number")]
-    [InlineData("1-4194304", "PID '1-4194304': PIDs end at 4194303")]
+    [InlineData("5-", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '5-'")]
+    [InlineData("1-4194304", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '1-4194304'")]
     [InlineData("5 --bogus", "'--bogus' is not an option")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {

@@ -34,8 +34,7 @@ public sealed class InputTests
     public void Every_argument_vector_is_understood_or_wrong_usage()
     {
         Random random = new(s_seed);
-        // Each that is wrong takes Argu some milliseconds: 100,000 are for NSLP_VECTORS.
-        int count = Soak.Number("NSLP_VECTORS", 2_000);
+        int count = Soak.Number("NSLP_VECTORS", 20_000);
         for (int i = 0; i < count; i++)
         {
             string[] argv = Vector(random);
@@ -43,7 +42,6 @@ public sealed class InputTests
             {
                 Command command = CommandLine.parse(argv);
                 Assert.True(command is not Command.Wrong { Message: "" }, "an empty message");
-                Assert.True(QuickParser.Parse(argv) is not { } quick || quick.Equals(command), "the quick parser differs");
                 _ = CommandLine.parseAncestor(argv);
             }
             catch (Exception e)

@@ -1,0 +1,300 @@
+module SetNsLastPid.Tests.Properties.CommandLineTests
+
+open System
+open System.IO
+open SetNsLastPid
+open Xunit
+
+let private path =
+    Path.Combine(__SOURCE_DIRECTORY__, "../../src/CommandLine.Grammar.fs")
+
+[<Fact>]
+let ``The grammar that is kept is the one that Argu sees`` () =
+    if not (String.IsNullOrEmpty(Environment.GetEnvironmentVariable "NSLP_WRITE")) then
+        File.WriteAllText(path, ArguGrammar.source)
+
+    Assert.True(
+        (File.ReadAllText path = ArguGrammar.source),
+        "src/CommandLine.Grammar.fs is not up to date: NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'"
+    )
+
+let private words (line: string) =
+    line.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+
+let private parse line = CommandLine.parse (words line)
+
+let private values (argument: Argument) =
+    match argument.Value with
+    | Value.Nothing -> [ "" ]
+    | Value.Text -> [ "word" ]
+    | Value.Choice words -> words
+    | _ -> [ "1"; "2" ]
+
+// A line of nothing but what has to be there.
+let private shortest (page: Page) =
+    let operand =
+        match page.Operand with
+        | Some operand when operand.IsRequired -> [ (values operand).Head ]
+        | _ -> []
+
+    page.Name :: operand, (if page.Rest = "" then [] else [ "--"; "true" ])
+
+[<Fact>]
+let ``Every operand and option of the grammar has an effect`` () =
+    let isWrong (command: Command) = command.IsWrong
+
+    for page in CommandLine.pages () do
+        let first, rest = shortest page
+
+        let parse words =
+            CommandLine.parse (Array.ofList (first @ words @ rest))
+
+        Assert.False(isWrong (parse []), $"nslp %s{page.Name}")
+
+        // Some make sense only beside another one.
+        let typed (argument: Argument) =
+            [
+                for value in values argument ->
+                    argument.Names
+                    |> List.truncate 1
+                    |> fun names -> List.filter ((<>) "") (names @ [ value ])
+            ]
+
+        let besides = [] :: List.collect typed page.Options
+
+        for argument in page.Arguments do
+            let has =
+                List.allPairs besides (typed argument)
+                |> List.exists (fun (beside, words) ->
+                    let command = parse (beside @ words)
+                    // A required operand is there twice.
+                    argument.IsRequired || not (isWrong command) && command <> parse beside)
+
+            Assert.True(has, $"nslp %s{page.Name} %s{argument.Name} changes nothing")
+
+[<Fact>]
+let ``Enumerations count as the choices of the grammar do`` () =
+    Assert.Equal(Command.Completion ShellKind.Fish, parse "completion fish")
+
+    for name, value in [ "auto", SetMethod.Auto; "write", SetMethod.Write; "cycle", SetMethod.Cycle ] do
+        match parse $"set 1 --method %s{name}", parse $"serve --method %s{name}" with
+        | Command.Set set, Command.Serve serve -> Assert.Equal((value, value), (set.Method, serve.Method))
+        | other -> Assert.Fail $"%A{other}"
+
+    for name, value in
+        [
+            "auto", SpawnMethod.Auto
+            "clone3", SpawnMethod.Clone3
+            "write", SpawnMethod.Write
+            "cycle", SpawnMethod.Cycle
+        ] do
+        match parse $"spawn 1 --method %s{name} -- ls" with
+        | Command.Spawn spawn -> Assert.Equal(value, spawn.Method)
+        | other -> Assert.Fail $"%A{other}"
+
+let private set: SetOptions =
+    {
+        Pid = 4242
+        Method = SetMethod.Auto
+        Timeout = infinity
+        Target = 0
+        Flavour = null
+        Server = null
+        Verbose = false
+        Json = false
+    }
+
+let private spawn: SpawnOptions =
+    {
+        Pids = [ 4242 ]
+        Method = SpawnMethod.Auto
+        Timeout = 10.0
+        Target = 0
+        NewPidns = false
+        MapRoot = false
+        Detach = false
+        Verbose = false
+        Command = [ "ls" ]
+    }
+
+let private serve: ServeOptions =
+    {
+        Socket = "/s"
+        Method = SetMethod.Auto
+        Mode = -1
+        Group = null
+        AllowUsers = [||]
+        Timeout = infinity
+        Verbose = false
+    }
+
+let private verify: VerifyOptions =
+    {
+        Runs = 500
+        Steps = 50
+        Seed = Nullable()
+        Replay = null
+        Json = false
+    }
+
+let private map: MapOptions =
+    {
+        Pid = -1
+        Target = 0
+        Watch = false
+        Svg = null
+        Json = false
+    }
+
+let private understood: (string * Command) list =
+    [
+        "get", Command.Get { Target = 0; Json = false }
+        "get --json --target=7", Command.Get { Target = 7; Json = true }
+        "set 4242", Command.Set set
+        "set -- 4242", Command.Set set
+        "set --flavour -x --timeout 1 4242 -vv --timeout=.5 --json --method Cycle",
+        Command.Set
+            { set with
+                Flavour = "-x"
+                Timeout = 0.5
+                Verbose = true
+                Json = true
+                Method = SetMethod.Cycle
+            }
+        "set 4242 --server=/a=b", Command.Set { set with Server = "/a=b" }
+        "spawn 4242 -- ls", Command.Spawn spawn
+        "spawn 4242,7 --new-pidns --map-root --detach -v --timeout 3 -- ls -- --help",
+        Command.Spawn
+            { spawn with
+                Pids = [ 4242; 7 ]
+                NewPidns = true
+                MapRoot = true
+                Detach = true
+                Verbose = true
+                Timeout = 3.0
+                Command = [ "ls"; "--"; "--help" ]
+            }
+        "who 4242 --json 10-20",
+        Command.Who
+            {
+                Ranges = [ struct (4242, 4242); struct (10, 20) ]
+                Target = 0
+                Json = true
+            }
+        "predict", Command.Predict { Count = 1; Target = 0; Json = false }
+        "predict 4194304 --target 1",
+        Command.Predict
+            {
+                Count = 4194304
+                Target = 1
+                Json = false
+            }
+        "map", Command.Map map
+        "map 0 --svg -", Command.Map { map with Pid = 0; Svg = "-" }
+        "doctor --json", Command.Doctor { Json = true }
+        "serve /s", Command.Serve serve
+        "serve --mode 0660 --allow-user a --group=users --allow-user b -- /s",
+        Command.Serve
+            { serve with
+                Mode = 0o660
+                Group = "users"
+                AllowUsers = [| "a"; "b" |]
+            }
+        "verify", Command.Verify verify
+        "verify --seed 18446744073709551615 --runs 1 --steps 10000",
+        Command.Verify
+            { verify with
+                Seed = Nullable UInt64.MaxValue
+                Runs = 1
+                Steps = 10000
+            }
+        "bench --seconds 0.1", Command.Bench { Seconds = 0.1; Json = false }
+        "completion Bash", Command.Completion ShellKind.Bash
+        "--version", Command.Version
+        "-V", Command.Version
+    ]
+
+[<Fact>]
+let ``What is typed is what is asked for`` () =
+    for line, command in understood do
+        Assert.Equal(command, parse line)
+
+[<Theory>]
+[<InlineData("set --help")>]
+[<InlineData("set -h")>]
+[<InlineData("set 4242 --bogus -h")>]
+[<InlineData("set --flavour -h")>]
+[<InlineData("help set")>]
+[<InlineData("--help set")>]
+let ``Help on a command is given wherever it is asked for`` (line: string) =
+    match parse line with
+    | Command.Help text -> Assert.StartsWith("USAGE: nslp set ", text)
+    | other -> Assert.Fail $"%A{other}"
+
+[<Theory>]
+[<InlineData("help")>]
+[<InlineData("-h")>]
+[<InlineData("--help --json")>]
+let ``Help on nslp is given before a command`` (line: string) =
+    match parse line with
+    | Command.Help text -> Assert.StartsWith("USAGE: nslp <command>", text)
+    | other -> Assert.Fail $"%A{other}"
+
+[<Theory>]
+[<InlineData("", "", "no command given")>]
+[<InlineData("--json get", "", "'--json' is not an option: the options of a command go after its name")>]
+[<InlineData("--hepl", "", "'--hepl' is not an option; did you mean '--help'?")>]
+[<InlineData("ste 1", "", "'ste' is not a command; did you mean 'set'?")>]
+[<InlineData("help sett", "", "'sett' is not a command; did you mean 'set'?")>]
+[<InlineData("4242", "", "'4242' is not a command; did you mean 'set 4242'?")>]
+[<InlineData("qqqqqqqq", "", "'qqqqqqqq' is not a command")>]
+[<InlineData("get json", "get", "unexpected argument 'json'; did you mean '--json'?")>]
+[<InlineData("get -- --json", "get", "unexpected argument '--json'; did you mean '--json'?")>]
+[<InlineData("set 1 --jsn", "set", "'--jsn' is not an option; did you mean '--json'?")>]
+[<InlineData("set 1 --JSON", "set", "'--JSON' is not an option; did you mean '--json'?")>]
+[<InlineData("set 1 -json", "set", "'-json' is not an option; did you mean '--json'?")>]
+[<InlineData("set 1 --flavor=x", "set", "'--flavor' is not an option; did you mean '--flavour'?")>]
+[<InlineData("set 1 --tim 3", "set", "'--tim' is not an option; did you mean '--timeout'?")>]
+[<InlineData("set 1 -t 3", "set", "'-t' is not an option; did you mean '--timeout' or '--target'?")>]
+[<InlineData("set 1 -V", "set", "'-V' is not an option; did you mean '--verbose' or '-v'?")>]
+[<InlineData("set 1 --bogus", "set", "'--bogus' is not an option")>]
+[<InlineData("set 1 --json=1", "set", "--json takes no value")>]
+[<InlineData("set 1 -v=1", "set", "-v takes no value")>]
+[<InlineData("set 1 --server=", "set", "--server needs a value")>]
+[<InlineData("set 1 --server --json", "set", "--server needs a value")>]
+[<InlineData("set 1 --timeout", "set", "--timeout needs a value: a number of seconds above 0, at most 1,000,000")>]
+[<InlineData("set 1 --timeout 2000000",
+             "set",
+             "--timeout must be a number of seconds above 0, at most 1,000,000, not '2000000'")>]
+[<InlineData("set 1 --timeout x --timeout 1",
+             "set",
+             "--timeout must be a number of seconds above 0, at most 1,000,000, not 'x'")>]
+[<InlineData("set 1 --method clone3", "set", "--method must be auto, write or cycle, not 'clone3': that is for spawn")>]
+[<InlineData("set 1 --json 2", "set", "one PID is wanted, not 2")>]
+[<InlineData("set 2147483648", "set", "PID must be a number from 0 to 4,194,303, not '2147483648'")>]
+[<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
+[<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, not 'x'")>]
+[<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
+[<InlineData("who 1-", "who", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
+[<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]
+[<InlineData("verify --runs 0", "verify", "--runs must be a number from 1 to 1,000,000, not '0'")>]
+[<InlineData("verify --replay f --seed 1", "verify", "--replay and --seed exclude each other")>]
+[<InlineData("bench --seconds 0", "bench", "--seconds must be a number of seconds above 0, at most 1,000,000, not '0'")>]
+[<InlineData("completion", "completion", "SHELL is missing: bash, zsh or fish")>]
+let ``A wrong line is told what is wrong with it`` (line: string, name: string, message: string) =
+    Assert.Equal(Command.Wrong(name, message), parse line)
+
+[<Theory>]
+[<InlineData("-v -- 4242")>]
+[<InlineData("4242 -vv")>]
+let ``The ancestor's options may stand anywhere`` (line: string) =
+    Assert.Equal(Command.Set { set with Verbose = true }, CommandLine.parseAncestor (words line))
+
+[<Theory>]
+[<InlineData("-- -5", "PID must be a number from 0 to 4,194,303, not '-5'")>]
+[<InlineData("-5", "invalid option -- '5'")>]
+[<InlineData("-vx 1", "invalid option -- 'x'")>]
+[<InlineData("s", "PID must be a number from 0 to 4,194,303, not 's'")>]
+[<InlineData("1 2", "one PID or socket is wanted, not 2")>]
+let ``The ancestor's wrong lines are told in getopt's words`` (line: string, message: string) =
+    Assert.Equal(Command.Wrong("", message), CommandLine.parseAncestor (words line))
