@@ -67,15 +67,21 @@ module Completion =
             for page in pages do
                 for option in page.Options |> List.filter takesValue do
                     for name in option.Names do
-                        $"        0:{page.Name}:{name}) {generate (values option)} ;;"
+                        "        0:" + page.Name + ":" + name + ") " + generate (values option) + " ;;"
 
                 let names = page.Options |> List.map _.Names.Head |> joined
 
                 match page.Operand |> Option.map values with
                 | None
-                | Some Values.Unknown -> $"        0:{page.Name}:*) what=(-W '{names}') ;;"
+                | Some Values.Unknown -> "        0:" + page.Name + ":*) what=(-W '" + names + "') ;;"
                 | Some known ->
-                    $"        0:{page.Name}:*) [[ $current == -* ]] && what=(-W '{names}') || {generate known} ;;"
+                    "        0:"
+                    + page.Name
+                    + ":*) [[ $current == -* ]] && what=(-W '"
+                    + names
+                    + "') || "
+                    + generate known
+                    + " ;;"
             "        *) return ;;"
             "        esac"
             "    fi"
@@ -117,9 +123,9 @@ module Completion =
             match argument.Names with
             | [ name ] when takesValue argument ->
                 let again = if argument.IsRepeatable then "*" else ""
-                [ $"{again}{name}={text}{action argument}" ]
+                [ again + name + "=" + text + action argument ]
             | [ name ] -> [ name + text ]
-            | names -> [ for name in names -> $"({joined names}){name}{text}" ]
+            | names -> [ for name in names -> "(" + joined names + ")" + name + text ]
 
         [
             "#compdef nslp"
