@@ -183,7 +183,7 @@ public sealed class MapTests : IDisposable
     [InlineData("--bogus", "'--bogus' is not an option")]
     [InlineData("--svg a --json", "--svg and --json exclude each other")]
     [InlineData("--watch --svg a", "--watch and --svg exclude each other")]
-    [InlineData("--target 0", "target '0' is not a process")]
+    [InlineData("--target 0", "--target must be a number from 1 to 4,194,303, not '0'")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {
         Finished run = Shell.Start($"{Tool.Path} map {arguments}").Finish();

@@ -105,8 +105,8 @@ public sealed class ServeStopTests
     [InlineData("$N serve ''", 2, "SOCKET is empty")]
     [InlineData("LISTEN_FDS=1 LISTEN_PID=1 $N serve", 2, "SOCKET is missing")]
     [InlineData("$N serve /mnt/a /mnt/b", 2, "one SOCKET is wanted, not 2")]
-    [InlineData("$N serve /mnt/a --mode 0888", 2, "mode '0888' is not an octal number from 0 to 0777")]
-    [InlineData("$N serve /mnt/a --mode 1777", 2, "mode '1777' is not from 0 to 0777")]
+    [InlineData("$N serve /mnt/a --mode 0888", 2, "--mode must be an octal number from 0 to 0777, not '0888'")]
+    [InlineData("$N serve /mnt/a --mode 1777", 2, "--mode must be an octal number from 0 to 0777, not '1777'")]
     public void Without_a_socket_passed_on_there_must_be_one_given(string call, int status, string words)
     {
         Finished run = Serving.Run($"{call}; echo $?");
