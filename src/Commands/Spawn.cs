@@ -35,8 +35,7 @@ internal static class Spawn
                 return Fail(fault);
             }
 
-            using Launcher launcher = Launcher.Start(given);
-            using DefaultSignals signals = new();
+            using Launcher launcher = Launcher.Start(given, options.Detach);
             using CaughtSignals caught = new();
             RemoteTask? init = options.NewPidns ? PidNamespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
             using IPidSpace space = OpenSpace(launcher, options, init);
