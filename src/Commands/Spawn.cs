@@ -101,7 +101,7 @@ internal static class Spawn
 
         int status = new SpawnParent(caught, pid).Wait();
         launcher.Dispose();
-        return status;
+        return SpawnParent.EndBySignal(status);
     }
 
     private static int Detach(SpawnOptions options, int pid, RemoteTask? init)

@@ -112,6 +112,7 @@ internal static unsafe partial class Kernel
 
     // linux/prctl.h
     internal static int PR_SET_PDEATHSIG => 1;
+    internal static int PR_SET_DUMPABLE => 4;
     internal static int PR_SET_NAME => 15;
     internal static int PR_SET_CHILD_SUBREAPER => 36;
     internal static int PR_CAPBSET_READ => 23;
