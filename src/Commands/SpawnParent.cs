@@ -144,7 +144,8 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
 
     private void Continue()
     {
-        if (!_isStopped)
+        // A shell continues the whole process group, but who signals an init means what runs in there.
+        if (!_isStopped && !_isInit)
         {
             return;
         }

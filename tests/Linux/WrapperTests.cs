@@ -41,7 +41,7 @@ public sealed class WrapperTests
         """;
 
     private const string Send = """
-        $W sh -c 'trap "echo got; exit 2" SIGNAL; echo >up; while :; do sleep 0.05; done' & wait_for '[ -s up ]'
+        env --default-signal $W sh -c 'trap "echo got; exit 2" SIGNAL; echo >up; while :; do sleep 0.05; done' & wait_for '[ -s up ]'
         kill -SIGNAL $!; wait $!; echo $?
         """;
 
@@ -49,8 +49,9 @@ public sealed class WrapperTests
         $W sh -c 'echo >up; exec sleep 100' & wait_for '[ -s up ]'; kill -SIGNAL $!; wait $!; echo $?
         """;
 
+    // A shell names the signal only if it sees that one ended its child.
     private const string Die = """
-        bash -c "$W sh -c 'kill -SIGNAL \$\$'; echo \$?" 2>&1 | sed -n 's/.*line 1: *[0-9]* *\([A-Za-z0-9 ]*[A-Za-z0-9]\).*\$W.*/\1/p; /^[0-9]/p; s/.*[0-9] \(Killed\|Terminated\|Segmentation fault\) .*/\1/p'
+        bash -c "$W sh -c 'ulimit -c 0; kill -SIGNAL \$\$'; echo \$?" 2>&1 | grep -o 'Killed\|Aborted\|Segmentation fault\|^[0-9]*$'
         """;
 
     /// <summary>What is done, and what comes of it.</summary>
@@ -108,12 +109,12 @@ public sealed class WrapperTests
             }
 
             foreach ((string signal, string words, int number) in new[]
-                { ("TERM", "Terminated", 15), ("KILL", "Killed", 9), ("SEGV", "Segmentation fault", 11) })
+                { ("KILL", "Killed", 9), ("ABRT", "Aborted", 6), ("SEGV", "Segmentation fault", 11) })
             {
                 all.Add($"it dies by {signal}", Die.Replace("SIGNAL", signal), $"{words} {128 + number}");
             }
 
-            all.Add("nobody reads what it writes", "{ $W yes; echo $? >st; } | head -1; wait_for '[ -s st ]'; cat st", "y 141");
+            all.Add("nobody reads what it writes", "{ env --default-signal=PIPE $W yes; echo $? >st; } | head -1; wait_for '[ -s st ]'; cat st", "y 141");
             foreach (string parent in new[]
             {
                 "bash -c \"trap '' PIPE TERM; $W COMMAND\"", "dash -c \"trap '' PIPE TERM; $W COMMAND\"",
@@ -131,6 +132,55 @@ public sealed class WrapperTests
             }
 
             return all;
+        }
+    }
+
+    /// <summary>What is done to an init, and what comes of it.</summary>
+    public static TheoryData<string, string, string> InitBehaviours
+    {
+        get
+        {
+            const string Start = "unshare -pf --mount-proc --kill-child $W";
+            TheoryData<string, string, string> all = [];
+            all.Add("orphans are waited for", Start + """
+                 sh -c '
+                    for i in 1 2 3 4 5; do (sleep 0.05 & (sleep 0.1 &)); done
+                    for i in $(seq 600); do set -- /proc/[0-9]*; [ $# = 2 ] && break; sleep 0.05; done; echo $#'
+                """, "2");
+            all.Add("it ends with the command, and others with it",
+                Start + " sh -c 'exec 9>here; flock 9; sleep 1000 & exit 7'; echo $?; flock here echo free", "7 free");
+            all.Add("the command dies", Start + " sh -c 'ulimit -c 0; kill -SEGV $$'; echo $?", "139");
+            foreach (string signal in new[] { "TERM", "INT", "HUP", "QUIT", "USR1", "WINCH", "CONT", "RTMIN+3" })
+            {
+                all.Add($"it gets {signal}", $"env --default-signal {Start}" + """
+                     sh -c 'trap "echo got; exit 3" SIGNAL; echo >up; while :; do sleep 0.05; done' & wait_for '[ -s up ]'
+                    kill -SIGNAL $(cat /proc/$!/task/$!/children); wait $!; echo $?
+                    """.Replace("SIGNAL", signal), "got 3");
+            }
+
+            all.Add("Ctrl-C on a terminal comes once", $$"""
+                echo 'trap "echo got >>got" INT; echo >up; until [ -s got ]; do sleep 0.05; done; sleep 0.5; exit 4' >command
+                echo "trap : INT; {{Start}} sh command; echo \$? >st" >init
+                terminal 'sh init'; wait_for '[ -s up ]'; keys '\003'; wait_for '[ -s st ]'; cat got st
+                """, "got 4");
+            return all;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(InitBehaviours))]
+    public void As_PID_1_all_goes_as_with_tini(string behaviour, string script, string outcome)
+    {
+        Machine.NeedsPidNamespace();
+        foreach (string wrapper in new[] { "tini --", "dumb-init", "$N spawn 42 --" })
+        {
+            string program = wrapper.Split(' ')[0];
+            Finished run = Shell.InNewPidNamespace(
+                $"command -v {program} >/dev/null || {{ echo missing; exit; }}; W=\"{wrapper}\"\n" + Typing + script).Finish();
+            if (run.Output != "missing\n")
+            {
+                Assert.Equal($"{wrapper}, {behaviour}: {outcome}", $"{wrapper}, {behaviour}: {string.Join(' ', run.Lines)}");
+            }
         }
     }
 
