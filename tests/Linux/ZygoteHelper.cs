@@ -59,6 +59,7 @@ internal static class ZygoteHelper
                 "live" => Live(),
                 "pids" => Pids(),
                 "start" => StartOnly(),
+                "naps" => Naps(),
                 _ => "unknown helper",
             });
         }
@@ -111,6 +112,19 @@ internal static class ZygoteHelper
     {
         using Zygote zygote = Zygote.Start();
         return $"{zygote.Root.Call(Kernel.SYS_getpid) == zygote.Pid}";
+    }
+
+    // Two sleeps: a stop ends the first, whose time goes on meanwhile.
+    private static string Naps()
+    {
+        using Zygote zygote = Zygote.Start();
+        using Order order = zygote.Root.NewOrder();
+        nint nap = order.Put([.. BitConverter.GetBytes(0L), .. BitConverter.GetBytes(300_000_000L)]);
+        order.Call(Kernel.SYS_ppoll, 0, 0, nap);
+        order.Call(Kernel.SYS_ppoll, 0, 0, order.Put([.. BitConverter.GetBytes(0L), .. BitConverter.GetBytes(300_000_000L)]));
+        zygote.Root.Submit(order);
+        Console.WriteLine("napping");
+        return $"{zygote.Root.Await(TimeSpan.FromSeconds(3))}";
     }
 
     private static int LastPid() => int.Parse(File.ReadAllText("/proc/sys/kernel/ns_last_pid"));
