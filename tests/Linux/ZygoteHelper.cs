@@ -119,12 +119,14 @@ internal static class ZygoteHelper
     {
         using Zygote zygote = Zygote.Start();
         using Order order = zygote.Root.NewOrder();
-        nint nap = order.Put([.. BitConverter.GetBytes(0L), .. BitConverter.GetBytes(300_000_000L)]);
-        order.Call(Kernel.SYS_ppoll, 0, 0, nap);
-        order.Call(Kernel.SYS_ppoll, 0, 0, order.Put([.. BitConverter.GetBytes(0L), .. BitConverter.GetBytes(300_000_000L)]));
+        foreach (long seconds in new[] { 3, 1 })
+        {
+            order.Call(Kernel.SYS_ppoll, 0, 0, order.Put([.. BitConverter.GetBytes(seconds), .. new byte[sizeof(long)]]));
+        }
+
         zygote.Root.Submit(order);
         Console.WriteLine("napping");
-        return $"{zygote.Root.Await(TimeSpan.FromSeconds(3))}";
+        return $"{zygote.Root.Await(TimeSpan.FromSeconds(5))}";
     }
 
     private static int LastPid() => int.Parse(File.ReadAllText("/proc/sys/kernel/ns_last_pid"));

@@ -289,8 +289,9 @@ public sealed class ZygoteTests : IDisposable
         using Process stopped = ZygoteHelper.Start("naps", ["setsid"]);
         Assert.Equal("napping", stopped.StandardOutput.ReadLine());
 
-        _ = Shell.Start($"kill -STOP -- -{stopped.Id}; sleep 5; kill -CONT -- -{stopped.Id}").Finish();
+        Finished run = Shell.Start($"kill -STOP -{stopped.Id}; sleep 6; kill -CONT -{stopped.Id}").Finish();
 
+        Assert.Equal("", run.Errors);
         Assert.Equal("Done", stopped.StandardOutput.ReadLine());
         stopped.WaitForExit();
     }
