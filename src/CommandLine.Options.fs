@@ -112,7 +112,7 @@ type SpawnOptions =
         NewPidns: bool
         /// With a new user namespace around that, make the user root in it.
         MapRoot: bool
-        /// Print the PID and return when the command runs.
+        /// Print the PID and return when the command runs, which then has no pipe as its standard output or error.
         Detach: bool
         /// Say on stderr what was done.
         Verbose: bool

@@ -39,7 +39,7 @@ complete -c nslp -n '__nslp_in spawn' -l timeout -x -d 'give up after this time 
 complete -c nslp -n '__nslp_in spawn' -l target -x -a '(__fish_complete_pids)' -d 'start the command in the PID namespace of this process'
 complete -c nslp -n '__nslp_in spawn' -l new-pidns -d 'start the command in a new PID namespace, which ends with it'
 complete -c nslp -n '__nslp_in spawn' -l map-root -d 'with --new-pidns: also make a user namespace, in which you are root'
-complete -c nslp -n '__nslp_in spawn' -l detach -d 'print the PID and return as soon as the command runs'
+complete -c nslp -n '__nslp_in spawn' -l detach -d 'print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null'
 complete -c nslp -n '__nslp_in spawn' -l verbose -s v -d 'report on stderr what was done'
 complete -c nslp -n '__nslp_in spawn' -l help -s h -d 'print this help'
 complete -c nslp -n __nslp_in -a who -d 'say who holds a PID'

@@ -35,8 +35,7 @@ internal static class Spawn
                 return Fail(fault);
             }
 
-            using Launcher launcher = Launcher.Start(given);
-            using DefaultSignals signals = new();
+            using Launcher launcher = Start(given, options);
             using CaughtSignals caught = new();
             RemoteTask? init = options.NewPidns ? PidNamespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
             using IPidSpace space = OpenSpace(launcher, options, init);
@@ -63,6 +62,21 @@ internal static class Spawn
         {
             _ = Output.Fail(Name, e);
             return Failed;
+        }
+    }
+
+    private static Launcher Start(Given given, SpawnOptions options)
+    {
+        Launcher launcher = Launcher.Start(given, options.Detach);
+        if (!options.Pids.Contains(launcher.Zygote.Pid))
+        {
+            return launcher;
+        }
+
+        // The helper must not have the PID itself. Another one gets another, as long as the first is there.
+        using (launcher)
+        {
+            return Launcher.Start(given, options.Detach);
         }
     }
 
@@ -102,7 +116,7 @@ internal static class Spawn
 
         int status = new SpawnParent(caught, pid).Wait();
         launcher.Dispose();
-        return status;
+        return SpawnParent.EndBySignal(status);
     }
 
     private static int Detach(SpawnOptions options, int pid, RemoteTask? init)
@@ -172,7 +186,7 @@ internal static class Spawn
             Holder holder = isInner ? space.FindHolder(pid) : isOwn ? own.FindHolder(pid) : default;
             if (isOwn && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
             {
-                return MakeWay(launcher, pid);
+                return Fail($"nslp itself got PID {pid}", 0, "the same call once more works, as it gets another PID");
             }
 
             if (HolderText.Describe(holder) is { } words)
@@ -184,18 +198,6 @@ internal static class Spawn
         return Fail(options.Pids.Length == 1
             ? $"PID {options.Pids[0]} is taken; /proc does not show by whom"
             : $"one of the PIDs {string.Join(',', options.Pids)} is taken");
-    }
-
-    // nslp's own threads and helpers get other numbers at a new start.
-    private static int MakeWay(Launcher launcher, int pid)
-    {
-        if (pid == Environment.ProcessId || OwnProgram.IsRestarted)
-        {
-            return Fail($"nslp itself got PID {pid}", 0, "the same call once more works, as it gets another PID");
-        }
-
-        launcher.Dispose();
-        return Fail($"nslp itself got PID {pid}, and cannot start again", -OwnProgram.RestartOnce());
     }
 
     private static int FailRefused(

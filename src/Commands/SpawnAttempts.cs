@@ -210,12 +210,12 @@ internal sealed class SpawnAttempts(
     private Launch Try(Func<Launch> attempt)
     {
         Tries++;
-        SpawnParent.Catch(caught, ignored);
+        SpawnParent.Catch(caught);
         Launch launch = attempt();
         if (launch.End != LaunchEnd.Running)
         {
             caught.Release();
-            SpawnParent.SufferAll(caught);
+            SpawnParent.SufferAll(caught, ignored);
         }
 
         return launch;

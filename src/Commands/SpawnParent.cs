@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
 
@@ -7,49 +6,58 @@ namespace SetNsLastPid.Commands;
 /// <summary>nslp as the parent of a command: as if the command had been started in its place.</summary>
 internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
 {
-    private bool _isStopped;
-    private bool _shallStop;
+    private const int Signals = 64;
 
-    /// <summary>Catches what a parent has to pass on, but not what nslp was told to ignore.</summary>
-    internal static void Catch(CaughtSignals caught, ulong ignored)
+    // What the runtime stops threads with (SIGRTMIN of glibc).
+    private const int RuntimeSignal = 34;
+
+    private readonly bool _isInit = getpid() == 1;
+    private bool _isStopped;
+    private int _groupWithTerminal;
+
+    /// <summary>Catches what can be passed on. What nslp was told to ignore too: the command, which ignores it at first, may
+    /// have changed its mind.</summary>
+    internal static void Catch(CaughtSignals caught)
     {
-        ReadOnlySpan<int> signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP];
-        foreach (int signal in signals)
+        ReadOnlySpan<int> others =
+            [SIGKILL, SIGSTOP, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, RuntimeSignal];
+        for (int signal = 1; signal <= Signals; signal++)
         {
-            if ((ignored >> (signal - 1) & 1) == 0)
+            if (!others.Contains(signal))
             {
+                // SIGCHLD even if it is ignored, which would take the child's status away unseen (do_notify_parent,
+                // kernel/signal.c).
                 caught.Catch(signal);
             }
         }
 
-        caught.Catch(SIGCONT);
-        // Even if it is ignored, which would take the child's status away unseen (do_notify_parent, kernel/signal.c).
-        caught.Catch(SIGCHLD);
         // Or the end of the command would be waited for without end. The command gets the mask from before.
         caught.Unblock(SIGCHLD);
     }
 
-    /// <summary>Lets signals that came before there was a command do to nslp what they do by default.</summary>
-    internal static void SufferAll(CaughtSignals caught)
+    /// <summary>Lets signals that came before there was a command do to nslp what they do by default, but for those that
+    /// it was told to ignore.</summary>
+    internal static void SufferAll(CaughtSignals caught, ulong ignored)
     {
         while (caught.Next(wait: false) is { Number: not 0 } signal)
         {
-            if (signal.Number != SIGCHLD && signal.Number != SIGCONT)
+            if (signal.Number != SIGCHLD && signal.Number != SIGCONT && (ignored >> (signal.Number - 1) & 1) == 0)
             {
                 CaughtSignals.Suffer(signal.Number);
             }
         }
     }
 
-    /// <summary>Passes signals on until the command has ended.</summary>
-    /// <returns>Its exit status, or 128 and the number of the signal that ended it.</returns>
+    /// <summary>Passes signals on until the command has ended, and stops and goes on with it. As PID 1 it waits for orphans
+    /// too.</summary>
+    /// <returns>The status of the command as wait4(2) gives it.</returns>
     internal int Wait()
     {
         while (true)
         {
             int status;
             int got = Kernel.wait4(
-                pid, &status, Kernel.WNOHANG | Kernel.WUNTRACED | Kernel.WCONTINUED | Kernel.__WALL);
+                _isInit ? -1 : pid, &status, Kernel.WNOHANG | Kernel.WUNTRACED | Kernel.WCONTINUED | Kernel.__WALL);
             if (got == 0)
             {
                 Act(caught.Next(wait: true));
@@ -58,14 +66,13 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
             {
                 throw new RemoteException("cannot wait for the command", errno);
             }
-            else if (got < 0)
+            else if (got != pid)
             {
                 continue;
             }
             else if ((status & 0xff) == 0x7f)
             {
-                _isStopped = true;
-                StopIfAsked();
+                StopToo(status >> 8 & 0xff);
             }
             else if (status == 0xffff)
             {
@@ -73,50 +80,89 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
             }
             else
             {
-                return (status & 0x7f) == 0 ? status >> 8 & 0xff : 128 + (status & 0x7f);
+                return status;
             }
         }
+    }
+
+    /// <summary>Ends nslp by the signal that ended the command, if one did: a shell ends its loop only if it sees one.</summary>
+    /// <param name="status">From <see cref="Wait"/>.</param>
+    /// <returns>The exit status of the command; 128 and the number of the signal for PID 1, which no signal of its own ends.
+    /// </returns>
+    internal static int EndBySignal(int status)
+    {
+        int signal = status & 0x7f;
+        if (signal == 0)
+        {
+            return status >> 8 & 0xff;
+        }
+
+        // The core that tells something is the command's.
+        _ = Raw.Call(Kernel.SYS_prctl, Kernel.PR_SET_DUMPABLE, 0);
+        CaughtSignals.Suffer(signal);
+        return 128 + signal;
     }
 
     private void Act(CaughtSignal signal)
     {
-        if (signal.Number == SIGCHLD || signal.Sender == pid && !signal.IsFromKernel)
-        {
-            return;
-        }
-
+        bool isForAll = signal.IsFromKernel && signal.Number != SIGHUP && Group == getpgrp();
         if (signal.Number == SIGCONT)
         {
-            _shallStop = false;
-            if (_isStopped)
-            {
-                _ = kill(pid, SIGCONT);
-            }
+            Continue();
+        }
+        else if (signal.Number != SIGCHLD && !isForAll && (signal.IsFromKernel || signal.Sender != pid)
+            && signal.Sender != getpid())
+        {
+            // What a terminal sends goes to the whole process group, and what the command sends to its group has reached it.
+            // A hangup goes to the leader of the session alone.
+            _ = kill(pid, signal.Number);
+        }
+    }
 
+    // When the command has stopped, and not before: it may have a terminal to set right first.
+    private void StopToo(int stop)
+    {
+        _isStopped = true;
+        // As a stop takes back what would continue, and the other way round (prepare_signal, kernel/signal.c).
+        ReadOnlySpan<int> stopOrGoOn = [SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT];
+        while (caught.Next(wait: false) is { Number: not 0 } signal)
+        {
+            if (!stopOrGoOn.Contains(signal.Number))
+            {
+                Act(signal);
+            }
+        }
+
+        int group = Group;
+        _groupWithTerminal = group != getpgrp() && group == Terminal.ForegroundGroup ? group : 0;
+        // SIGSTOP may come from somebody who will continue the command and knows nothing of nslp.
+        if (stop != SIGSTOP || IsJobOfShell)
+        {
+            CaughtSignals.Suffer(stop);
+        }
+    }
+
+    private void Continue()
+    {
+        // A shell continues the whole process group, but who signals an init means what runs in there.
+        if (!_isStopped && !_isInit)
+        {
             return;
         }
 
-        // What a terminal sends goes to the whole process group, the command included. A hangup goes to the leader of
-        // the session alone.
-        if (!signal.IsFromKernel || signal.Number == SIGHUP)
+        int own = getpgrp();
+        if (_groupWithTerminal != 0 && Terminal.ForegroundGroup == own)
         {
-            _ = kill(pid, signal.Number);
+            Terminal.ForegroundGroup = _groupWithTerminal;
         }
 
-        if (signal.Number == SIGTSTP)
-        {
-            // Not before the command has stopped: it may have a terminal to set right first.
-            _shallStop = true;
-            StopIfAsked();
-        }
+        int group = Group;
+        _ = kill(group > 0 && group != own ? -group : pid, SIGCONT);
     }
 
-    private void StopIfAsked()
-    {
-        if (_isStopped && _shallStop)
-        {
-            _shallStop = false;
-            CaughtSignals.Suffer(SIGTSTP);
-        }
-    }
+    private int Group => getpgid(pid);
+
+    // Whether the parent is a shell with job control, which looks for stops and gives each job a process group.
+    private static bool IsJobOfShell =>
+        getpgid(getppid()) != getpgrp() && getsid(getppid()) == getsid(0);
 }

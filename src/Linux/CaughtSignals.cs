@@ -111,14 +111,18 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
-    /// <summary>Does to nslp what a signal does by default: ends or stops it. Returns after a stop.</summary>
+    /// <summary>Does to nslp what a signal does by default, also where it is blocked or ignored. Returns after a stop, and
+    /// where the kernel lets the signal do nothing: to PID 1, and a stop to an orphaned process group.</summary>
     internal static void Suffer(int signal)
     {
-        sigaction old, action = default;
-        action.sa_handler = SIG_DFL;
-        _ = sigaction(signal, &action, &old);
+        // The kernel's struct sigaction, as libc hides signals 32 and 33; all zero is SIG_DFL.
+        (nint, nint, nint, nint) old, byDefault = default;
+        ulong mask, unblocked = 1UL << (signal - 1);
+        _ = Raw.Call(SYS_rt_sigaction, signal, (nint)(&byDefault), (nint)(&old), sizeof(ulong));
+        _ = Raw.Call(SYS_rt_sigprocmask, SIG_UNBLOCK, (nint)(&unblocked), (nint)(&mask), sizeof(ulong));
         _ = kill(getpid(), signal);
-        _ = sigaction(signal, &old, null);
+        _ = Raw.Call(SYS_rt_sigprocmask, SIG_SETMASK, (nint)(&mask), 0, sizeof(ulong));
+        _ = Raw.Call(SYS_rt_sigaction, signal, (nint)(&old), 0, sizeof(ulong));
     }
 
     /// <summary>Sets all to what it was and closes the pipe.</summary>

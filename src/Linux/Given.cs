@@ -58,7 +58,7 @@ internal sealed unsafe class Given
 
         return new Given(
             [.. arguments],
-            OwnProgram.WithoutMark([.. environment]),
+            [.. environment],
             s_arguments != null ? s_ignored : ReadIgnored(Raw.Syscall) & ~(1UL << (SIGPIPE - 1)));
     }
 

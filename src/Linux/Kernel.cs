@@ -52,6 +52,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_setsid => X64 ? 112 : 157;
     internal static int SYS_getpriority => X64 ? 140 : 141;
     internal static int SYS_prctl => X64 ? 157 : 167;
+    internal static int SYS_fstatfs => X64 ? 138 : 44;
     internal static int SYS_mount => X64 ? 165 : 40;
     internal static int SYS_gettid => X64 ? 186 : 178;
     internal static int SYS_sched_setaffinity => X64 ? 203 : 122;
@@ -111,6 +112,7 @@ internal static unsafe partial class Kernel
 
     // linux/prctl.h
     internal static int PR_SET_PDEATHSIG => 1;
+    internal static int PR_SET_DUMPABLE => 4;
     internal static int PR_SET_NAME => 15;
     internal static int PR_SET_CHILD_SUBREAPER => 36;
     internal static int PR_CAPBSET_READ => 23;

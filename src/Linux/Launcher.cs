@@ -18,6 +18,7 @@ internal sealed unsafe class Launcher : IDisposable
 
     private const int SIGCONT = 18;
     private const int P_PID = 1;
+    private const long PIPEFS_MAGIC = 0x50495045;
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
 
@@ -30,7 +31,7 @@ internal sealed unsafe class Launcher : IDisposable
     private readonly int _execute;
     private int _lastPidFile = -1;
 
-    private Launcher(Zygote zygote, ExecImage image, Given given)
+    private Launcher(Zygote zygote, ExecImage image, Given given, bool detach)
     {
         Zygote = zygote;
         _image = image;
@@ -40,6 +41,11 @@ internal sealed unsafe class Launcher : IDisposable
         _begin = zygote.Root.NewOrder();
         _begin.Call(SYS_getpid);
         _begin.Call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+        if (detach)
+        {
+            LetPipesGo(_begin);
+        }
+
         // Only here: before, one of the signals would find the zygote's idea of it.
         nint mask = _begin.Put(BitConverter.GetBytes(zygote.OwnerMask));
         _begin.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
@@ -51,11 +57,13 @@ internal sealed unsafe class Launcher : IDisposable
 
     /// <summary>Makes ready: starts a zygote, to be called by the main thread. Throws
     /// <see cref="RemoteException"/>.</summary>
-    internal static Launcher Start(Given given)
+    /// <param name="given">What the command gets.</param>
+    /// <param name="detach">Let it have no pipe as its standard output or error.</param>
+    internal static Launcher Start(Given given, bool detach)
     {
         ExecImage image = new(given.Arguments, given.Environment);
         Zygote zygote = Zygote.Start(image.Size);
-        return new Launcher(zygote, image, given);
+        return new Launcher(zygote, image, given, detach);
     }
 
     /// <summary>One try by clone3 with set_tid.</summary>
@@ -177,6 +185,21 @@ internal sealed unsafe class Launcher : IDisposable
     {
         Instruction* execve = order.Program + index;
         (execve->A0, execve->A1, execve->A2) = (_image.Path, _image.Arguments, _image.Environment);
+    }
+
+    // Who reads a pipe until its end, as $(...) does, would wait for the end of the command. A FIFO somebody has chosen.
+    private static void LetPipesGo(Order order)
+    {
+        int none = -1;
+        long* statistics = stackalloc long[16]; // struct statfs
+        for (int stream = 1; stream <= 2; stream++)
+        {
+            if (Raw.Call(SYS_fstatfs, stream, (nint)statistics) == 0 && *statistics == PIPEFS_MAGIC)
+            {
+                none = none < 0 ? order.Call(SYS_openat, AT_FDCWD, order.Put("/dev/null"), O_RDWR | O_CLOEXEC) : none;
+                order.Call(SYS_dup3, order.Result(none), stream, 0);
+            }
+        }
     }
 
     // Handlers must be gone before the mask of the child is: their code is not there. execve would make them default

@@ -101,14 +101,6 @@ internal static unsafe class OwnProgram
     /// <returns>An errno turned.</returns>
     internal static int RestartOnce() => Restart(MarkOfThis);
 
-    /// <summary>An environment, as in /proc/PID/environ, without what <see cref="RestartOnce"/> added.</summary>
-    internal static byte[] WithoutMark(byte[] environ)
-    {
-        byte[] mark = [.. Encoding.UTF8.GetBytes(MarkOfThis), 0];
-        int at = environ.AsSpan().IndexOf(mark);
-        return at < 0 ? environ : [.. environ[..at], .. environ[(at + mark.Length)..]];
-    }
-
     /// <summary>Whether a thread of this process has that number.</summary>
     internal static bool HasThread(int number) => Kernel.tgkill(getpid(), number, 0) == 0;
 

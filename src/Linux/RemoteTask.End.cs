@@ -1,5 +1,3 @@
-using System.Diagnostics;
-
 namespace SetNsLastPid.Linux;
 
 internal sealed unsafe partial class RemoteTask
@@ -108,7 +106,7 @@ internal sealed unsafe partial class RemoteTask
             Raw.Call(Kernel.SYS_kill, Pid, SIGKILL);
         }
 
-        long start = Stopwatch.GetTimestamp();
+        TimeSpan left = timeout;
         TimeSpan pause = TimeSpan.FromMicroseconds(50);
         int status;
         while (true)
@@ -119,14 +117,14 @@ internal sealed unsafe partial class RemoteTask
                 return waited < 0 ? waited : status;
             }
 
-            if (Stopwatch.GetElapsedTime(start) >= timeout)
+            if (left <= TimeSpan.Zero)
             {
                 return -ETIMEDOUT;
             }
 
             // No word to sleep on: the robust list is walked early in do_exit, before the process can be reaped.
             int never = 0;
-            Sleep(&never, 0, pause);
+            left -= Sleep(&never, 0, pause);
             pause = pause < TimeSpan.FromMilliseconds(10) ? pause * 2 : pause;
         }
     }

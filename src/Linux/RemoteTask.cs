@@ -12,7 +12,7 @@ internal sealed unsafe partial class RemoteTask
     /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
-    private static readonly TimeSpan s_nap = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_nap = TimeSpan.FromMilliseconds(100);
 
     private readonly Zygote _zygote;
     private readonly int _number;
@@ -92,6 +92,8 @@ internal sealed unsafe partial class RemoteTask
     /// Waits until the order under way has ended, asleep but for the first microseconds. After
     /// <see cref="Outcome.TimedOut"/> it may be called again.
     /// </summary>
+    /// <param name="timeout">How long. A nap counts for no longer than it was to be: where nslp was stopped meanwhile, the
+    /// task was too.</param>
     internal Outcome Await(TimeSpan timeout)
     {
         if (Current is not { } order)
@@ -100,7 +102,7 @@ internal sealed unsafe partial class RemoteTask
         }
 
         TaskSlot* slot = Slot;
-        long start = Stopwatch.GetTimestamp();
+        TimeSpan left = timeout;
         int spins = _zygote.Arena.Header->Spins;
         while (true)
         {
@@ -124,7 +126,6 @@ internal sealed unsafe partial class RemoteTask
                 continue;
             }
 
-            TimeSpan left = timeout - Stopwatch.GetElapsedTime(start);
             if (left <= TimeSpan.Zero)
             {
                 return Outcome.TimedOut;
@@ -134,7 +135,7 @@ internal sealed unsafe partial class RemoteTask
             if (busy == waiting || Interlocked.CompareExchange(ref slot->Busy, waiting, busy) == busy)
             {
                 // A birth changes the word without waking anyone, hence a nap rather than the whole time.
-                Sleep(&slot->Busy, waiting, left < s_nap ? left : s_nap);
+                left -= Sleep(&slot->Busy, waiting, left < s_nap ? left : s_nap);
             }
         }
     }
@@ -221,11 +222,15 @@ internal sealed unsafe partial class RemoteTask
         }
     }
 
-    private static void Sleep(int* word, int value, TimeSpan time)
+    // How long it slept, but no longer than it was to.
+    private static TimeSpan Sleep(int* word, int value, TimeSpan time)
     {
         long* timespec = stackalloc long[2];
         timespec[0] = (long)time.TotalSeconds;
         timespec[1] = (long)(time - TimeSpan.FromSeconds(timespec[0])).TotalNanoseconds;
+        long start = Stopwatch.GetTimestamp();
         Raw.Call(Kernel.SYS_futex, (nint)word, Kernel.FUTEX_WAIT, value, (nint)timespec);
+        TimeSpan slept = Stopwatch.GetElapsedTime(start);
+        return slept < time ? slept : time;
     }
 }

@@ -238,6 +238,36 @@ public sealed class SpawnTests
     }
 
     [Fact]
+    public void Detached_the_command_holds_no_pipe_but_files_and_FIFOs()
+    {
+        const string script = """
+            cd $(mktemp -d); trap 'rm -r $PWD' EXIT
+            P=$($N spawn 4242 --detach -- sleep 1000 2>&1); echo $P $(readlink /proc/4242/fd/1 /proc/4242/fd/2)
+            $N spawn 4243 --detach -- sh -c 'echo out; echo err >&2' >log 2>&1; wait_for 'grep -q err log'; cat log
+            mkfifo fifo; sort fifo & $N spawn 4244 --detach -- echo through >fifo; wait $!
+            """;
+
+        Finished run = Run("", script);
+
+        Assert.Equal(["4242 /dev/null /dev/null", "4243", "out", "err", "4244", "through"], run.Lines);
+    }
+
+    [Fact]
+    public void Nothing_in_nslp_is_writable_and_executable()
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+        const string script = """
+            $N spawn 4242 -- sleep 1000 & wait_for 'grep -q sleep /proc/4242/comm 2>/dev/null'
+            grep -c '^[^ ]* r.x' /proc/$!/maps; grep '^[^ ]* .wx' /proc/$!/maps
+            """;
+
+        Finished run = Run("", script);
+
+        // The program, the vDSO and the vsyscall page, if the kernel has it.
+        Assert.Matches("^[23]\n$", run.Output);
+    }
+
+    [Fact]
     public void The_command_lives_on_when_nslp_is_killed()
     {
         const string script = """

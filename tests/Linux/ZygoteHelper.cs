@@ -59,6 +59,7 @@ internal static class ZygoteHelper
                 "live" => Live(),
                 "pids" => Pids(),
                 "start" => StartOnly(),
+                "naps" => Naps(),
                 _ => "unknown helper",
             });
         }
@@ -111,6 +112,21 @@ internal static class ZygoteHelper
     {
         using Zygote zygote = Zygote.Start();
         return $"{zygote.Root.Call(Kernel.SYS_getpid) == zygote.Pid}";
+    }
+
+    // Two sleeps: a stop ends the first, whose time goes on meanwhile.
+    private static string Naps()
+    {
+        using Zygote zygote = Zygote.Start();
+        using Order order = zygote.Root.NewOrder();
+        foreach (long seconds in new[] { 3, 1 })
+        {
+            order.Call(Kernel.SYS_ppoll, 0, 0, order.Put([.. BitConverter.GetBytes(seconds), .. new byte[sizeof(long)]]));
+        }
+
+        zygote.Root.Submit(order);
+        Console.WriteLine("napping");
+        return $"{zygote.Root.Await(TimeSpan.FromSeconds(5))}";
     }
 
     private static int LastPid() => int.Parse(File.ReadAllText("/proc/sys/kernel/ns_last_pid"));

@@ -283,6 +283,20 @@ public sealed class ZygoteTests : IDisposable
     }
 
     [Fact]
+    public void Time_in_which_all_were_stopped_does_not_count()
+    {
+        // A session of its own is a process group of its own.
+        using Process stopped = ZygoteHelper.Start("naps", ["setsid"]);
+        Assert.Equal("napping", stopped.StandardOutput.ReadLine());
+
+        Finished run = Shell.Start($"kill -STOP -{stopped.Id}; sleep 6; kill -CONT -{stopped.Id}").Finish();
+
+        Assert.Equal("", run.Errors);
+        Assert.Equal("Done", stopped.StandardOutput.ReadLine());
+        stopped.WaitForExit();
+    }
+
+    [Fact]
     public void Starting_takes_one_pid()
     {
         SkipUnlessRoot();

@@ -1,0 +1,36 @@
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>The controlling terminal of nslp's session.</summary>
+internal static unsafe class Terminal
+{
+    private const long TIOCGPGRP = 0x540f;
+    private const long TIOCSPGRP = 0x5410;
+
+    /// <summary>The process group that may read from it; 0 where there is no such terminal, or its group has no number
+    /// here.</summary>
+    internal static int ForegroundGroup
+    {
+        get
+        {
+            int group = 0;
+            Control(TIOCGPGRP, &group);
+            return group;
+        }
+        set => Control(TIOCSPGRP, &value);
+    }
+
+    private static void Control(long request, int* group)
+    {
+        fixed (byte* path = "/dev/tty"u8)
+        {
+            int terminal = open(path, O_RDWR | O_CLOEXEC);
+            if (terminal >= 0)
+            {
+                _ = Raw.Call(Kernel.SYS_ioctl, terminal, request, (nint)group);
+                close(terminal);
+            }
+        }
+    }
+}
