@@ -28,11 +28,6 @@ internal static class Cli
 
     private static int Run(string[] argv)
     {
-        if (ServeSettings.FromVariable() is { } settings)
-        {
-            return Serve.Run(settings);
-        }
-
         if (OwnProgram.IsCalled(Ancestor.Name))
         {
             return Ancestor.Run(argv);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using SetNsLastPid.Linux;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 
@@ -30,7 +31,12 @@ internal enum LandingEnd
 /// <param name="target">What last_pid shall be equivalent to.</param>
 /// <param name="progress">Where to show how far it is, or null.</param>
 /// <param name="staysAlive">Whether nslp lives on when the next process is made, and keeps its numbers.</param>
-internal sealed class Landing(IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false)
+/// <param name="leaving">Reads the numbers that are free by then instead of nslp's own.</param>
+/// <param name="interrupt">Called each 10 ms while PIDs are consumed; true ends it, broken with ECANCELED. It must not consume
+/// one itself.</param>
+internal sealed class Landing(
+    IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false, Func<PidSet>? leaving = null,
+    Func<bool>? interrupt = null)
 {
     /// <summary>Laps after which to give up.</summary>
     internal const int MaxLaps = 10;
@@ -45,8 +51,11 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     // What counts as the last part of the way in LastPart.
     private const int LastPartLength = 1000;
 
+    private static readonly long s_slice = Stopwatch.Frequency / 100;
+
     private PidSet _inUse;
     private PidSet _own;
+    private long _lastSlice;
     private long _lastPartStart;
     private int _stepsSinceScan = 1;
     private int _stepsSinceLook = int.MaxValue;
@@ -166,20 +175,37 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
         }
     }
 
-    // In parts while somebody looks on: a burst of a long lap takes seconds.
+    // In parts while somebody looks on or may interrupt: a burst of a long lap takes seconds.
     private CycleResult Consume(int count, long deadline)
     {
-        if (progress is not { IsShown: true } || count <= CycleProgress.Part)
-        {
-            return space.Consume(count, deadline);
-        }
-
         CycleResult whole = default;
-        while (whole.Consumed < count && whole.Error == 0 && !whole.Stopped)
+        bool goesOn = true;
+        while (goesOn && whole.Consumed < count && whole.Error == 0)
         {
-            CycleResult part = space.Consume(Math.Min(count - whole.Consumed, CycleProgress.Part), deadline);
+            long left = count - whole.Consumed, end = deadline;
+            if (interrupt is not null)
+            {
+                if (Stopwatch.GetTimestamp() - _lastSlice >= s_slice)
+                {
+                    if (interrupt())
+                    {
+                        return new CycleResult(whole.Consumed, ECANCELED, false);
+                    }
+
+                    _lastSlice = Stopwatch.GetTimestamp();
+                }
+
+                end = Math.Min(deadline, _lastSlice + s_slice);
+            }
+
+            bool isShown = progress is { IsShown: true };
+            CycleResult part = space.Consume(isShown ? Math.Min(left, CycleProgress.Part) : left, end);
             whole = part with { Consumed = whole.Consumed + part.Consumed };
-            progress.Move(part.Consumed);
+            goesOn = !part.Stopped || (interrupt is not null && Stopwatch.GetTimestamp() < deadline);
+            if (isShown)
+            {
+                progress!.Move(part.Consumed);
+            }
         }
 
         return whole;
@@ -194,7 +220,7 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     private void Scan()
     {
         _inUse = space.ReadNumbersInUse();
-        _own = staysAlive ? PidSetModule.empty : space.ReadOwnNumbers();
+        _own = leaving is not null ? leaving() : staysAlive ? PidSetModule.empty : space.ReadOwnNumbers();
         _stepsSinceScan = 0;
     }
 

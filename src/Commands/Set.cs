@@ -75,7 +75,7 @@ internal static class Set
             bool canCycle = (Errno)error is Errno.EPERM or Errno.EACCES or Errno.EROFS or Errno.ENOENT;
             if (options.Method == SetMethod.Write || !canCycle)
             {
-                return FailWrite(options, error);
+                return FailWrite(options, error, space);
             }
 
             if (options.Verbose)
@@ -118,7 +118,7 @@ internal static class Set
         }
     }
 
-    private static int FailWrite(SetOptions options, int error) => (Errno)error switch
+    private static int FailWrite(SetOptions options, int error, IPidSpace space) => (Errno)error switch
     {
         Errno.EPERM => Output.Fail(
             Name, "cannot write ns_last_pid", error,
@@ -130,7 +130,12 @@ internal static class Set
             Name, "cannot open ns_last_pid", error,
             "needs CONFIG_CHECKPOINT_RESTORE and /proc/sys; without them --method cycle works"),
         Errno.ETIMEDOUT => Output.Fail(
-            Name, $"cannot make {options.Pid} the last PID: others hold the lock on ns_last_pid or fork all the time"),
+            Name,
+            $"cannot make {options.Pid} the last PID: "
+            + (space is OwnPidSpace && LastPid.FindLocker() is > 0 and var process
+                && HolderText.Describe(space.FindHolder(process)) is { } locker
+                ? $"{locker} holds the lock on ns_last_pid"
+                : "others hold the lock on ns_last_pid or fork all the time")),
         _ => Output.Fail(Name, "cannot write ns_last_pid", error),
     };
 
@@ -140,7 +145,7 @@ internal static class Set
         int error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), EndOfPatience(deadline)));
         if ((Errno)error == Errno.ETIMEDOUT)
         {
-            return FailWrite(options, error);
+            return FailWrite(options, error, space);
         }
 
         error = -space.PrepareToConsume(options.Flavour);

@@ -76,6 +76,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_pipe2 => X64 ? 293 : 59;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;
     internal static int SYS_recvmmsg => X64 ? 299 : 243;
+    internal static int SYS_renameat2 => X64 ? 316 : 276;
     internal static int SYS_setns => X64 ? 308 : 268;
     internal static int SYS_capget => X64 ? 125 : 90;
     internal static int SYS_capset => X64 ? 126 : 91;
@@ -85,9 +86,13 @@ internal static unsafe partial class Kernel
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
     internal static int SYS_close_range => 436;
+    internal static int SYS_openat2 => 437;
 
     // linux/close_range.h
     internal static int CLOSE_RANGE_UNSHARE => 2;
+
+    // linux/fs.h
+    internal static int RENAME_NOREPLACE => 1;
 
     // linux/futex.h
     internal static int FUTEX_WAIT => 0;
@@ -110,6 +115,10 @@ internal static unsafe partial class Kernel
     // linux/nsfs.h
     internal static int NS_GET_USERNS => 0xb701;
 
+    // linux/openat2.h
+    internal static ulong RESOLVE_NO_MAGICLINKS => 0x02;
+    internal static ulong RESOLVE_CACHED => 0x20;
+
     // linux/prctl.h
     internal static int PR_SET_PDEATHSIG => 1;
     internal static int PR_SET_DUMPABLE => 4;
@@ -119,6 +128,9 @@ internal static unsafe partial class Kernel
 
     // linux/sockios.h
     internal static int SIOCOUTQ => 0x5411;
+
+    // linux/stat.h
+    internal static int AT_STATX_DONT_SYNC => 0x4000;
 
     // linux/time.h
     internal static int CLOCK_BOOTTIME => 7;
@@ -138,9 +150,6 @@ internal static unsafe partial class Kernel
     // sys/resource.h
     internal static int PRIO_PGRP => 1;
     internal const int RLIMIT_NOFILE = 7;
-
-    // sys/socket.h
-    internal static int MSG_WAITFORONE => 0x10000;
 
     /// <summary>All that a thread of a process shares with the others.</summary>
     internal static ulong ThreadFlags =>
@@ -263,6 +272,14 @@ internal struct clone_args
     internal ulong set_tid;
     internal ulong set_tid_size;
     internal ulong cgroup;
+}
+
+/// <summary><c>struct open_how</c> of linux/openat2.h.</summary>
+internal struct open_how
+{
+    internal ulong flags;
+    internal ulong mode;
+    internal ulong resolve;
 }
 
 /// <summary><c>struct rlimit64</c> of linux/resource.h: the limit in force and the most it may be raised to.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
@@ -68,6 +69,35 @@ internal sealed unsafe class LastPid : IDisposable
         int fd = Open(Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY);
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
         return Math.Min(fd, 0);
+    }
+
+    /// <summary>Finds who holds the lock on the ns_last_pid of /proc.</summary>
+    /// <returns>A process, as /proc/locks numbers it; 0 when none is seen.</returns>
+    internal static int FindLocker()
+    {
+        statx file;
+        byte[] text = [];
+        fixed (byte* path = "/proc/sys/kernel/ns_last_pid\0"u8)
+        {
+            if (LibC.statx(AT_FDCWD, path, 0, STATX_INO, &file) != 0 || Proc.ReadAllAt(AT_FDCWD, "/proc/locks\0"u8, out text) != 0)
+            {
+                return 0;
+            }
+        }
+
+        // ORDINAL: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE START END (lock_get_status, fs/locks.c); who waits has "->" second.
+        string inode = string.Create(
+            CultureInfo.InvariantCulture, $"{(uint)file.stx_dev_major:x2}:{(uint)file.stx_dev_minor:x2}:{(ulong)file.stx_ino}");
+        foreach (string line in Encoding.ASCII.GetString(text).Split('\n'))
+        {
+            if (line.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, "FLOCK", _, _, var process, var locked, ..]
+                && locked == inode && int.TryParse(process, CultureInfo.InvariantCulture, out int number))
+            {
+                return number;
+            }
+        }
+
+        return 0;
     }
 
     /// <summary>Reads pid_max of this process's namespace; before 6.14 there is one for all.</summary>

@@ -5,12 +5,12 @@ using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
 
-public sealed unsafe class ServeQueueTests
+public sealed class ServeQueueTests
 {
     [Fact]
     public void Senders_take_turns_and_each_ones_requests_stay_in_order()
     {
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         foreach ((int process, uint value) in new[] { (1, 10u), (1, 11u), (1, 12u), (2, 20u), (3, 30u), (2, 21u) })
         {
             Assert.Null(Add(queue, process, value));
@@ -22,7 +22,7 @@ public sealed unsafe class ServeQueueTests
     [Fact]
     public void Nobody_waits_longer_than_there_are_senders_whoever_comes_and_goes()
     {
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         Add(queue, 1, 1);
         Add(queue, 1, 1);
         Add(queue, 2, 2);
@@ -40,9 +40,39 @@ public sealed unsafe class ServeQueueTests
     }
 
     [Fact]
+    public void A_user_with_many_processes_has_one_turn_among_the_users()
+    {
+        ServeQueue queue = new();
+        for (int i = 1; i <= 100; i++)
+        {
+            Add(queue, i, (uint)i, user: 1000);
+        }
+
+        Add(queue, 500, 5000);
+        Add(queue, 501, 5010);
+        Add(queue, 500, 5001);
+
+        Assert.Equal([1, 5000, 2, 5010, 3, 5001, 4, 5], Drain(queue)[..8]);
+    }
+
+    [Fact]
+    public void A_user_with_many_processes_fills_it_for_himself_alone()
+    {
+        ServeQueue queue = new();
+        for (int i = 1; i <= ServeQueue.Capacity; i++)
+        {
+            Assert.Null(Add(queue, i, (uint)i, user: 1000));
+        }
+
+        Assert.Equal(9999u, Add(queue, 9999, 9999, user: 1000));
+        Assert.Equal(1u, Add(queue, 500, 5000));
+        Assert.Equal([2, 5000, 3], Drain(queue)[..3]);
+    }
+
+    [Fact]
     public void When_it_is_full_the_greediest_gives_up_a_place()
     {
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         for (uint i = 0; i < ServeQueue.Capacity; i++)
         {
             Assert.Null(Add(queue, 1, i));
@@ -58,7 +88,7 @@ public sealed unsafe class ServeQueueTests
     [Fact]
     public void When_it_is_full_of_single_requests_the_newcomer_is_turned_away()
     {
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         for (int i = 1; i <= ServeQueue.Capacity; i++)
         {
             Assert.Null(Add(queue, i, (uint)i));
@@ -73,7 +103,7 @@ public sealed unsafe class ServeQueueTests
     public void It_agrees_with_a_simple_one_on_random_floods()
     {
         Random random = new(20261122);
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         List<(int Process, Queue<uint> Requests)> model = [];
         for (uint i = 1; i < 200_000; i++)
         {
@@ -124,7 +154,7 @@ public sealed unsafe class ServeQueueTests
     [Fact]
     public void Processes_without_a_number_here_are_told_apart_by_address()
     {
-        using ServeQueue queue = new();
+        ServeQueue queue = new();
         for (uint i = 0; i < 10; i++)
         {
             Add(queue, 0, 100 + i, address: 1);
@@ -135,25 +165,27 @@ public sealed unsafe class ServeQueueTests
         Assert.InRange(Array.IndexOf(Drain(queue), 200u), 0, 1);
     }
 
-    private static uint? Add(ServeQueue queue, int process, uint value, byte address = 0)
+    private static uint? Add(ServeQueue queue, int process, uint value, byte address = 0, uint user = 0)
     {
-        Datagram dropped, request = new() { Value = value, Sender = new ucred { pid = process }, AddressLength = 8 };
-        request.Address.sun_path[2] = address;
-        return queue.Add(&request, &dropped) ? dropped.Value : null;
+        Datagram request = new() { Value = value, Sender = new ucred { pid = process, uid = user }, AddressLength = 8 };
+        unsafe
+        {
+            request.Address.sun_path[2] = address;
+        }
+
+        return queue.Add(request, out Datagram dropped) ? dropped.Value : null;
     }
 
     private static uint Take(ServeQueue queue)
     {
-        Datagram request;
-        Assert.True(queue.TryTake(&request));
+        Assert.True(queue.TryTake(out Datagram request));
         return request.Value;
     }
 
     private static uint[] Drain(ServeQueue queue)
     {
         List<uint> values = [];
-        Datagram request;
-        while (queue.TryTake(&request))
+        while (queue.TryTake(out Datagram request))
         {
             values.Add(request.Value);
         }

@@ -16,6 +16,16 @@ public sealed class SetClientTests
         Assert.Equal("", run.Errors);
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData("serve; kill -9 $P; wait $P 2>/dev/null;")]
+    public void It_waits_for_a_server_that_is_being_started(string before)
+    {
+        Finished run = Serving.Run($"{before} (sleep 0.1; exec $N serve $S 2>$LOG) & $N set 5000 --server $S; echo $?; sh -c 'echo $$'");
+
+        Assert.Equal(["0", "5001"], run.Lines);
+    }
+
     [Fact]
     public void It_tells_what_was_done()
     {
@@ -28,7 +38,8 @@ public sealed class SetClientTests
     [Theory]
     [InlineData("", "5000", 1, "cannot reach server '/mnt/s': No such file or directory\nnslp: set: needs 'nslp serve /mnt/s' running\n")]
     [InlineData("serve; kill -9 $P; wait $P 2>/dev/null;", "5000", 1, "cannot reach server '/mnt/s': Connection refused\nnslp: set: nobody listens there any more: needs 'nslp serve /mnt/s' running\n")]
-    [InlineData(": >$S;", "5000", 1, "cannot reach server '/mnt/s': Connection refused\nnslp: set: nobody listens there any more: needs 'nslp serve /mnt/s' running\n")]
+    [InlineData(": >$S;", "5000", 1, "cannot reach server '/mnt/s': it is not a socket\n")]
+    [InlineData("ln -s /dev/null $S;", "5000", 1, "cannot reach server '/mnt/s': it is not a socket\n")]
     [InlineData("serve;", "99999999", 1, "cannot make 99999999 the last PID: server '/mnt/s' refused\nnslp: set: its log says why\n")]
     [InlineData("$ASK mute $S >$D/mute & await $D/mute bound;", "5000 --timeout 0.2", 1, "cannot make 5000 the last PID: no answer from server '/mnt/s' within 0.2 s\n")]
     [InlineData("", "5000 --method write", 2, "--method is for the server to know, not together with --server\nTry 'nslp set --help' for more information.\n")]

@@ -56,6 +56,21 @@ public sealed class SetTests
         Assert.Matches($"^nslp: {arguments[..arguments.IndexOf(' ')]}: cannot .* the lock on ns_last_pid[^\n]*\n$", run.Errors);
     }
 
+    [Fact]
+    public void Who_holds_the_lock_is_named()
+    {
+        Machine.NeedsRoot();
+        Finished run = Shell.InNewPidNamespace("""
+            L=/proc/sys/kernel/ns_last_pid; flock $L sleep 100 & wait_for '! flock -n $L true'
+            $N set 700 --method write --timeout 0.3; echo $! $?; kill $!
+            """).Finish();
+
+        Assert.Equal(
+            $"nslp: set: cannot make 700 the last PID: process {run.Output.Split(' ')[0]} (flock /proc/sys/kernel/ns_last_pid sleep 100) "
+            + "holds the lock on ns_last_pid\n",
+            run.Errors);
+    }
+
     [Theory]
     [MemberData(nameof(Methods))]
     public void On_the_host_only_foreign_forks_spoil_it(string method)

@@ -27,6 +27,7 @@ public sealed class FaultTests
         [0] = [EIO],
         [1] = [EIO, ENOSPC, EPIPE, EINTR, EAGAIN],
         [3] = [EIO],
+        [7] = [EINTR, ENOMEM], // poll
         [9] = [ENOMEM],
         [10] = [ENOMEM, EACCES],
         [11] = [ENOMEM],

@@ -46,16 +46,19 @@ internal static unsafe class Asking
     }
 
     // Prints the answers to requests of these lengths, the first of them, which has four bytes, for that PID. A
-    // client bound to "" has an abstract address, one to "-" none.
+    // client bound to "" has an abstract address, one to "-" none. After a length with a '-' it waits for no answer.
     internal static int Send(string client, string server, int pid, string[] lengths)
     {
         using Socket socket = Open(client, server);
         foreach (string length in lengths)
         {
-            byte[] datagram = new byte[int.Parse(length)];
+            byte[] datagram = new byte[int.Parse(length.TrimEnd('-'))];
             _ = datagram.Length >= 4 && BitConverter.TryWriteBytes(datagram, pid);
             _ = socket.Send(datagram);
-            Console.WriteLine(client == "-" ? "sent" : Receive(socket));
+            if (!length.EndsWith('-'))
+            {
+                Console.WriteLine(client == "-" ? "sent" : Receive(socket));
+            }
         }
 
         return 0;

@@ -6,7 +6,7 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>What systemd and its likes tell a service, and what it tells them: sd_listen_fds(3), sd_notify(3).</summary>
-internal sealed unsafe class ServiceManager : IDisposable
+internal sealed unsafe class ServiceManager
 {
     /// <summary>The first descriptor that is passed on.</summary>
     internal const int FirstDescriptor = 3;
@@ -64,19 +64,14 @@ internal sealed unsafe class ServiceManager : IDisposable
         return 0;
     }
 
-    /// <summary>Sends a message such as READY=1, waiting a second at most.</summary>
+    /// <summary>Sends a message such as READY=1, and leaves it when the manager does not take it.</summary>
     /// <param name="message">Assignments, a line each.</param>
-    /// <param name="wait">Whether to wait when the manager's queue is full.</param>
-    /// <returns>0, or an errno turned.</returns>
-    internal int Notify(ReadOnlySpan<byte> message, bool wait)
+    /// <param name="wait">Whether to wait a second when the manager's queue is full.</param>
+    internal void Notify(ReadOnlySpan<byte> message, bool wait)
     {
         fixed (byte* start = message)
         {
-            int flags = MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT);
-            return (long)send(_fd, start, message.Length, flags) == message.Length ? 0 : -errno;
+            _ = send(_fd, start, message.Length, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
         }
     }
-
-    /// <summary>Closes the connection.</summary>
-    public void Dispose() => close(_fd);
 }

@@ -15,6 +15,10 @@ internal static unsafe class SetClient
     // A lap through the 4,194,304 numbers of a namespace takes some twenty seconds.
     private const double DefaultSeconds = 60;
 
+    // How long to wait for a server that is just being started.
+    private const double StartSeconds = 1;
+    private const int PauseMilliseconds = 5;
+
     /// <summary>Runs the command. Does not return once the number is set.</summary>
     /// <returns>The exit status.</returns>
     internal static int Run(SetOptions options)
@@ -42,9 +46,19 @@ internal static unsafe class SetClient
         }
 
         // Connected, so that nobody else can answer.
-        if (connect(fd, (sockaddr*)&address, length) != 0)
+        while (connect(fd, (sockaddr*)&address, length) != 0)
         {
-            return FailToReach(options.Server!, errno);
+            int failed = errno;
+            bool isSocket = IsSocketOrNothing(address.sun_path);
+            bool mayCome = isSocket && (failed == ENOENT || failed == ECONNREFUSED);
+            if (!mayCome || Stopwatch.GetElapsedTime(start).TotalSeconds >= Math.Min(seconds, StartSeconds))
+            {
+                return isSocket
+                    ? FailToReach(options.Server!, failed)
+                    : Output.Fail(Name, $"cannot reach server '{options.Server}': it is not a socket");
+            }
+
+            _ = poll(null, 0, PauseMilliseconds);
         }
 
         // Whatever else there is to do is done before.
@@ -113,6 +127,12 @@ internal static unsafe class SetClient
         seconds = Math.Max(seconds, 1e-6);
         timeval timeout = new() { tv_sec = (long)seconds, tv_usec = (int)((seconds - Math.Truncate(seconds)) * 1e6) };
         _ = setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeval));
+    }
+
+    private static bool IsSocketOrNothing(byte* path)
+    {
+        statx found;
+        return LibC.statx(AT_FDCWD, path, 0, STATX_TYPE, &found) != 0 || (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK;
     }
 
     private static int FailToReach(string server, int error) => Output.Fail(

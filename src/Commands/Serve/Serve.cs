@@ -1,0 +1,116 @@
+using System.Diagnostics;
+using SetNsLastPid.Linux;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp serve</c>: makes numbers the last PID for others, who ask on a unix datagram socket.</summary>
+/// <remarks>
+/// The protocol is that of set_ns_last_pid: a request is the PID, four bytes in this machine's order; the answer is
+/// one byte, 0 when it is the last PID, 1 when not.
+/// </remarks>
+internal static class Serve
+{
+    private const string Name = "serve";
+    private const int DefaultMode = 0x180; // 0600
+
+    // How long to turn away who still waits: all of the end stays below 100 ms.
+    private static readonly long s_turnAway = Stopwatch.Frequency / 50;
+
+    /// <summary>Serves, until a signal comes.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(ServeOptions options)
+    {
+        int descriptors = ServiceManager.Descriptors;
+        if (descriptors == 0 && string.IsNullOrEmpty(options.Socket))
+        {
+            return Output.Wrong(Name, options.Socket is null ? "SOCKET is missing" : "SOCKET is empty");
+        }
+
+        if (descriptors == 1 && (options.Socket is not null || options.Mode >= 0 || options.Group is not null))
+        {
+            return Output.Wrong(Name, "a socket was passed on in LISTEN_FDS: SOCKET, --mode and --group are not for that one");
+        }
+
+        try
+        {
+            if (descriptors > 1)
+            {
+                throw new RemoteException($"cannot serve {descriptors} sockets, one is wanted from LISTEN_FDS");
+            }
+
+            long group = options.Group is null ? -1 : Found(Accounts.FindGroup(options.Group), "group", options.Group);
+            long nobody = Accounts.FindOverflowUser();
+            uint[] users = Array.ConvertAll(options.AllowUsers, user => FindUser(user, nobody));
+            using CaughtSignals signals = Catch();
+            ServeWay way = new(options.Method, options.Timeout);
+            ServerSocket socket = options.Socket is null
+                ? new ServerSocket(ServiceManager.FirstDescriptor)
+                : new ServerSocket(options.Socket, options.Mode >= 0 ? options.Mode : DefaultMode, group);
+            ServeLoop loop = new(new Mailbox(socket.Descriptor, socket.IsOwn, nobody), signals, way, users, new ServeLog(options.Verbose));
+            return Run(loop, socket, way.Description);
+        }
+        catch (RemoteException e)
+        {
+            return Output.Fail(Name, e);
+        }
+    }
+
+    private static uint FindUser(string name, long nobody)
+    {
+        long user = Found(Accounts.FindUser(name), "user", name);
+        return user != nobody ? (uint)user : throw new RemoteException(
+            $"cannot tell user '{name}' from others", 0, $"every user without a number in this user namespace appears as {user}");
+    }
+
+    private static long Found(long number, string kind, string name) =>
+        number >= 0 ? number : throw new RemoteException($"there is no {kind} '{name}'");
+
+    private static int Run(ServeLoop loop, ServerSocket socket, string description)
+    {
+        int connected = ServiceManager.Connect(out ServiceManager? manager);
+        if (connected != 0)
+        {
+            Output.Say(Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe(-connected)}");
+        }
+
+        Output.Say(Name, $"listening on '{socket.Path}', by {description}");
+        manager?.Notify("READY=1"u8, wait: true);
+        try
+        {
+            loop.Run();
+            manager?.Notify("STOPPING=1"u8, wait: false);
+        }
+        finally
+        {
+            int left = socket.Remove();
+            if (left != 0)
+            {
+                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe(-left)}");
+            }
+        }
+
+        loop.TurnAway(Stopwatch.GetTimestamp() + s_turnAway, everyone: socket.IsOwn);
+        Output.Say(Name, $"stopping on signal {loop.Signal}");
+        return Output.Done;
+    }
+
+    // SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's background jobs ask for it.
+    private static unsafe CaughtSignals Catch()
+    {
+        CaughtSignals signals = new();
+        foreach (int signal in (ReadOnlySpan<int>)[SIGTERM, SIGINT, SIGHUP])
+        {
+            sigaction old;
+            _ = LibC.sigaction(signal, null, &old);
+            if (signal == SIGTERM || old.sa_handler != SIG_IGN)
+            {
+                signals.Catch(signal);
+                signals.Unblock(signal);
+            }
+        }
+
+        return signals;
+    }
+}

@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Globalization;
+using SetNsLastPid.Linux;
+using Tmds.Linux;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>Why a sender got no 0, or no answer: of each kind there is one line a second at most.</summary>
+internal enum ServeTrouble
+{
+    /// <summary>It is not served.</summary>
+    Refused,
+
+    /// <summary>The PID could not be set. With -v there is a line for each.</summary>
+    Failed,
+
+    /// <summary>The answer could not be sent.</summary>
+    Unanswered,
+}
+
+/// <summary>
+/// Lines on stderr while serving. They are left out rather than waited for when whoever reads them does not; the next line
+/// that can be written tells how many.
+/// </summary>
+internal sealed class ServeLog(bool isVerbose)
+{
+    private const int Stderr = 2;
+
+    private readonly long[] _lastTold = new long[3];
+    private readonly long[] _untold = new long[3];
+    private long _lost;
+
+    /// <summary>Says with -v that a request was carried out.</summary>
+    internal void Done(in Datagram request, string method, long start)
+    {
+        if (isVerbose)
+        {
+            string took = Stopwatch.GetElapsedTime(start).TotalMicroseconds.ToString("F1", CultureInfo.InvariantCulture);
+            Write($"{request.Value} by {method} in {took} us for {Name(request)}");
+        }
+    }
+
+    /// <summary>Says what went wrong.</summary>
+    /// <param name="trouble">What.</param>
+    /// <param name="request">With whom.</param>
+    /// <param name="why">Why.</param>
+    /// <param name="error">The errno that says why instead, or 0.</param>
+    internal void Tell(ServeTrouble trouble, in Datagram request, string why, int error = 0)
+    {
+        ref long untold = ref _untold[(int)trouble], last = ref _lastTold[(int)trouble];
+        long now = Stopwatch.GetTimestamp();
+        if (last != 0 && now - last < Stopwatch.Frequency && (!isVerbose || trouble != ServeTrouble.Failed))
+        {
+            untold++;
+            return;
+        }
+
+        last = now;
+        why = error == 0 ? why : Output.Describe(error);
+        string what = trouble switch
+        {
+            ServeTrouble.Refused => "refused",
+            ServeTrouble.Failed => $"cannot make {request.Value} the last PID for",
+            _ => "cannot answer",
+        };
+        string more = untold == 0 ? "" : $" (and {untold} more)";
+        Write($"{what} {Name(request)}: {why}{more}");
+        untold = 0;
+    }
+
+    private static string Name(in Datagram request) => $"process {(int)request.Sender.pid} of user {(uint)request.Sender.uid}";
+
+    private unsafe void Write(string line)
+    {
+        pollfd stderr = new() { fd = Stderr, events = POLLOUT };
+        if (!Kernel.IsGiven(Stderr) || poll(&stderr, 1, 0) != 1)
+        {
+            _lost++;
+            return;
+        }
+
+        Output.Say("serve", line);
+        if (_lost > 0)
+        {
+            Output.Say("serve", $"{_lost} lines before this were lost");
+            _lost = 0;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+using System.Diagnostics;
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>Receives requests, carries them out one after another and answers them, until a signal comes.</summary>
+/// <remarks>
+/// One thread; nothing here makes another or waits for anything but the socket and the signals. That costs no PID,
+/// which is what clients count on until they have forked. An answer is one byte, and only what has four is answered: no
+/// answer breeds another, wherever it goes.
+/// </remarks>
+internal sealed class ServeLoop
+{
+    private const int RequestLength = 4;
+    private const byte Done = 0;
+    private const byte NotDone = 1;
+
+    // Finding out whether more wait, or a signal, costs a tenth of a request. So while one client asks and waits in turn, it
+    // is done only so often, and one at a time is received in between.
+    private const int LookAround = 16;
+
+    // So many datagrams at once mean that the kernel's queue, of ten places by default, was full or nearly so.
+    private const int Flood = 8;
+    private const int MostAtOnce = 16 * Mailbox.Capacity;
+
+    // A third of the time that is cycled in between.
+    private static readonly long s_flooded = Stopwatch.Frequency / 300;
+
+    private readonly ServeQueue _queue = new();
+    private readonly Mailbox _mailbox;
+    private readonly ServeAnswers _answers;
+    private readonly ServeLog _log;
+    private readonly CaughtSignals _signals;
+    private readonly ServeWay _way;
+    private readonly uint[] _users;
+    private readonly Func<bool> _interrupt;
+    private int _alone;
+
+    /// <param name="mailbox">Where requests come from.</param>
+    /// <param name="signals">What ends it.</param>
+    /// <param name="way">How to carry them out.</param>
+    /// <param name="users">The numbers of the users to serve; empty for all.</param>
+    /// <param name="log">Where to tell of it.</param>
+    internal ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay way, uint[] users, ServeLog log)
+    {
+        (_mailbox, _signals, _way, _users, _log) = (mailbox, signals, way, users, log);
+        _answers = new ServeAnswers(mailbox, log);
+        _interrupt = Interrupt;
+    }
+
+    /// <summary>The signal that came, or 0.</summary>
+    internal int Signal { get; private set; }
+
+    /// <summary>Serves until a signal comes. Throws <see cref="RemoteException"/>.</summary>
+    internal void Run()
+    {
+        while (true)
+        {
+            // A wait in recvmmsg takes a call less than one in poll, but a signal may come just before it: so it has its limit.
+            bool isIdle = _queue.Count == 0, isAlone = isIdle && _alone % LookAround != 0 && _mailbox.CanWait;
+            if (isAlone)
+            {
+                _alone = Receive(1, wait: true) == 1 ? _alone + 1 : 0;
+            }
+            else if (HasSignal(isIdle ? -1 : 0))
+            {
+                return;
+            }
+            else
+            {
+                _ = Collect(isIdle);
+            }
+
+            if (_queue.TryTake(out Datagram request))
+            {
+                Serve(request);
+            }
+        }
+    }
+
+    /// <summary>Tells everyone who still waits that it will not be done.</summary>
+    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to leave it.</param>
+    /// <param name="everyone">Whether those in the kernel's queue are among them.</param>
+    internal void TurnAway(long deadline, bool everyone)
+    {
+        // Once more than the deadline allows, which may pass before the first time.
+        bool goesOn;
+        do
+        {
+            goesOn = everyone && Collect(isIdle: false) > 0 && Stopwatch.GetTimestamp() < deadline;
+            while (_queue.TryTake(out Datagram request))
+            {
+                _ = _mailbox.Answer(request, NotDone, out _);
+            }
+        }
+        while (goesOn);
+    }
+
+    private bool HasSignal(int milliseconds)
+    {
+        if (Signal == 0 && _mailbox.Wait(_signals.Descriptor, milliseconds))
+        {
+            Signal = _signals.Next(wait: false).Number;
+        }
+
+        return Signal != 0;
+    }
+
+    // Lets senders in for a while if there is a flood.
+    private bool Interrupt()
+    {
+        long end = Stopwatch.GetTimestamp() + s_flooded;
+        while (Collect(isIdle: false) >= Flood && Stopwatch.GetTimestamp() < end)
+        {
+        }
+
+        return HasSignal(0);
+    }
+
+    // Takes in what waits at the socket, so that the next sender finds room in the kernel's queue. A sender that finds no
+    // room waits, and tries again when it is woken; in a flood the place is taken by then (unix_dgram_sendmsg,
+    // net/unix/af_unix.c). Only if the queue is empty, and this CPU free for it to run on, does it get in before the flood.
+    private int Collect(bool isIdle)
+    {
+        int count = Receive(Mailbox.Capacity), total = count;
+        _alone = isIdle && count <= 1 ? _alone + 1 : 0;
+        while (count > 1 && total < MostAtOnce)
+        {
+            count = Receive(Mailbox.Capacity);
+            total += count;
+        }
+
+        if (total >= Flood)
+        {
+            Kernel.sched_yield();
+        }
+
+        return total;
+    }
+
+    private int Receive(int most, bool wait = false)
+    {
+        int count = _mailbox.Receive(most, wait);
+        for (int i = 0; i < count; i++)
+        {
+            ref readonly Datagram datagram = ref _mailbox[i];
+            if (datagram.Length != RequestLength)
+            {
+                _log.Tell(ServeTrouble.Refused, datagram, "only four bytes are a request");
+            }
+            else if (_users.Length > 0 && !_users.AsSpan().Contains(datagram.Sender.uid))
+            {
+                Refuse(datagram, "not a user to serve");
+            }
+            else if (_answers.IsDeaf(datagram))
+            {
+                _log.Tell(ServeTrouble.Refused, datagram, "it, or its user, does not read answers");
+            }
+            else if (_queue.Add(datagram, out Datagram dropped))
+            {
+                Refuse(dropped, "too many requests wait");
+            }
+        }
+
+        return count;
+    }
+
+    private void Refuse(in Datagram datagram, string why)
+    {
+        _log.Tell(ServeTrouble.Refused, datagram, why);
+        _answers.SendIfRoom(datagram, NotDone);
+    }
+
+    private void Serve(in Datagram request)
+    {
+        if (_answers.IsDeaf(request))
+        {
+            return;
+        }
+
+        long start = Stopwatch.GetTimestamp();
+        int error = 0;
+        string? why = request.Value > int.MaxValue
+            ? "out of range"
+            : _way.Set((int)request.Value, request.Sender.pid, _interrupt, out error);
+        _answers.Send(request, why is null ? Done : NotDone);
+        if (why is null)
+        {
+            _log.Done(request, _way.Method, start);
+        }
+        else
+        {
+            _log.Tell(ServeTrouble.Failed, request, why, error);
+        }
+
+        if (_way.Method == "cycle" && _queue.Count == 0)
+        {
+            // Each lap reads /proc into the heap: left to itself the collector lets it grow to 20 MB.
+            GC.Collect(0);
+        }
+    }
+}
