@@ -69,8 +69,12 @@ internal static unsafe class Accounts
             return number;
         }
 
-        // What no entry can be called, and what getent(1) would take for an option or, as strtoul(3) does, for a number.
-        if (name.Length == 0 || name[0] is <= ' ' or '+' or '-' || name.AsSpan().ContainsAny(":\n\0"))
+        // What no entry can be called, and what getent(1) would take for an option or, as strtoul(3) does, for a number, of
+        // which it keeps 32 bits.
+        if (name.Length == 0
+            || name[0] is <= ' ' or '+' or '-'
+            || name.AsSpan().ContainsAny(":\n\0")
+            || !name.AsSpan().ContainsAnyExceptInRange('0', '9'))
         {
             return -1;
         }

@@ -9,8 +9,8 @@ public sealed class BareTests
     // What each command line comes to in a directory with nothing else in it.
     private const string Chroot = """
         mount -t tmpfs none /mnt && mkdir /mnt/root && cp $N /mnt/root/nslp && [ ! -e /mnt/root/proc ]
-        n() { timeout 60 chroot /mnt/root /nslp "$@" >/mnt/out 2>/mnt/err; echo "$1: $? $(sed 's/ (.*//' /mnt/out | tail -n 1)$(tr '\n' '|' </mnt/err)"; }
-        all() { n get; n set 3000; n spawn 4000 -v -- /nslp get; n who 1; n predict; n verify --runs 1 --seed 1; n completion; n --help; }
+        n() { timeout 60 chroot /mnt/root /nslp "$@" >/mnt/out 2>/mnt/err; echo "$1: $? $(grep -x 'model and kernel agree' /mnt/out || sed 's/ (.*//' /mnt/out | tail -n 1)$(tr '\n' '|' </mnt/err)"; }
+        all() { n get; n set 3000; n spawn 4000 -v -- /nslp get; n who 1; n predict; n verify --runs 1 --seed 1; n --help; }
 
         """;
 
@@ -36,8 +36,7 @@ public sealed class BareTests
                     + "|nslp: verify: needs CONFIG_CHECKPOINT_RESTORE and a writable /proc/sys|",
             ],
             run.Lines[..6]);
-        Assert.StartsWith("completion: 2 nslp: completion: ", run.Lines[6]);
-        Assert.StartsWith("--help: 0 ", run.Lines[7]);
+        Assert.StartsWith("--help: 0 ", run.Lines[6]);
         Assert.Equal("", run.Errors);
     }
 
