@@ -25,7 +25,7 @@ public sealed class AccountsTests
         as() { setpriv --reuid $1 --clear-groups sleep 1000 & P=$!; wait_for "grep -q '^Uid:.$1' /proc/$P/status"; }
         user_of() { $N who "$@" | sed 's/.*, user \([^,]*\),.*/\1/'; }
         accept() { rm -f /mnt/s; $N serve /mnt/s --allow-user="$1" --group "${2:-0}" 2>/mnt/log & W=$!
-            wait_for 'grep -q . /mnt/log'; [ -z "$2" ] || stat -c %g /mnt/s; kill $W 2>/dev/null; wait $W; head -n 1 /mnt/log; }
+            wait_for 'grep -q . /mnt/log'; [ -z "$2" ] || stat -c %g /mnt/s; ! grep -q listening /mnt/log || kill $W; wait $W; head -n 1 /mnt/log; }
 
         """;
 

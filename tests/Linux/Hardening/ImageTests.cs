@@ -18,8 +18,8 @@ public sealed class ImageTests
         string commands = string.Join('\n', block.Where(line => line.StartsWith("$ podman", StringComparison.Ordinal))
             .Select(line => $"echo '{line}'; {line[2..]} 2>&1"));
 
-        // Storage of its own. runc, as crun has no mind for cgroups v1 and v2 side by side. The limits are podman's own
-        // where it may not raise them. A second image without nslp shows whether containers run here at all.
+        // Storage of its own. runc, as crun has no mind for cgroups v1 and v2 side by side. Lower limits
+        // than podman's own, which it may not always set. A second image without nslp shows whether containers run here at all.
         DirectoryInfo scratch = Directory.CreateTempSubdirectory("nslp-image-");
         try
         {
@@ -28,7 +28,7 @@ public sealed class ImageTests
                 cd {{scratch}} && mkdir nslp control && cp {{Tool.Path}} nslp/nslp && cp $(command -v busybox) control/busybox
                 podman() {
                     local verb=$1 limits=; shift
-                    [ $verb != run ] || limits='--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --network none'
+                    case $verb in run | create) limits='--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --network none' ;; esac
                     command podman --root $PWD/root --runroot $PWD/run --storage-driver vfs --cgroup-manager cgroupfs --runtime runc $verb $limits "$@"
                 }
                 printf 'FROM scratch\nCOPY busybox /busybox\n' >control/Containerfile
