@@ -171,8 +171,8 @@ public sealed class PackageTests : IDisposable
         Assert.Contains($"counts {level.Groups[1].Value} ", File.ReadAllText(Path.Combine(Source.Directory, "doc/security.md")));
     }
 
-    // What PID 1 would set up for the unit, as far as a script can: the user, the one capability, no_new_privs, the mounts,
-    // the namespaces and the limits. What its system call filter and MemoryDenyWriteExecute= would refuse is looked for in
+    // What PID 1 would set up for the unit, as far as a script can: the user, the one capability, no_new_privs, the mounts and
+    // the limits; not the network, as the socket is of the one outside. What its system call filter and MemoryDenyWriteExecute= would refuse is looked for in
     // what strace saw.
     [Fact]
     public void The_server_does_nothing_that_the_unit_forbids()
@@ -197,7 +197,7 @@ public sealed class PackageTests : IDisposable
                 --inh-caps=-all,+checkpoint_restore --ambient-caps=-all,+checkpoint_restore --bounding-set=-all,+checkpoint_restore \
                 prlimit --nproc={{Unit("TasksMax")}} --core=0 systemd-socket-activate -d -l /mnt/s $N serve --method write
             END
-            unshare -mnu sh /mnt/unit 2>/mnt/log & wait_for '[ -S /mnt/s ]'
+            unshare -mu sh /mnt/unit 2>/mnt/log & wait_for '[ -S /mnt/s ]'
             $N set 4000 --server /mnt/s; /bin/sh -c 'echo $$'
             $N set 5000 --server /mnt/s; /bin/sh -c 'echo $$'
             P=$(sed -n "s|^\([0-9]*\) .*execve(\"$N\".* = 0$|\1|p" /mnt/trace | tail -n 1)
