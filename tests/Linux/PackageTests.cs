@@ -172,8 +172,8 @@ public sealed class PackageTests : IDisposable
     }
 
     // What PID 1 would set up for the unit, as far as a script can: the user, the one capability, no_new_privs, the mounts and
-    // the limits; not the network, as the socket is of the one outside. What its system call filter and MemoryDenyWriteExecute= would refuse is looked for in
-    // what strace saw.
+    // the limits; not the network, as the socket is of the one outside. What its system call filter and MemoryDenyWriteExecute=
+    // would refuse is looked for in what strace saw.
     [Fact]
     public void The_server_does_nothing_that_the_unit_forbids()
     {
