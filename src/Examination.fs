@@ -189,7 +189,7 @@ module Examination =
         else
             "CAP_SYS_ADMIN"
 
-    // Without file capabilities: through the runtime's environment variables every caller could use them for anything.
+    // A file capability only where it is one of choosing PIDs: doc/security.md.
     let private capabilityCures seen =
         let name = (capability seen).Substring 4
         let lower = name.ToLowerInvariant()
@@ -206,6 +206,8 @@ module Examination =
         | true, user ->
             [
                 "sudo nslp ..."
+                if since 5 9 seen then
+                    $"sudo setcap cap_{lower}+ep $(command -v nslp), for all who may execute it"
                 $"sudo setpriv --reuid=$(id -u) --regid=$(id -g) --clear-groups --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND"
                 $"sudo nslp serve /run/nslp.sock --mode 666 --allow-user %d{user} & nslp set PID --server /run/nslp.sock"
             ]

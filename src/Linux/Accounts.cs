@@ -1,24 +1,51 @@
+using System.Buffers.Text;
+using System.Diagnostics;
 using System.Globalization;
+using Tmds.Linux;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Users and groups by name or number, as /etc/passwd and /etc/group have them.</summary>
-internal static class Accounts
+/// <summary>
+/// Users and groups by name or number, as /etc/passwd and /etc/group have them, else as getent(1) says: a static program has
+/// no NSS of its own. getent(1) is asked once about each, gets none of the caller's environment, and 5 seconds in all.
+/// </summary>
+internal static unsafe class Accounts
 {
+    private const int O_NONBLOCK = 0x800;
+    private const int SIGKILL = 9;
+    private const short POLLIN = 1;
+    private const int MaxFile = 1 << 24;
+    private const int MaxAnswer = 4096;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+    private static readonly Stopwatch s_waited = new();
+    private static readonly Dictionary<uint, string> s_names = [];
+    private static byte[]? s_users;
+
     /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user.</summary>
     /// <returns>The number, or -1 when there is no user of that name.</returns>
-    internal static long FindUser(string user) => Find("/etc/passwd", user);
+    internal static long FindUser(string user) => Find("/etc/passwd\0"u8, "passwd"u8, user);
 
     /// <summary>Finds a group's number. A number stands for itself, whether or not there is such a group.</summary>
     /// <returns>The number, or -1 when there is no group of that name.</returns>
-    internal static long FindGroup(string group) => Find("/etc/group", group);
+    internal static long FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group);
 
     /// <summary>The name of a user, safe to print; the number where it has none.</summary>
     internal static string NameOf(uint user)
     {
-        string number = user.ToString(CultureInfo.InvariantCulture);
-        string? name = Lines("/etc/passwd").Find(fields => fields[2] == number)?[0];
-        return name is null ? number : Printable.From(System.Text.Encoding.UTF8.GetBytes(name));
+        if (!s_names.TryGetValue(user, out string? name))
+        {
+            string number = user.ToString(CultureInfo.InvariantCulture);
+            s_users ??= Read("/etc/passwd\0"u8);
+            ReadOnlySpan<byte> entry = Entry(s_users, [], user);
+            entry = entry.IsEmpty ? Entry(Ask("passwd"u8, Utf8Text.ToBytes(number)), [], user) : entry;
+            name = entry.IsEmpty ? number : Printable.From(Field(entry, 0));
+            s_names[user] = name;
+        }
+
+        return name;
     }
 
     /// <summary>
@@ -34,35 +61,147 @@ internal static class Accounts
             : long.Parse(File.ReadAllText("/proc/sys/kernel/overflowuid"), CultureInfo.InvariantCulture);
     }
 
-    private static long Find(string file, string name) =>
-        TryNumber(name, out long number) || (Lines(file).Find(fields => fields[0] == name) is { } entry && TryNumber(entry[2], out number))
-            ? number
-            : -1;
-
-    // name:password:number and more.
-    private static List<string[]> Lines(string file)
+    private static long Find(ReadOnlySpan<byte> file, ReadOnlySpan<byte> database, string name)
     {
-        List<string[]> lines = [];
-        if (File.Exists(file))
+        byte[] bytes = Utf8Text.ToBytes(name);
+        if (TryNumber(bytes, out uint number))
         {
-            foreach (string line in File.ReadLines(file))
+            return number;
+        }
+
+        // What no entry can be called, and what getent(1) would take for an option or, as strtoul(3) does, for a number, of
+        // which it keeps 32 bits.
+        if (name.Length == 0
+            || name[0] is <= ' ' or '+' or '-'
+            || name.AsSpan().ContainsAny(":\n\0")
+            || !name.AsSpan().ContainsAnyExceptInRange('0', '9'))
+        {
+            return -1;
+        }
+
+        ReadOnlySpan<byte> entry = Entry(Read(file), bytes, null);
+        // A directory may answer with the name as it spells it.
+        entry = entry.IsEmpty ? Entry(Ask(database, bytes), [], null) : entry;
+        return TryNumber(Field(entry, 2), out number) ? number : -1;
+    }
+
+    // The first line, name:password:number and more, with that name, if one is given, and that number, or else any.
+    private static ReadOnlySpan<byte> Entry(ReadOnlySpan<byte> lines, ReadOnlySpan<byte> name, uint? number)
+    {
+        foreach (Range range in lines.Split((byte)'\n'))
+        {
+            ReadOnlySpan<byte> line = lines[range];
+            if (TryNumber(Field(line, 2), out uint value)
+                && (name.IsEmpty || Field(line, 0).SequenceEqual(name))
+                && (number is null || value == number))
             {
-                string[] fields = line.Split(':');
-                if (fields.Length > 2)
-                {
-                    lines.Add(fields);
-                }
+                return line;
             }
         }
 
-        return lines;
+        return default;
     }
 
-    private static bool TryNumber(string text, out long number)
+    private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> line, int index)
     {
-        bool isNumber = uint.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out uint value);
-        number = value;
-        // The last number is "no user" to the kernel.
-        return isNumber && value != uint.MaxValue;
+        foreach (Range range in line.Split((byte)':'))
+        {
+            if (index-- == 0)
+            {
+                return line[range];
+            }
+        }
+
+        return default;
+    }
+
+    // The last number is "no user" to the kernel.
+    private static bool TryNumber(ReadOnlySpan<byte> text, out uint number) =>
+        Utf8Parser.TryParse(text, out number, out int used)
+        && used == text.Length && text[0] != '+' && number != uint.MaxValue;
+
+    // At most the first 16 MiB, and nothing of what is no regular file: reading that may never end.
+    private static byte[] Read(ReadOnlySpan<byte> path)
+    {
+        int fd;
+        fixed (byte* pathname = path)
+        {
+            fd = open(pathname, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        }
+
+        if (fd < 0)
+        {
+            return [];
+        }
+
+        stat status;
+        byte[] text = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? ReadUpTo(MaxFile, fd, Stopwatch.StartNew()) : [];
+        close(fd);
+        return text;
+    }
+
+    // What it prints for a key.
+    private static byte[] Ask(ReadOnlySpan<byte> database, byte[] key)
+    {
+        int* pipe = stackalloc int[2];
+        if (s_waited.Elapsed >= s_patience || pipe2(pipe, O_CLOEXEC) != 0)
+        {
+            return [];
+        }
+
+        s_waited.Start();
+        int child;
+        fixed (byte* usr = "/usr/bin/getent"u8, bin = "/bin/getent"u8, where = database, what = (byte[])[.. key, 0])
+        {
+            byte** arguments = stackalloc byte*[] { bin, where, what, null };
+            child = Raw.Spawn(usr, arguments, pipe[1]);
+            child = child > 0 ? child : Raw.Spawn(bin, arguments, pipe[1]);
+        }
+
+        close(pipe[1]);
+        byte[] text = child > 0 ? ReadUpTo(MaxAnswer, pipe[0], s_waited) : [];
+        close(pipe[0]);
+        if (child > 0)
+        {
+            _ = kill(child, SIGKILL);
+            _ = wait4(child, null, 0);
+        }
+
+        s_waited.Stop();
+        return text;
+    }
+
+    private static byte[] ReadUpTo(int most, int fd, Stopwatch waited)
+    {
+        byte[] text = new byte[MaxAnswer];
+        int length = 0;
+        while (length < most)
+        {
+            if (length == text.Length)
+            {
+                Array.Resize(ref text, 4 * length);
+            }
+
+            long left = Math.Max(0, (s_patience - waited.Elapsed).Ticks) * 100;
+            timespec limit = new() { tv_sec = (time_t)(left / 1_000_000_000), tv_nsec = (long_t)(left % 1_000_000_000) };
+            long poll = (uint)fd | ((long)POLLIN << 32);
+            long got = Raw.Call(SYS_ppoll, (nint)(&poll), 1, (nint)(&limit), 0, sizeof(ulong));
+            if (got > 0)
+            {
+                fixed (byte* start = text)
+                {
+                    got = Raw.Call(SYS_read, fd, (nint)(start + length), text.Length - length);
+                }
+            }
+
+            if (got <= 0)
+            {
+                break;
+            }
+
+            length += (int)got;
+        }
+
+        return text[..length];
     }
 }
