@@ -41,6 +41,7 @@ internal static unsafe partial class Kernel
     internal static int SYS_uname => X64 ? 63 : 160;
     internal static int SYS_kill => X64 ? 62 : 129;
     internal static int SYS_fcntl => X64 ? 72 : 25;
+    internal static int SYS_fstatfs => X64 ? 138 : 44;
     internal static int SYS_flock => X64 ? 73 : 32;
     internal static int SYS_chdir => X64 ? 80 : 49;
     internal static int SYS_getuid => X64 ? 102 : 174;
