@@ -87,16 +87,16 @@ internal sealed class ServePidSpace(IPidSpace space, StopSignals stop, Action me
     public int ProcDirectory => space.ProcDirectory;
 
     /// <inheritdoc/>
-    public ExactProbe StartProbe() => space.StartProbe();
-
-    /// <inheritdoc/>
     public bool HasTask(int number) => space.HasTask(number);
 
     /// <inheritdoc/>
     public bool HasGroup(int number) => space.HasGroup(number);
 
     /// <inheritdoc/>
-    public bool IsFree(int number) => space.IsFree(number);
+    public int FindHeld(int first, int last) => space.FindHeld(first, last);
+
+    /// <inheritdoc/>
+    public bool IsOwn(int number) => space.IsOwn(number);
 
     /// <inheritdoc/>
     public void Dispose()
