@@ -18,6 +18,9 @@ internal enum LandingEnd
     /// <summary>Others took PIDs whenever the target was near, ten laps long.</summary>
     OutOfLaps,
 
+    /// <summary>It was told to stop.</summary>
+    Interrupted,
+
     /// <summary>A system call failed: see <see cref="Landing.Failure"/> and <see cref="Landing.Error"/>.</summary>
     Broken,
 }
@@ -30,7 +33,9 @@ internal enum LandingEnd
 /// <param name="target">What last_pid shall be equivalent to.</param>
 /// <param name="progress">Where to show how far it is, or null.</param>
 /// <param name="staysAlive">Whether nslp lives on when the next process is made, and keeps its numbers.</param>
-internal sealed class Landing(IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false)
+/// <param name="isInterrupted">Whether to stop, asked twenty times a second and more; null for never.</param>
+internal sealed class Landing(
+    IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false, Func<bool>? isInterrupted = null)
 {
     /// <summary>Laps after which to give up.</summary>
     internal const int MaxLaps = 10;
@@ -41,6 +46,9 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
     // How far to look, once in each lap after the first, for numbers that are in use and that /proc hides (hidepid): where
     // they lie before the target, half of what seems to be the way may be all of it.
     private const int Far = 8192;
+
+    // A burst of a long lap takes seconds. So often somebody who looks on sees it move, and may stop it.
+    private static readonly long s_slice = Stopwatch.Frequency / 20;
 
     // What counts as the last part of the way in LastPart.
     private const int LastPartLength = 1000;
@@ -147,6 +155,11 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
                         return LandingEnd.TimedOut;
                     }
 
+                    if (isInterrupted?.Invoke() == true)
+                    {
+                        return LandingEnd.Interrupted;
+                    }
+
                     if (Overshoots >= MaxLaps || Consumed >= (long)MaxLaps * pidMax)
                     {
                         return LandingEnd.OutOfLaps;
@@ -166,20 +179,18 @@ internal sealed class Landing(IPidSpace space, int target, CycleProgress? progre
         }
     }
 
-    // In parts while somebody looks on: a burst of a long lap takes seconds.
     private CycleResult Consume(int count, long deadline)
     {
-        if (progress is not { IsShown: true } || count <= CycleProgress.Part)
-        {
-            return space.Consume(count, deadline);
-        }
-
         CycleResult whole = default;
-        while (whole.Consumed < count && whole.Error == 0 && !whole.Stopped)
+        while (whole.Consumed < count && isInterrupted?.Invoke() != true)
         {
-            CycleResult part = space.Consume(Math.Min(count - whole.Consumed, CycleProgress.Part), deadline);
+            CycleResult part = space.Consume(count - whole.Consumed, Math.Min(deadline, Stopwatch.GetTimestamp() + s_slice));
             whole = part with { Consumed = whole.Consumed + part.Consumed };
-            progress.Move(part.Consumed);
+            progress?.Move(part.Consumed);
+            if (part.Error != 0 || Stopwatch.GetTimestamp() >= deadline)
+            {
+                break;
+            }
         }
 
         return whole;
