@@ -140,6 +140,8 @@ internal static class Set
             return FailWrite(options, error);
         }
 
+        // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
+        using CaughtSignals? caught = TryMake();
         error = -space.PrepareToConsume(options.Flavour);
         if (error != 0)
         {
@@ -151,9 +153,9 @@ internal static class Set
         // Now with the threads that consume.
         MakeWay(space, options.Pid);
         CycleProgress progress = new(Name);
-        using CaughtSignals? caught = TryCatch();
         int signal = 0;
         Landing landing = new(space, options.Pid, progress, isInterrupted: IsInterrupted);
+        Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
         LandingEnd end = landing.Run(deadline);
         progress.Hide();
         caught?.Release();
@@ -191,13 +193,11 @@ internal static class Set
     }
 
     // Null where there are no open files left for it: then a signal ends nslp as ever.
-    private static CaughtSignals? TryCatch()
+    private static CaughtSignals? TryMake()
     {
         try
         {
-            CaughtSignals caught = new();
-            Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
-            return caught;
+            return new CaughtSignals();
         }
         catch (RemoteException)
         {

@@ -234,7 +234,7 @@ public sealed class SetTests
     {
         Machine.NeedsPidNamespace();
 
-        Finished run = Run("write", "$N set 1000; sleep 123 & $N set 1000 --method write; sh -c 'echo $$'");
+        Finished run = Run("write", "$N set 1000; sleep 123 & wait_for 'grep -q sleep /proc/1001/comm'; $N set 1000 --method write; sh -c 'echo $$'");
 
         Assert.Equal([1002], Pids(run));
         Assert.Matches("^nslp: set: warning: 1001 is taken by .*sleep 123.*\n$", run.Errors);
