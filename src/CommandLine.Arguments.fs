@@ -100,6 +100,7 @@ type internal SpawnArguments =
 
 type internal WhoArguments =
     | [<MainCommand; Mandatory; PidRange; Repeatable>] Pid of PID: string
+    | Held
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | Json
 
@@ -107,6 +108,7 @@ type internal WhoArguments =
         member this.Usage =
             match this with
             | Pid _ -> "a number, or a range such as 1000-1010"
+            | Held -> "print only what somebody holds"
             | Target _ -> "look in the PID namespace of this process"
             | Json -> "print one JSON object"
 

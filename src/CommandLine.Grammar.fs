@@ -222,6 +222,14 @@ module Grammar =
                         Text = "a number, or a range such as 1000-1010"
                     }
                     {
+                        Names = [ "--held" ]
+                        Placeholder = ""
+                        Value = Value.Nothing
+                        IsRequired = false
+                        IsRepeatable = false
+                        Text = "print only what somebody holds"
+                    }
+                    {
                         Names = [ "--target" ]
                         Placeholder = "PROCESS"
                         Value = Value.Pid 1UL

@@ -123,10 +123,12 @@ type SpawnOptions =
 /// What `nslp who` was asked for.
 type WhoOptions =
     {
-        /// First and last numbers, both included; at least one pair, none with the last before the first.
+        /// First and last numbers, 0 or more, both included; at least one pair, none with the last before the first.
         Ranges: struct (int * int) list
         /// The process in whose PID namespace to look, 0 for the caller's own.
         Target: int
+        /// Leave out the numbers that nobody holds.
+        Held: bool
         /// One JSON object instead of lines.
         Json: bool
     }

@@ -22,7 +22,7 @@ type Value =
     | Seconds of Most: uint64
     /// Numbers as of `Pid 0`, joined by commas.
     | PidList of Longest: int
-    /// A decimal number from 1, or two joined by a dash, the second not below the first.
+    /// A decimal number from 0, or two joined by a dash, the second not below the first.
     | PidRange of Most: uint64
 
 /// An operand or an option of a command.
@@ -159,7 +159,7 @@ module Value =
         | Value.Octal most -> "an octal number from 0 to 0" + Convert.ToString(int64 most, 8)
         | Value.Seconds most -> "a number of seconds above 0, at most " + grouped most
         | Value.PidList _ -> describe (Value.Pid 0UL)
-        | Value.PidRange most -> "a number from 1 to " + grouped most + ", or a range such as 1000-1010"
+        | Value.PidRange most -> "a number from 0 to " + grouped most + ", or a range such as 1000-1010"
 
     /// What is wrong with the text as a value of the operand or option; null for nothing.
     let fault (argument: Argument) (text: string) : string | null =
@@ -179,7 +179,7 @@ module Value =
         | Value.Seconds most -> unlessIn (seconds most text).IsValueSome text
         | Value.PidRange most ->
             match range text with
-            | ValueSome(first, last) when first <= last -> unlessIn (first >= 1UL && last <= most) text
+            | ValueSome(first, last) when first <= last -> unlessIn (last <= most) text
             | ValueSome _ -> "range '" + text + "' ends before it starts"
             | ValueNone -> unlessIn false text
         | Value.PidList longest ->

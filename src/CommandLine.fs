@@ -147,6 +147,7 @@ module CommandLine =
         Command.Who
             {
                 Ranges = List.map range (Line.all "PID" line)
+                Held = Line.has "--held" line
                 Target = target line
                 Json = Line.has "--json" line
             }

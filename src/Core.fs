@@ -265,20 +265,21 @@ module PidNamespace =
         | found -> found
 
     /// The PIDs that the next `count` processes get if nobody else makes or ends one; fewer when the numbers run out.
-    let predict (count: int) (ns: PidNamespace) : int list =
-        let rec go count ns found =
-            match if count > 0 then tryNext ns else ValueNone with
-            | ValueNone -> List.rev found
-            | ValueSome pid ->
-                go
-                    (count - 1)
-                    { ns with
-                        Cursor = pid + 1
-                        InUse = PidSet.add pid ns.InUse
-                    }
-                    (pid :: found)
+    let predict (count: int) (ns: PidNamespace) : int seq =
+        let rec from first wrapped pid =
+            seq {
+                yield pid
 
-        go count ns []
+                match tryNext (withLastPid pid ns) with
+                // What was given is in use from then on: after the wrap it ends where it began.
+                | ValueSome next when next > pid && not (wrapped && next >= first) -> yield! from first wrapped next
+                | ValueSome next when next < first -> yield! from first true next
+                | _ -> ()
+            }
+
+        match tryNext ns with
+        | ValueSome first -> Seq.truncate count (from first false first)
+        | ValueNone -> Seq.empty
 
     /// One write(2) of `text` at `offset` to ns_last_pid by a process of this namespace: see `LastPidText.write`.
     let writeLastPid

@@ -57,8 +57,11 @@ type Observed =
         IsInBoundingSet: bool
         /// Whether the user namespace of the process owns its PID namespace.
         OwnsPidNamespace: bool
-        /// Whether it looks like a container: a file that engines leave there.
-        IsContainer: bool
+        /// Whether something says that it is a container: files that engines leave there, the environment of the first
+        /// process, the name of the cgroup.
+        HasContainerMark: bool
+        /// Whether its UTS, IPC and cgroup namespaces are the initial ones.
+        HasHostNamespaces: bool
         /// What confines it.
         Confinement: Confinement
         /// Whether /proc/sys/kernel has pid_max.
@@ -82,6 +85,9 @@ type Observed =
         /// Making what verify works in.
         Verify: Attempt
     }
+
+    /// Whether it is a container. A mark alone is none: a host made from an image may have the file of an engine.
+    member seen.IsContainer = seen.HasContainerMark && not seen.HasHostNamespaces
 
 /// Whether a method works, and why not.
 type Finding =
@@ -161,7 +167,7 @@ module Examination =
             elif seen.Seccomp = 2 then
                 "filtered by a seccomp profile, as those of containers are"
             else
-                "needs root, or a user who may make user namespaces"
+                "needs root, or a user who may make user namespaces, and no chroot"
         | _ -> null
 
     let private since major minor seen =
@@ -190,7 +196,7 @@ module Examination =
             "CAP_SYS_ADMIN"
 
     // A file capability only where it is one of choosing PIDs: doc/security.md.
-    let private capabilityCures seen =
+    let private capabilityCures (seen: Observed) =
         let name = (capability seen).Substring 4
         let lower = name.ToLowerInvariant()
 
@@ -232,7 +238,7 @@ module Examination =
                 $"refused in spite of %s{capability seen}: a security module or a BPF program of the cgroup forbids it"
                 []
 
-    let private readOnlyCures seen =
+    let private readOnlyCures (seen: Observed) =
         if seen.IsContainer then
             [
                 $"docker run --cap-add %s{(capability seen).Substring 4} -v /proc/sys/kernel/ns_last_pid:/proc/sys/kernel/ns_last_pid ..."
@@ -250,7 +256,7 @@ module Examination =
         | label when label.Contains ':' -> $"SELinux keeps it closed to '%s{label}': see ausearch -m avc"
         | profile -> $"AppArmor's profile '%s{profile}' keeps it closed"
 
-    let private closedCures seen =
+    let private closedCures (seen: Observed) =
         match seen.Confinement.Profile with
         | ""
         | "unconfined" -> []
@@ -334,6 +340,7 @@ module Examination =
         | _, ECHILD -> fails tried.Name "a task is born of it" []
         | Errno.EAGAIN, _ ->
             fails tried.Name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
+        | Errno.ENOENT, _ -> fails tried.Name "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
         | _, _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
         | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when seen.Confinement.Seccomp = 2 ->
             fails tried.Name "a seccomp profile refuses it" []
@@ -402,6 +409,8 @@ module Examination =
             let why =
                 match whyNoNamespace attempt.Errno seen.Confinement with
                 | _ when isCoveredProc attempt -> "; parts of /proc are covered here, as containers do"
+                | _ when attempt.Failure.Contains "mount" && attempt.Errno = int Errno.EINVAL ->
+                    "; / is no mount point, as in a chroot"
                 | null -> ""
                 | reason -> $"; %s{reason}"
 

@@ -36,7 +36,7 @@ _nslp() {
         0:spawn:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:spawn:*) what=(-W '--method --timeout --target --new-pidns --map-root --detach --verbose --help') ;;
         0:who:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
-        0:who:*) what=(-W '--target --json --help') ;;
+        0:who:*) what=(-W '--held --target --json --help') ;;
         0:predict:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:predict:*) what=(-W '--target --json --help') ;;
         0:map:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;

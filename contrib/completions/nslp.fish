@@ -43,6 +43,7 @@ complete -c nslp -n '__nslp_in spawn' -l detach -d 'print the PID and return as 
 complete -c nslp -n '__nslp_in spawn' -l verbose -s v -d 'report on stderr what was done'
 complete -c nslp -n '__nslp_in spawn' -l help -s h -d 'print this help'
 complete -c nslp -n __nslp_in -a who -d 'say who holds a PID'
+complete -c nslp -n '__nslp_in who' -l held -d 'print only what somebody holds'
 complete -c nslp -n '__nslp_in who' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in who' -l json -d 'print one JSON object'
 complete -c nslp -n '__nslp_in who' -l help -s h -d 'print this help'

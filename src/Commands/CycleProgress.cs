@@ -7,8 +7,8 @@ namespace SetNsLastPid.Commands;
 /// <param name="command">The command's name.</param>
 internal sealed class CycleProgress(string command)
 {
-    /// <summary>After so many PIDs, some quarter of a second, the line is written anew; with fewer left it is gone.</summary>
-    internal const int Part = 20_000;
+    // With fewer left, some quarter of a second, the line is gone.
+    private const int Part = 20_000;
 
     // A second or so: for less no line is worth while.
     private const long Least = 3 * Part;
@@ -20,22 +20,20 @@ internal sealed class CycleProgress(string command)
     private long _left;
     private long _done;
     private long _place;
-
-    /// <summary>Whether the line is there.</summary>
-    internal bool IsShown { get; private set; }
+    private bool _isShown;
 
     /// <summary>The way was measured.</summary>
     /// <param name="left">PIDs to consume.</param>
     /// <param name="lastPid">Where the cursor is.</param>
     internal void Look(long left, int lastPid)
     {
-        if (left < (IsShown ? Part : Least))
+        if (left < (_isShown ? Part : Least))
         {
             Hide();
             return;
         }
 
-        IsShown = _line.IsPossible;
+        _isShown = _line.IsPossible;
         _start = _start == 0 ? Stopwatch.GetTimestamp() : _start;
         (_left, _place) = (left, lastPid);
         _whole = Math.Max(_whole, _done + left);
@@ -55,12 +53,12 @@ internal sealed class CycleProgress(string command)
     internal void Hide()
     {
         _line.Hide();
-        IsShown = false;
+        _isShown = false;
     }
 
     private void Write()
     {
-        if (!IsShown)
+        if (!_isShown)
         {
             return;
         }

@@ -7,6 +7,7 @@ namespace SetNsLastPid.Commands;
 internal static class Doctor
 {
     private const string Name = "doctor";
+    private const int CannotTell = 3;
 
     // Enough to tell a rate by; in a namespace of the usual size a quarter of a lap.
     private const int MostConsumed = 8000;
@@ -14,7 +15,8 @@ internal static class Doctor
     private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(0.25);
 
     /// <summary>Runs the command.</summary>
-    /// <returns>The exit status: 0 when a PID can be chosen in some way.</returns>
+    /// <returns>The exit status: 0 when a PID can be chosen in some way, 1 when not, 3 when the result cannot be
+    /// written.</returns>
     internal static int Run(DoctorOptions options)
     {
         ProgressLine progress = new(Name);
@@ -26,7 +28,9 @@ internal static class Doctor
         progress.Hide();
         int status = Output.Print(
             Name, options.Json ? DoctorText.ToJson(facts, diagnosis) : DoctorText.ToText(facts, diagnosis, Look.Of(1)));
-        return diagnosis.CanChoose ? status : Output.Failed;
+        return status != Output.Done ? CannotTell
+            : diagnosis.CanChoose ? Output.Done
+            : Output.Failed;
     }
 
     private static DoctorFacts Measure(Observed seen)

@@ -24,7 +24,7 @@ internal static class DoctorText
             told.Add(finding);
             if (finding.Name == "cycle")
             {
-                foreach (Finding flavour in diagnosis.Flavours.Where(flavour => !flavour.Works))
+                foreach (Finding flavour in diagnosis.Flavours.Where(flavour => !flavour.Works && !finding.Reason.EndsWith(flavour.Reason, StringComparison.Ordinal)))
                 {
                     Wrap(text, $"{flavour.Name}: {flavour.Reason}", look.Columns, Indent(look));
                 }

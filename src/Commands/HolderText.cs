@@ -8,7 +8,7 @@ internal static class HolderText
     /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
     internal static string? Describe(Holder holder)
     {
-        if (holder.Kind is HolderKind.Nobody or HolderKind.Unknown)
+        if (holder.Kind is HolderKind.Nobody or HolderKind.OutOfRange or HolderKind.Unknown)
         {
             return null;
         }

@@ -19,6 +19,9 @@ internal enum LandingEnd
     /// <summary>Others took PIDs whenever the target was near, ten laps long.</summary>
     OutOfLaps,
 
+    /// <summary>It was told to stop.</summary>
+    Interrupted,
+
     /// <summary>A system call failed: see <see cref="Landing.Failure"/> and <see cref="Landing.Error"/>.</summary>
     Broken,
 }
@@ -32,8 +35,7 @@ internal enum LandingEnd
 /// <param name="progress">Where to show how far it is, or null.</param>
 /// <param name="staysAlive">Whether nslp lives on when the next process is made, and keeps its numbers.</param>
 /// <param name="leaving">Reads the numbers that are free by then instead of nslp's own.</param>
-/// <param name="interrupt">Called each 10 ms while PIDs are consumed; true ends it, broken with ECANCELED. It must not consume
-/// one itself.</param>
+/// <param name="interrupt">Asked some fifty times a second whether to stop; null for never. It must not consume a PID.</param>
 internal sealed class Landing(
     IPidSpace space, int target, CycleProgress? progress = null, bool staysAlive = false, Func<PidSet>? leaving = null,
     Func<bool>? interrupt = null)
@@ -48,14 +50,16 @@ internal sealed class Landing(
     // they lie before the target, half of what seems to be the way may be all of it.
     private const int Far = 8192;
 
+    // A burst of a long lap takes seconds. So often somebody who looks on sees it move, and may stop it.
+    private static readonly long s_slice = Stopwatch.Frequency / 50;
+
     // What counts as the last part of the way in LastPart.
     private const int LastPartLength = 1000;
-
-    private static readonly long s_slice = Stopwatch.Frequency / 100;
 
     private PidSet _inUse;
     private PidSet _own;
     private long _lastSlice;
+    private bool _isInterrupted;
     private long _lastPartStart;
     private int _stepsSinceScan = 1;
     private int _stepsSinceLook = int.MaxValue;
@@ -156,6 +160,11 @@ internal sealed class Landing(
                         return LandingEnd.TimedOut;
                     }
 
+                    if (IsInterrupted())
+                    {
+                        return LandingEnd.Interrupted;
+                    }
+
                     if (Overshoots >= MaxLaps || Consumed >= (long)MaxLaps * pidMax)
                     {
                         return LandingEnd.OutOfLaps;
@@ -175,40 +184,32 @@ internal sealed class Landing(
         }
     }
 
-    // In parts while somebody looks on or may interrupt: a burst of a long lap takes seconds.
     private CycleResult Consume(int count, long deadline)
     {
         CycleResult whole = default;
-        bool goesOn = true;
-        while (goesOn && whole.Consumed < count && whole.Error == 0)
+        while (whole.Consumed < count && !IsInterrupted())
         {
-            long left = count - whole.Consumed, end = deadline;
-            if (interrupt is not null)
-            {
-                if (Stopwatch.GetTimestamp() - _lastSlice >= s_slice)
-                {
-                    if (interrupt())
-                    {
-                        return new CycleResult(whole.Consumed, ECANCELED, false);
-                    }
-
-                    _lastSlice = Stopwatch.GetTimestamp();
-                }
-
-                end = Math.Min(deadline, _lastSlice + s_slice);
-            }
-
-            bool isShown = progress is { IsShown: true };
-            CycleResult part = space.Consume(isShown ? Math.Min(left, CycleProgress.Part) : left, end);
+            CycleResult part = space.Consume(count - whole.Consumed, Math.Min(deadline, Stopwatch.GetTimestamp() + s_slice));
             whole = part with { Consumed = whole.Consumed + part.Consumed };
-            goesOn = !part.Stopped || (interrupt is not null && Stopwatch.GetTimestamp() < deadline);
-            if (isShown)
+            progress?.Move(part.Consumed);
+            if (part.Error != 0 || Stopwatch.GetTimestamp() >= deadline)
             {
-                progress!.Move(part.Consumed);
+                break;
             }
         }
 
         return whole;
+    }
+
+    private bool IsInterrupted()
+    {
+        if (!_isInterrupted && interrupt is not null && Stopwatch.GetTimestamp() - _lastSlice >= s_slice)
+        {
+            _isInterrupted = interrupt();
+            _lastSlice = Stopwatch.GetTimestamp();
+        }
+
+        return _isInterrupted;
     }
 
     private LandingEnd Break(string failure, int error)

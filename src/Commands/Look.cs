@@ -1,3 +1,4 @@
+using System.Text;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -36,16 +37,22 @@ internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, in
     internal string Cut(string line)
     {
         int seen = 0;
-        for (int i = 0; i < line.Length; i++)
+        for (int i = 0; i < line.Length;)
         {
             if (line[i] == '\e')
             {
-                i = line.IndexOf('m', i);
+                i = line.IndexOf('m', i) + 1;
+                continue;
             }
-            else if (++seen > Columns)
+
+            Rune rune = Rune.GetRuneAt(line, i);
+            seen += TextWidth.Of(rune);
+            if (seen > Columns)
             {
                 return line[..i] + (IsColoured ? Plain : "");
             }
+
+            i += rune.Utf16SequenceLength;
         }
 
         return line;

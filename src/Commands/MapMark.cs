@@ -51,7 +51,9 @@ internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, 
 
     private static string Words(MapFacts facts, MapPicture picture)
     {
-        string held = PidSetModule.contains(facts.Target, facts.InUse) ? "in use" : "free";
+        string held = facts.Target == 0 ? "no process's PID"
+            : PidSetModule.contains(facts.Target, facts.InUse) ? "in use"
+            : "free";
         return picture.Target.IsNone
             ? Invariant($"{facts.Target}: not below pid_max")
             : picture.Reach switch

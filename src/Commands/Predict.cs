@@ -1,3 +1,4 @@
+using System.Globalization;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -36,8 +37,7 @@ internal static class Predict
                 return Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last));
             }
 
-            int[] next = [.. PidNamespaceModule.predict(options.Count, PidNamespaceModule.observed(last, pidMax, inUse))];
-            int status = Print(options, last, pidMax, next, mayBeBlind);
+            int status = Print(options, PidNamespaceModule.observed(last, pidMax, inUse), mayBeBlind);
             space.Dispose();
             return status;
         }
@@ -47,21 +47,37 @@ internal static class Predict
         }
     }
 
-    private static int Print(PredictOptions options, int last, int pidMax, int[] next, bool mayBeBlind)
+    private static int Print(PredictOptions options, PidNamespace seen, bool mayBeBlind)
     {
         if (mayBeBlind)
         {
             Output.Say(Name, "warning: /proc does not show all processes; PIDs of hidden ones are passed over unforeseen");
         }
 
-        string numbers = string.Join(options.Json ? ',' : '\n', next);
-        int status = Output.Print(
-            Name,
-            options.Json ? $$"""{"last_pid":{{last}},"pid_max":{{pidMax}},"next":[{{numbers}}]}""" + "\n"
-                : next.Length == 0 ? ""
-                : numbers + "\n");
-        return status == Output.Done && next.Length < options.Count
-            ? Output.Fail(Name, next.Length == 1 ? "only 1 PID is left" : $"only {next.Length} PIDs are left")
-            : status;
+        Results results = new(Name);
+        if (options.Json)
+        {
+            results.Text.Append(
+                CultureInfo.InvariantCulture,
+                $$"""{"last_pid":{{PidNamespaceModule.lastPid(seen)}},"pid_max":{{seen.PidMax}},"next":[""");
+        }
+
+        int count = 0;
+        foreach (int pid in PidNamespaceModule.predict(options.Count, seen))
+        {
+            if (!results.Go())
+            {
+                break;
+            }
+
+            results.Text.Append(options.Json && count > 0 ? "," : "").Append(pid).Append(options.Json ? "" : "\n");
+            count++;
+        }
+
+        results.Text.Append(options.Json ? "]}\n" : "");
+        results.Flush();
+        return results.Status == Output.Done && count < options.Count
+            ? Output.Fail(Name, count == 1 ? "only 1 PID is left" : $"only {count} PIDs are left")
+            : results.Status;
     }
 }

@@ -57,7 +57,7 @@ internal static class Set
 
         // Asked beforehand: it takes time, in which others may fork.
         if (options.Pid + 1 < pidMax
-            && !IsOurs(space, options.Pid + 1)
+            && !space.IsOwn(options.Pid + 1)
             && HolderText.Describe(space.FindHolder(options.Pid + 1)) is { } holder)
         {
             Output.Say(Name, $"warning: {options.Pid + 1} is taken by {holder}; the next process gets another PID");
@@ -86,9 +86,6 @@ internal static class Set
 
         return Cycle(space, options, start, deadline);
     }
-
-    private static bool IsOurs(IPidSpace space, int number) =>
-        space is OwnPidSpace ? OwnProgram.HasThread(number) : PidSetModule.contains(number, space.ReadOwnNumbers());
 
     private static long EndOfPatience(long deadline) =>
         Math.Min(deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency));
@@ -128,7 +125,7 @@ internal static class Set
             "needs a writable /proc/sys/kernel/ns_last_pid; without it --method cycle works"),
         Errno.ENOENT => Output.Fail(
             Name, "cannot open ns_last_pid", error,
-            "needs CONFIG_CHECKPOINT_RESTORE and /proc/sys; without them --method cycle works"),
+            "needs CONFIG_CHECKPOINT_RESTORE, and /proc/sys with nothing else mounted over it; without them --method cycle works"),
         Errno.ETIMEDOUT => Output.Fail(
             Name,
             $"cannot make {options.Pid} the last PID: "
@@ -148,6 +145,8 @@ internal static class Set
             return FailWrite(options, error, space);
         }
 
+        // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
+        using CaughtSignals? caught = TryMake();
         error = -space.PrepareToConsume(options.Flavour);
         if (error != 0)
         {
@@ -159,9 +158,17 @@ internal static class Set
         // Now with the threads that consume.
         MakeWay(space, options.Pid);
         CycleProgress progress = new(Name);
-        Landing landing = new(space, options.Pid, progress);
+        int signal = 0;
+        Landing landing = new(space, options.Pid, progress, interrupt: IsInterrupted);
+        Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
         LandingEnd end = landing.Run(deadline);
         progress.Hide();
+        caught?.Release();
+        if (IsInterrupted())
+        {
+            return Interrupt(space, signal);
+        }
+
         if (end == LandingEnd.Hopeless && landing.Obstacle is Obstacle.Ours { Pid: var ours })
         {
             return MakeWay(options, space, ours);
@@ -182,6 +189,35 @@ internal static class Set
                 + $": last_pid is {landing.LastPid}"),
             _ => Output.Fail(Name, landing.Failure, landing.Error),
         };
+
+        bool IsInterrupted()
+        {
+            signal = signal == 0 && caught is not null ? caught.Next(wait: false).Number : signal;
+            return signal != 0;
+        }
+    }
+
+    // Null where there are no open files left for it: then a signal ends nslp as ever.
+    private static CaughtSignals? TryMake()
+    {
+        try
+        {
+            return new CaughtSignals();
+        }
+        catch (RemoteException)
+        {
+            return null;
+        }
+    }
+
+    // By that signal, so that a shell's loop ends too.
+    private static int Interrupt(IPidSpace space, int signal)
+    {
+        int last = space.ReadLastPid();
+        Output.Say(Name, last < 0 ? "interrupted" : string.Concat("interrupted: last_pid is ", last.ToString(CultureInfo.InvariantCulture)));
+        space.Dispose();
+        CaughtSignals.Suffer(signal);
+        return 128 + signal;
     }
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,

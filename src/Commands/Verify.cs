@@ -24,7 +24,7 @@ internal static class Verify
 
     /// <summary>Runs the command.</summary>
     /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 2 there is no such file to replay or it is none,
-    /// 3 this cannot be done here, 128 + n ended by signal n.</returns>
+    /// 3 this cannot be done here or its result not be written, 128 + n ended by signal n.</returns>
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
@@ -73,7 +73,9 @@ internal static class Verify
             progress.Hide();
             string? file = report.Difference.IsSome && replay is null ? Save(result) : null;
             int written = Output.Print(Name, options.Json ? result.ToJson(file) : result.ToText(file));
-            return report.Difference.IsSome ? Output.Failed : written;
+            return report.Difference.IsSome ? Output.Failed
+                : written == Output.Done ? Output.Done
+                : Unavailable;
         }
         catch (OperationCanceledException)
         {
@@ -102,7 +104,7 @@ internal static class Verify
     {
         operations = null;
         byte[] text = new byte[MostBytes];
-        int length = Proc.ReadAt(LibC.AT_FDCWD, Encoding.UTF8.GetBytes(path + "\0"), text);
+        int length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text);
         if (length < 0)
         {
             _ = Output.Fail(Name, $"cannot read '{path}'", -length);

@@ -93,17 +93,13 @@ internal static unsafe class CyclingProbe
     // shows its own; a task born for all that is a process of its own memory, and returns into _exit.
     private static int TryCgroupAlone()
     {
-        fixed (byte* path = "/proc/self/cgroup"u8)
+        int fd = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY);
+        if (fd < 0)
         {
-            int fd = open(path, O_RDONLY | O_CLOEXEC);
-            if (fd < 0)
-            {
-                return ENOSYS;
-            }
-
-            close(fd);
+            return ENOSYS;
         }
 
+        close(fd);
         byte* stack = stackalloc byte[StackSize];
         clone_args args;
         CyclingTask.Fill(&args, CLONE_INTO_CGROUP);

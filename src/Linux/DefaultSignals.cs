@@ -9,7 +9,9 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal sealed unsafe class DefaultSignals : IDisposable
 {
-    private readonly sigaction[] _old = new sigaction[4];
+    private const int Count = 4;
+
+    private readonly sigaction[] _old = new sigaction[Count];
 
     /// <summary>Sets the default dispositions; they hold until <see cref="Dispose"/>.</summary>
     internal DefaultSignals()
@@ -26,6 +28,23 @@ internal sealed unsafe class DefaultSignals : IDisposable
 
             _old[i] = old;
         }
+    }
+
+    /// <summary>Those of the signals that are to end the process.</summary>
+    internal static int[] FindDefault()
+    {
+        List<int> signals = [];
+        for (int i = 0; i < Count; i++)
+        {
+            sigaction action;
+            _ = LibC.sigaction(Signal(i), null, &action);
+            if (action.sa_handler == SIG_DFL)
+            {
+                signals.Add(Signal(i));
+            }
+        }
+
+        return [.. signals];
     }
 
     /// <summary>Sets the dispositions to what they were.</summary>

@@ -27,6 +27,9 @@ internal enum HolderKind
     /// <summary>Something that /proc does not show.</summary>
     Hidden,
 
+    /// <summary>Nothing, and no process gets it: it is 0, or not below pid_max.</summary>
+    OutOfRange,
+
     /// <summary>Nothing that is seen, but /proc does not show all: it cannot be told.</summary>
     Unknown,
 }

@@ -56,7 +56,12 @@ internal static class Holders
         }
 
         bool mayBeHidden = isRefused || (space is OwnPidSpace && ProcMount.HidesTasks(proc));
-        return new Holder(mayBeHidden ? HolderKind.Unknown : HolderKind.Nobody, 0, "");
+        // Where all is shown it is the number of one that has just gone, which is freed last (release_task, kernel/exit.c;
+        // since 6.15). Else it may be a session of hidden processes.
+        HolderKind rest = !mayBeHidden || space.IsFree(number) ? HolderKind.Nobody
+            : space.KnowsHeld ? HolderKind.Hidden
+            : HolderKind.Unknown;
+        return new Holder(rest, 0, "");
     }
 
     // Only the stat of its members shows a session; kill and getpriority know none.

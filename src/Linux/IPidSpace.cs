@@ -51,18 +51,28 @@ internal interface IPidSpace : IDisposable
     /// <summary>A descriptor of a /proc of this namespace, which stays the space's; below 0 when there is none.</summary>
     int ProcDirectory { get; }
 
-    /// <summary>What asks the allocator of this namespace. Throws <see cref="RemoteException"/>.</summary>
-    ExactProbe StartProbe();
-
     /// <summary>Whether a process or thread has that number, also where /proc hides it.</summary>
     bool HasTask(int number);
 
     /// <summary>Whether a process group has that number.</summary>
     bool HasGroup(int number);
 
-    /// <summary>Whether it is certain that nobody holds a number, as thread, process, group or session: F_SETOWN finds no
-    /// such number then (f_setown, fs/fcntl.c; tells so since 4.14, before false). False too where it cannot be asked.</summary>
-    bool IsFree(int number);
+    /// <summary>The first number of some of which it is not certain that nobody holds it, as thread, process, group or
+    /// session: F_SETOWN finds no such number then (f_setown, fs/fcntl.c; tells so since 4.14, before never). Where it cannot
+    /// be asked that is the first of them; where it can, it is held.</summary>
+    /// <param name="first">1 or more.</param>
+    /// <param name="last">The last of them.</param>
+    /// <returns>Above <paramref name="last"/> when all are free.</returns>
+    int FindHeld(int first, int last);
+
+    /// <summary>Whether it is certain that nobody holds a number: see <see cref="FindHeld"/>.</summary>
+    bool IsFree(int number) => FindHeld(number, number) != number;
+
+    /// <summary>Whether <see cref="FindHeld"/> can be asked: whether it finds free what no task ever has.</summary>
+    bool KnowsHeld => IsFree(int.MaxValue);
+
+    /// <summary>Whether a number is one of nslp's own here, which is free when nslp has ended.</summary>
+    bool IsOwn(int number);
 
     /// <summary>Whether a number is held, in about a microsecond and also where /proc hides its holder; a session
     /// without a process or group of that number is not noticed.</summary>

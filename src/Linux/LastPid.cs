@@ -38,11 +38,11 @@ internal sealed unsafe class LastPid : IDisposable
     internal static int OpenForReading(out LastPid? lastPid)
     {
         bool isLoadavg = false;
-        int fd = Open("/proc/sys/kernel/ns_last_pid"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDONLY);
         if (fd < 0)
         {
             isLoadavg = true;
-            fd = Open("/proc/loadavg"u8, O_RDONLY);
+            fd = Proc.Open(AT_FDCWD, "/proc/loadavg"u8, O_RDONLY);
         }
 
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg);
@@ -51,12 +51,12 @@ internal sealed unsafe class LastPid : IDisposable
 
     /// <summary>Opens last_pid for <see cref="Lock"/>, <see cref="Write"/> and <see cref="Read"/>.</summary>
     /// <returns>
-    /// 0, or an errno turned: ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, EROFS where that is mounted
-    /// read-only. The file is writable for all: the capability is asked for by each write.
+    /// 0, or an errno turned: ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where something else is mounted over
+    /// the file, EROFS where it is mounted read-only. The file is writable for all: the capability is asked for by each write.
     /// </returns>
     internal static int OpenForWriting(out LastPid? lastPid)
     {
-        int fd = Open("/proc/sys/kernel/ns_last_pid"u8, O_RDWR);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDWR);
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
         return Math.Min(fd, 0);
     }
@@ -66,7 +66,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// <returns>0 or an errno turned.</returns>
     internal static int OpenOf(int process, out LastPid? lastPid)
     {
-        int fd = Open(Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY);
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
         return Math.Min(fd, 0);
     }
@@ -104,7 +104,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// <returns>The first number that is never handed out, or an errno turned.</returns>
     internal static int ReadPidMax()
     {
-        int fd = Open("/proc/sys/kernel/pid_max"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/pid_max"u8, O_RDONLY);
         if (fd < 0)
         {
             return fd;
@@ -194,15 +194,6 @@ internal sealed unsafe class LastPid : IDisposable
 
             close(_fd);
             _fd = -1;
-        }
-    }
-
-    private static int Open(ReadOnlySpan<byte> path, int flags)
-    {
-        fixed (byte* pathname = path)
-        {
-            int fd = open(pathname, flags | O_CLOEXEC);
-            return fd < 0 ? -errno : fd;
         }
     }
 

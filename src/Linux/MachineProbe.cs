@@ -1,3 +1,4 @@
+using System.Text;
 using Microsoft.FSharp.Collections;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
@@ -9,6 +10,9 @@ internal static unsafe class MachineProbe
 {
     // Left by docker, podman, and systemd for every engine that tells it.
     private static readonly string[] s_containerMarks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+
+    // In the names of the cgroups that engines make.
+    private static readonly string[] s_engines = ["docker", "libpod", "kubepods", "containerd", "lxc"];
 
     /// <summary>
     /// Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it makes
@@ -48,7 +52,8 @@ internal static unsafe class MachineProbe
                     hasSysAdmin: capabilities.HasEffectiveSysAdmin,
                     isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)) == 1,
                     ownsPidNamespace: PidSpaces.OwnsPidNamespace(),
-                    isContainer: Array.Exists(s_containerMarks, File.Exists),
+                    hasContainerMark: HasContainerMark(),
+                    hasHostNamespaces: PidSpaces.AreOthersInitial(),
                     confinement: UserNamespaces.ReadConfinement(),
                     hasProcSys: LastPid.ReadPidMax() >= 0,
                     openLastPid: -opened,
@@ -63,6 +68,22 @@ internal static unsafe class MachineProbe
                     verify: verify);
             }
         }
+    }
+
+    private static bool HasContainerMark()
+    {
+        if (Array.Exists(s_containerMarks, File.Exists))
+        {
+            return true;
+        }
+
+        // Engines tell it to the first process, whose environment is not for everyone to read.
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/1/environ\0"u8, out byte[] environment);
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/cgroup\0"u8, out byte[] cgroup);
+        string groups = Encoding.UTF8.GetString(cgroup);
+        return environment.AsSpan().StartsWith("container="u8)
+            || environment.AsSpan().IndexOf("\0container="u8) >= 0
+            || Array.Exists(s_engines, engine => groups.Contains(engine, StringComparison.Ordinal));
     }
 
     // For its own number, which is in use for sure, so that nothing can be born of it.

@@ -11,49 +11,15 @@ namespace SetNsLastPid.Linux;
 internal sealed record Mapping(long Start, long End, bool IsExecutable, string Path)
 {
     private const int AT_FDCWD = -100;
-    private const int O_CLOEXEC = 0x80000;
 
     internal bool Contains(nint address) => address >= Start && address < End;
 
     /// <summary>All mappings of this process by rising address; none if the file cannot be read.</summary>
-    internal static unsafe List<Mapping> ReadAll()
+    internal static List<Mapping> ReadAll()
     {
         List<Mapping> mappings = [];
-        byte[] text = new byte[64 * 1024];
-        int length = 0;
-        fixed (byte* path = "/proc/self/maps\0"u8)
-        {
-            long fd = Raw.Call(Kernel.SYS_openat, AT_FDCWD, (nint)path, O_CLOEXEC);
-            if (fd < 0)
-            {
-                return mappings;
-            }
-
-            while (true)
-            {
-                if (text.Length - length < 4096)
-                {
-                    Array.Resize(ref text, text.Length * 2);
-                }
-
-                long got;
-                fixed (byte* at = &text[length])
-                {
-                    got = Raw.Call(Kernel.SYS_read, fd, (nint)at, text.Length - length);
-                }
-
-                if (got <= 0)
-                {
-                    break;
-                }
-
-                length += (int)got;
-            }
-
-            Raw.Call(Kernel.SYS_close, fd);
-        }
-
-        ReadOnlySpan<byte> rest = text.AsSpan(0, length);
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/maps\0"u8, out byte[] text);
+        ReadOnlySpan<byte> rest = text;
         while (rest.IndexOf((byte)'\n') is >= 0 and var newline)
         {
             mappings.Add(Parse(rest[..newline]));

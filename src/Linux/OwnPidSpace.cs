@@ -167,28 +167,33 @@ internal sealed class OwnPidSpace : IPidSpace
     }
 
     /// <inheritdoc/>
-    public ExactProbe StartProbe() => ExactProbe.Start();
-
-    /// <inheritdoc/>
     public bool HasTask(int number) => kill(number, 0) == 0 || errno == EPERM;
 
     /// <inheritdoc/>
     public bool HasGroup(int number) => Kernel.getpriority(Kernel.PRIO_PGRP, number) >= 0;
 
     /// <inheritdoc/>
-    public bool IsFree(int number)
+    public int FindHeld(int first, int last)
     {
         // A file of nobody else: it would send him signals.
         int fd = (int)Raw.Call(Kernel.SYS_eventfd2);
         if (fd < 0)
         {
-            return false;
+            return first;
         }
 
-        bool isFree = Raw.Call(Kernel.SYS_fcntl, fd, LibC.F_SETOWN, number) == -ESRCH;
+        long number = first;
+        while (number <= last && Raw.Call(Kernel.SYS_fcntl, fd, LibC.F_SETOWN, number) == -ESRCH)
+        {
+            number++;
+        }
+
         close(fd);
-        return isFree;
+        return (int)number;
     }
+
+    /// <inheritdoc/>
+    public bool IsOwn(int number) => OwnProgram.HasThread(number);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -163,17 +163,14 @@ internal static unsafe class OwnProgram
     // Up to Size bytes of it; 0 at the end or when it cannot be read.
     private static int ReadCommandLine(byte* part, long from)
     {
-        fixed (byte* path = "/proc/self/cmdline"u8)
+        int fd = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY);
+        if (fd < 0)
         {
-            int fd = open(path, O_RDONLY | O_CLOEXEC);
-            if (fd < 0)
-            {
-                return 0;
-            }
-
-            long got = pread(fd, part, Size, from);
-            close(fd);
-            return (int)Math.Max(got, 0);
+            return 0;
         }
+
+        long got = pread(fd, part, Size, from);
+        close(fd);
+        return (int)Math.Max(got, 0);
     }
 }

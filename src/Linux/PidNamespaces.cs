@@ -30,14 +30,15 @@ internal static class PidNamespaces
             DieWithOwner(task);
         }
 
-        if (error == ENOENT)
+        if (error == ENOENT && IsProcMounted())
         {
             throw new RemoteException($"cannot enter the PID namespace of process {process}: there is no such process");
         }
 
         if (error != 0)
         {
-            throw new RemoteException($"cannot enter the PID namespace of process {process}", error);
+            throw new RemoteException(
+                $"cannot enter the PID namespace of process {process}", error, error == ENOENT ? "needs /proc mounted" : null);
         }
     }
 
@@ -130,8 +131,20 @@ internal static class PidNamespaces
         long error = order[mounted - 1] < 0 ? order[mounted - 1] : order[mounted];
         if (error < 0)
         {
-            throw new RemoteException("cannot mount /proc for the PID namespace", (int)-error);
+            throw new RemoteException(
+                "cannot mount /proc for the PID namespace",
+                (int)-error,
+                error == -ENOENT ? "needs a directory /proc"
+                    : error == -EINVAL ? "needs / to be a mount point, which the root of a chroot is when bound to itself (mount --bind)"
+                    : null);
         }
+    }
+
+    private static bool IsProcMounted()
+    {
+        int proc = Proc.Open();
+        close(proc);
+        return proc >= 0;
     }
 
     private static int Enter(RemoteTask task, string path, ulong type)

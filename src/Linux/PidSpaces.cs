@@ -28,13 +28,20 @@ internal static unsafe class PidSpaces
     /// <summary>Whether nslp lives in the initial PID namespace.</summary>
     internal static bool IsInitial() => ReadLink("/proc/self/ns/pid") == "pid:[4026531836]"; // PROC_PID_INIT_INO
 
+    /// <summary>Whether nslp is known to live in the initial UTS, IPC and cgroup namespaces, the PID namespace apart: no
+    /// container does.</summary>
+    internal static bool AreOthersInitial() => // PROC_UTS_INIT_INO, PROC_IPC_INIT_INO, PROC_CGROUP_INIT_INO: linux/proc_ns.h
+        ReadLink("/proc/self/ns/uts") == "uts:[4026531838]"
+        && ReadLink("/proc/self/ns/ipc") == "ipc:[4026531839]"
+        && ReadLink("/proc/self/ns/cgroup") == "cgroup:[4026531835]";
+
     /// <summary>Whether the user namespace of this process owns its PID namespace: else none of its capabilities counts
     /// there.</summary>
     internal static bool OwnsPidNamespace()
     {
         fixed (byte* path = "/proc/self/ns/pid"u8)
         {
-            int pid = open(path, O_RDONLY | O_CLOEXEC);
+            int pid = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
             // EPERM for an owner further out.
             int owner = pid < 0 ? -1 : Kernel.ioctl(pid, Kernel.NS_GET_USERNS, null);
             bool owns = owner >= 0 && ReadLink($"/proc/self/fd/{owner}") == ReadLink("/proc/self/ns/user");

@@ -6,10 +6,13 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Files of /proc, read without the runtime's file layer: that is slow, and loses errno in exceptions.</summary>
+/// <remarks>What is not on procfs, as where something is mounted over it, is not there (ENOENT).</remarks>
 internal static unsafe class Proc
 {
     private const int PathSize = 64;
     private const int EntriesSize = 32768;
+    private const int StatfsSize = 128; // struct statfs has 120 bytes
+    private const long PROC_SUPER_MAGIC = 0x9fa0; // linux/magic.h
 
     /// <summary>Opens /proc itself.</summary>
     /// <returns>A descriptor for the other calls, or an errno turned.</returns>
@@ -29,17 +32,24 @@ internal static unsafe class Proc
     internal static int Read(int proc, int number, ReadOnlySpan<byte> name, Span<byte> text)
     {
         Span<byte> path = stackalloc byte[PathSize];
-        return ReadAt(proc, Path(path, number, name), text);
+        return ReadAndClose(Open(proc, Path(path, number, name), O_RDONLY), text);
     }
 
-    /// <summary>Reads the beginning of a file.</summary>
-    /// <param name="directory">What a relative path is relative to.</param>
+    /// <summary>Reads the beginning of any file, also one that is not of /proc.</summary>
     /// <param name="path">The path, and a NUL.</param>
     /// <param name="text">Where to read to.</param>
     /// <returns>The length read, or an errno turned.</returns>
-    internal static int ReadAt(int directory, ReadOnlySpan<byte> path, Span<byte> text)
+    internal static int ReadAny(ReadOnlySpan<byte> path, Span<byte> text)
     {
-        int fd = Open(directory, path, O_RDONLY);
+        fixed (byte* pathname = path)
+        {
+            int fd = open(pathname, O_RDONLY | O_CLOEXEC);
+            return ReadAndClose(fd < 0 ? -errno : fd, text);
+        }
+    }
+
+    private static int ReadAndClose(int fd, Span<byte> text)
+    {
         if (fd < 0)
         {
             return fd;
@@ -81,12 +91,15 @@ internal static unsafe class Proc
     }
 
     /// <summary>Reads the whole of a file, whatever its length.</summary>
+    /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
+    /// <param name="path">The path, and a NUL.</param>
+    /// <param name="text">What is in it.</param>
     /// <returns>0 or an errno turned.</returns>
     internal static int ReadAllAt(int directory, ReadOnlySpan<byte> path, out byte[] text)
     {
         text = new byte[4096];
         int length;
-        while ((length = ReadAt(directory, path, text)) == text.Length)
+        while ((length = ReadAndClose(Open(directory, path, O_RDONLY), text)) == text.Length)
         {
             text = new byte[text.Length * 4];
         }
@@ -165,13 +178,33 @@ internal static unsafe class Proc
         return error;
     }
 
-    private static int Open(int directory, ReadOnlySpan<byte> path, int flags)
+    /// <summary>Opens a file or directory of /proc. Never waits, whatever was put in its place.</summary>
+    /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
+    /// <param name="path">The path, and a NUL.</param>
+    /// <param name="flags">O_RDONLY or O_RDWR, and O_DIRECTORY.</param>
+    /// <returns>A descriptor, or an errno turned.</returns>
+    internal static int Open(int directory, ReadOnlySpan<byte> path, int flags)
     {
+        int fd;
         fixed (byte* pathname = path)
         {
-            int fd = openat(directory, pathname, flags | O_CLOEXEC);
-            return fd < 0 ? -errno : fd;
+            // To open a FIFO may take for ever.
+            fd = openat(directory, pathname, flags | O_CLOEXEC | O_NONBLOCK);
         }
+
+        if (fd < 0)
+        {
+            return -errno;
+        }
+
+        long* statfs = stackalloc long[StatfsSize / sizeof(long)];
+        if (Raw.Call(SYS_fstatfs, fd, (nint)statfs) < 0 || statfs[0] != PROC_SUPER_MAGIC)
+        {
+            close(fd);
+            return -ENOENT;
+        }
+
+        return fd;
     }
 
     private static ReadOnlySpan<byte> Path(Span<byte> path, int number, ReadOnlySpan<byte> name)

@@ -15,6 +15,8 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
 {
     private const int TicksPerSecond = 100; // USER_HZ on x86-64 and arm64
 
+    private static readonly Dictionary<uint, string> s_users = [];
+
     /// <summary>Reads them.</summary>
     /// <param name="proc">A /proc of the namespace.</param>
     /// <param name="process">The process.</param>
@@ -37,7 +39,18 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
             since = DateTime.UtcNow - (SinceBoot() - TimeSpan.FromSeconds((double)stat.Start / TicksPerSecond));
         }
 
-        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : Accounts.NameOf((uint)uid), since, parent);
+        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
+    }
+
+    // Of thousands of processes few users are others' than root's.
+    private static string NameOf(uint user)
+    {
+        if (!s_users.TryGetValue(user, out string? name))
+        {
+            s_users[user] = name = Accounts.NameOf(user);
+        }
+
+        return name;
     }
 
     private static unsafe TimeSpan SinceBoot()
@@ -46,5 +59,4 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
         Raw.Call(Kernel.SYS_clock_gettime, Kernel.CLOCK_BOOTTIME, (nint)(&now));
         return TimeSpan.FromSeconds(now.tv_sec) + TimeSpan.FromMicroseconds((long)now.tv_nsec / 1000.0);
     }
-
 }

@@ -221,24 +221,41 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         _proc < 0 ? new Holder(HolderKind.Unknown, 0, "") : Holders.Find(_proc, pid, this);
 
     /// <inheritdoc/>
-    public ExactProbe StartProbe() => ExactProbe.Of(_inside);
-
-    /// <inheritdoc/>
     public bool HasTask(int number) => _inside.Call(SYS_kill, number, 0) is 0 or -EPERM;
 
     /// <inheritdoc/>
     public bool HasGroup(int number) => _inside.Call(SYS_getpriority, PRIO_PGRP, number) >= 0;
 
     /// <inheritdoc/>
-    public bool IsFree(int number)
+    public int FindHeld(int first, int last)
     {
         using Order order = _inside.NewOrder();
-        int file = order.Call(SYS_eventfd2);
-        int owner = order.Call(SYS_fcntl, order.Result(file), F_SETOWN, number);
-        order.Call(SYS_close, order.Result(file));
-        _inside.Run(order);
-        return order[owner] == -ESRCH;
+        for (long start = first; start <= last; start += Batch)
+        {
+            order.Clear();
+            int file = order.Call(SYS_eventfd2);
+            int count = (int)Math.Min(Batch, last - start + 1);
+            for (int i = 0; i < count; i++)
+            {
+                order.Call(SYS_fcntl, order.Result(file), F_SETOWN, start + i);
+            }
+
+            order.Call(SYS_close, order.Result(file));
+            _inside.Run(order);
+            for (int i = 0; i < count; i++)
+            {
+                if (order[file + 1 + i] != -ESRCH)
+                {
+                    return (int)start + i;
+                }
+            }
+        }
+
+        return unchecked(last + 1);
     }
+
+    /// <inheritdoc/>
+    public bool IsOwn(int number) => number == _inside.OwnPid;
 
     /// <summary>Ends the task that acts, where this object made it.</summary>
     public void Dispose()

@@ -1,4 +1,5 @@
 using System.Text;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -24,15 +25,8 @@ internal static class UserNamespaces
         Read("/proc/self/status")?.Split('\n')
             .FirstOrDefault(line => line.StartsWith(name, StringComparison.Ordinal))?[name.Length..].Trim();
 
-    private static string? Read(string path)
-    {
-        try
-        {
-            return File.ReadAllText(path).Trim('\n', '\0', ' ');
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    private static string? Read(string path) =>
+        Proc.ReadAllAt(LibC.AT_FDCWD, Encoding.ASCII.GetBytes(path + '\0'), out byte[] text) == 0
+            ? Encoding.UTF8.GetString(text).Trim('\n', '\0', ' ')
+            : null;
 }

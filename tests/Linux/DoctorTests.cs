@@ -58,6 +58,31 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Fact]
+    public void A_result_that_cannot_be_written_does_not_mean_that_nothing_works()
+    {
+        Finished run = Shell.Start($"{Tool.Path} doctor >/dev/full").Finish();
+
+        Assert.Equal((3, "nslp: doctor: cannot write the result: No space left on device\n"), (run.Status, run.Errors));
+    }
+
+    /// <summary>An engine's file in a PID namespace of a host, and then in the namespaces of a container.</summary>
+    [Theory]
+    [InlineData("", false)]
+    [InlineData("unshare --uts --ipc", true)]
+    public void A_container_is_more_than_a_mark(string namespaces, bool isContainer)
+    {
+        Machine.NeedsRoot();
+        string[] initial = [.. new[] { "uts", "ipc", "cgroup" }.Select(name => new FileInfo($"/proc/self/ns/{name}").LinkTarget!)];
+        Assert.SkipUnless(initial is ["uts:[4026531838]", "ipc:[4026531839]", "cgroup:[4026531835]"], "needs the host's namespaces");
+
+        // Over /run, where nothing of this test needs what is there.
+        Finished run = Shell.InNewPidNamespace(
+            $"mount -t tmpfs none /run && : >/run/.containerenv && {namespaces} $N doctor --json").Finish();
+
+        Assert.Equal(isContainer, JsonDocument.Parse(run.Output).RootElement.GetProperty("container").GetBoolean());
+    }
+
+    [Fact]
     public void A_capability_of_another_user_namespace_is_told_apart()
     {
         Machine.NeedsRoot();

@@ -1,6 +1,10 @@
+using System.Runtime.InteropServices;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
+using SetNsLastPid.Commands;
+using SetNsLastPid.Linux;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -19,9 +23,41 @@ public sealed class MapTests : IDisposable
 
         """;
 
+    private const int LC_CTYPE = 0;
+
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("nslp-map-");
 
     public void Dispose() => _directory.Delete(recursive: true);
+
+    /// <summary>Taking too many for some symbols does no harm.</summary>
+    [Fact]
+    public void No_character_takes_more_columns_than_are_counted()
+    {
+        Assert.SkipWhen(setlocale(LC_CTYPE, "C.UTF-8") == 0, "needs the locale C.UTF-8");
+        int wide = 0, less = 0;
+        for (int i = 0; i <= 0x10ffff; i++)
+        {
+            if (Rune.IsValid(i) && Printable.From(new Rune(i).ToString()) != "?" && wcwidth(i) is >= 0 and var columns)
+            {
+                int counted = TextWidth.Of(new Rune(i));
+                Assert.True(counted >= columns, $"U+{i:X4} takes {columns}");
+                wide += columns == 2 ? 1 : 0;
+                less += counted > columns ? 1 : 0;
+            }
+        }
+
+        Assert.InRange(wide, 80_000, 300_000);
+        Assert.InRange(less, 0, 3_000);
+    }
+
+    [Theory]
+    [InlineData("数字", 3, "数")]
+    [InlineData("数字", 4, "数字")]
+    [InlineData("e\u0301e\u0301e", 2, "e\u0301e\u0301")]
+    [InlineData("\U0001f600a", 2, "\U0001f600")]
+    [InlineData("\e[33m数字\e[0m", 3, "\e[33m数\e[0m")]
+    public void A_line_is_cut_at_the_last_column(string line, int columns, string cut) =>
+        Assert.Equal(cut, new Look(true, true, line.Contains('\e'), columns, 24).Cut(line));
 
     [Fact]
     public void Threads_groups_and_sessions_are_in_the_picture_and_the_cursor_is()
@@ -219,4 +255,10 @@ public sealed class MapTests : IDisposable
         // Whoever started the tests may have them ignore SIGINT and SIGQUIT, as a shell does in the background.
         return $"LC_ALL=C TERM=xterm env --default-signal script -qec 'bash -m {file}' /dev/null";
     }
+
+    [DllImport("libc.so.6")]
+    private static extern nint setlocale(int category, [MarshalAs(UnmanagedType.LPUTF8Str)] string locale);
+
+    [DllImport("libc.so.6")]
+    private static extern int wcwidth(int character);
 }

@@ -21,9 +21,9 @@ public sealed class PredictTests
         Assert.SkipUnless(Shell.Start("perl -e1").Finish().Status == 0, "needs perl");
         Machine.NeedsPidNamespace();
         // Holes near the top and above 300, a process with threads, and a group and a session without their leaders.
-        const string holes = """
+        string holes = $$"""
             for p in 990 993 994 330 340; do echo $((p - 1)) >/proc/sys/kernel/ns_last_pid; sleep 300 & done
-            echo 959 >/proc/sys/kernel/ns_last_pid; DOTNET_TieredCompilation=0 $N spawn 950 --method clone3 -- sleep 300 &
+            echo 959 >/proc/sys/kernel/ns_last_pid; {{Tool.Directory}}/nslp spawn 950 --method clone3 -- sleep 300 &
             wait_for 'grep -q sleep /proc/950/comm 2>/dev/null && ! grep -qs nslp-zygote /proc/[0-9]*/comm'
             for p in 980 310; do echo $((p - 1)) >/proc/sys/kernel/ns_last_pid
                 perl -MPOSIX -e 'setpgid(0, 0); fork ? _exit(0) : sleep 300'
@@ -31,7 +31,7 @@ public sealed class PredictTests
             echo 700 >/proc/sys/kernel/ns_last_pid
 
             """;
-        const string script = "$N predict 500 | tr '\\n' ' '; echo; " + Fork;
+        string script = "$N predict 500 | tr '\\n' ' '; echo; " + Fork;
 
         Finished run = (privileged
             ? Shell.InNewPidNamespace(holes + script, pidMax: 1000)
@@ -60,6 +60,19 @@ public sealed class PredictTests
 
         Assert.Equal(["1", "200"], run.Lines);
         Assert.Equal("nslp: predict: only 200 PIDs are left\n", run.Errors);
+    }
+
+    [Fact]
+    public void Whoever_reads_may_stop_reading()
+    {
+        Assert.SkipUnless(Tool.IsNative, "the runtime of the JIT ignores SIGPIPE");
+
+        Finished run = Shell.Start(
+            $"env --default-signal=PIPE bash -c '{Tool.Path} predict 30000 | head -1; echo ${{PIPESTATUS[0]}}; trap \"\" PIPE; {Tool.Path} predict 30000 | head -1; echo ${{PIPESTATUS[0]}}'")
+            .Finish();
+
+        Assert.Equal(["141", "1"], [run.Lines[1], run.Lines[3]]);
+        Assert.Equal("nslp: predict: cannot write the result: Broken pipe\n", run.Errors);
     }
 
     [Fact]

@@ -23,6 +23,23 @@ public sealed class ProgressTests
         Assert.Matches($@"\r +\r={Far + 1}\r\n$", run.Output);
     }
 
+    [Fact]
+    public void Ctrl_C_wipes_it_out_tells_where_last_pid_stands_and_ends_a_loop_of_bash()
+    {
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+        Machine.NeedsPidNamespace();
+        const string loop = "bash -c \"for i in 1 2; do $N set 4000000 --method cycle; done; echo went on\"";
+        // What waits is no part of the terminal's foreground group, which gets the signal.
+        string script = $"""
+            (wait_for '[ $(cat /proc/sys/kernel/ns_last_pid) -gt 200000 ]'; printf '\003'; wait_for '! pgrep -x nslp >/dev/null') |
+                {OnTerminal(loop)}
+            """;
+
+        Finished run = Shell.InNewPidNamespace(script, pidMax: 4_194_304).Finish();
+
+        Assert.Matches(@"\r +\r(\^C)?nslp: set: interrupted: last_pid is [0-9]+\r\n$", run.Output);
+    }
+
     [Theory]
     [InlineData("bench --seconds 1", "nslp: bench: [0-9]+ %, [a-z0-9-]+( on [0-9]+ threads)?")]
     [InlineData("verify --runs 20 --seed 1", "nslp: verify: [0-9]+ of 20 runs")]

@@ -58,6 +58,16 @@ public sealed class VerifyTests : IDisposable
         Assert.Contains(run.Lines, line => line.EndsWith("  fork: child stays", StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData(">/dev/full", "No space left on device")]
+    [InlineData(">&-", "Bad file descriptor")]
+    public void A_result_that_cannot_be_written_is_no_difference(string redirection, string reason)
+    {
+        Finished run = Run($"{Tool.Path} verify --runs 2 --steps 10 --seed 5 {redirection}");
+        Assert.SkipUnless(run.Errors.Contains("write"), run.Errors);
+        Assert.Equal((3, $"nslp: verify: cannot write the result: {reason}\n"), (run.Status, run.Errors));
+    }
+
     [Fact]
     public void A_difference_is_shown_and_saved_and_found_again()
     {

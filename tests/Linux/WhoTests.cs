@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Xunit;
 
@@ -31,7 +32,7 @@ public sealed class WhoTests
         Finished run = Run(script);
 
         Assert.Equal("", run.Errors);
-        const string user = "user root, since [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}";
+        const string user = "user root, since [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z";
         Assert.Matches($"^S S: process S \\(sleep 100\\), {user}; 0$", run.Lines[0]);
         Assert.Matches($"^G G: a process group that process GM \\(perl .*\\) is left of, {user}; 0$", run.Lines[1]);
         Assert.Matches($"^H H: a session that process HM \\(perl .*\\) is left of, {user}; 0$", run.Lines[2]);
@@ -44,9 +45,9 @@ public sealed class WhoTests
     [Fact]
     public void A_thread_is_told_with_its_process()
     {
-        // nslp itself has threads.
-        const string script = """
-            $N spawn 4000 -- sleep 100 & wait_for 'grep -q sleep /proc/4000/comm 2>/dev/null'
+        // Built for the JIT, nslp itself has threads.
+        string script = $"""
+            {Tool.Directory}/nslp spawn 4000 -- sleep 100 & wait_for 'grep -q sleep /proc/4000/comm 2>/dev/null'
             t=$(ls /proc/$!/task | tail -1); $N who $t | sed "s/^$t/T/; s/ $! / P /"
             """;
 
@@ -56,12 +57,33 @@ public sealed class WhoTests
     }
 
     [Fact]
-    public void A_number_that_no_process_can_get_is_free_with_a_warning()
+    public void A_number_that_no_process_can_get_is_out_of_range()
     {
-        Finished run = Run("$N who 32767; $N who 32768");
+        Finished run = Run("$N who 32767-32770; echo $?; $N who 0; echo $?; $N who 0 32768 --json");
 
-        Assert.Equal(["32767: free", "32768: free"], run.Lines);
-        Assert.Equal("nslp: who: warning: this namespace gives PIDs from 1 to 32767\n", run.Errors);
+        Assert.Equal(
+            [
+                "32767: free", "32768-32770: out of range: PIDs here are 1 to 32767", "1",
+                "0: out of range: PIDs here are 1 to 32767", "1",
+                """{"pids":[{"pid":0,"held":false,"kind":"out_of_range"},{"pid":32768,"held":false,"kind":"out_of_range"}]}""",
+            ],
+            run.Lines);
+        Assert.Equal("", run.Errors);
+    }
+
+    [Fact]
+    public void A_process_above_a_pid_max_that_was_lowered_is_told()
+    {
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+
+        Finished run = Run("$N set 20000; sleep 100 & echo 10000 >/proc/sys/kernel/pid_max; $N who 20000-20002 | sed 's/, user.*//'");
+
+        Assert.Equal(
+            [
+                "20000: out of range: PIDs here are 1 to 9999", "20001: process 20001 (sleep 100)",
+                "20002: out of range: PIDs here are 1 to 9999",
+            ],
+            run.Lines);
     }
 
     [Fact]
@@ -111,7 +133,7 @@ public sealed class WhoTests
     }
 
     [Fact]
-    public void With_hidepid_it_says_what_it_cannot_know()
+    public void What_proc_hides_is_told_from_what_is_free()
     {
         NeedsPerl();
         Machine.NeedsRoot();
@@ -121,31 +143,69 @@ public sealed class WhoTests
 
         Finished run = Shell.InNewPidNamespace(script, "for p in $S $G $H $Z 30000; do $N who $p | cut -d' ' -f2-; $N who $p >/dev/null; echo $?; done").Finish();
 
-        const string maybe = "free as far as can be seen, but /proc hides processes of others";
+        const string hidden = "something that /proc does not show";
         Assert.Equal(
-            [
-                "something that /proc does not show", "0",
-                "a process group that a process that /proc does not show is left of", "0",
-                maybe, "3", "something that /proc does not show", "0", maybe, "3",
-            ],
+            [hidden, "0", "a process group that a process that /proc does not show is left of", "0", hidden, "0", hidden, "0", "free", "1"],
             run.Lines);
     }
 
     [Fact]
-    public void With_the_capability_the_allocator_settles_what_proc_hides()
+    public void All_numbers_of_nslp_itself_are_free()
     {
-        NeedsPerl();
-        Machine.NeedsRoot();
-        // All but CAP_SYS_PTRACE, which sees through hidepid; CAP_KILL would not matter.
-        const string script = Holders + """
-            mount -o remount,hidepid=2 /proc
-            before=$(cat /proc/sys/kernel/ns_last_pid)
-            setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all,+checkpoint_restore --ambient-caps=-all,+checkpoint_restore sh -c "for p in $H 30000; do \$N who \$p | cut -d' ' -f2-; done"
-            """;
+        Finished run = Run("for i in 1 2 3 4 5 6 7 8; do echo 40 >/proc/sys/kernel/ns_last_pid; $N who 38-60; done");
+
+        Assert.Equal(Enumerable.Repeat("38-60: free", 8), run.Lines);
+    }
+
+    [Fact]
+    public void Held_leaves_out_what_nobody_holds()
+    {
+        const string script = "$N set 999; sleep 100 & $N who 0-1 1000-2000 --held; $N who 1000-2000 --held --json; $N who 2-999 --held; echo $?";
 
         Finished run = Run(script);
 
-        Assert.Equal(["something that /proc does not show", "free"], run.Lines);
+        Assert.Matches("^1: process 1 ", run.Lines[0]);
+        Assert.Matches("^1000: process 1000 ", run.Lines[1]);
+        JsonElement held = Assert.Single(JsonDocument.Parse(run.Lines[2]).RootElement.GetProperty("pids").EnumerateArray());
+        Assert.Equal(1000, held.GetProperty("pid").GetInt32());
+        Assert.Equal(["1"], run.Lines[3..]);
+    }
+
+    [Fact]
+    public void Json_has_an_object_for_each_free_number()
+    {
+        Finished run = Run("$N who 100-103 --json");
+
+        JsonElement[] pids = [.. JsonDocument.Parse(run.Output).RootElement.GetProperty("pids").EnumerateArray()];
+        Assert.Equal([100, 101, 102, 103], pids.Select(pid => pid.GetProperty("pid").GetInt32()));
+    }
+
+    /// <summary>The first part of the output comes when little of the memory for all of it could have been needed.</summary>
+    [Theory]
+    [InlineData("who 1-4194303 --json")]
+    [InlineData("predict 4194304")]
+    public void Memory_does_not_grow_with_the_numbers(string arguments)
+    {
+        Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
+        Machine.NeedsPidNamespace();
+        string script = $"""
+            mount -t tmpfs none /mnt; mkfifo /mnt/out; $N {arguments} >/mnt/out & exec 8</mnt/out
+            head -c 1000 <&8 >/dev/null; sed -n 's/VmHWM:[^0-9]*//p' /proc/$!/status; kill $!
+            """;
+
+        Finished run = Shell.InNewPidNamespace(script, pidMax: 4_194_304).Finish();
+
+        Assert.InRange(int.Parse(run.Lines[0].Split(' ')[0], CultureInfo.InvariantCulture), 1_000, 150_000);
+    }
+
+    [Fact]
+    public void Time_is_told_in_UTC_whatever_TZ_names()
+    {
+        Finished run = Run("TZ=/dev/zero timeout 100 $N who 1; TZ=Asia/Tokyo $N who 1 | tail -c 4");
+
+        Assert.Matches("^1: process 1 .*, since [0-9-]{10} [0-9:]{8}Z$", run.Lines[0]);
+        DateTimeOffset since = DateTimeOffset.Parse(run.Lines[0][^20..], CultureInfo.InvariantCulture);
+        Assert.InRange(DateTimeOffset.UtcNow - since, TimeSpan.FromSeconds(-1), TimeSpan.FromMinutes(8));
     }
 
     [Fact]
@@ -166,11 +226,10 @@ public sealed class WhoTests
 
     [Theory]
     [InlineData("", "PID is missing")]
-    [InlineData("x", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not 'x'")]
-    [InlineData("0", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '0'")]
+    [InlineData("x", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not 'x'")]
     [InlineData("5-3", "range '5-3' ends before it starts")]
-    [InlineData("5-", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '5-'")]
-    [InlineData("1-4194304", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '1-4194304'")]
+    [InlineData("5-", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '5-'")]
+    [InlineData("1-4194304", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-4194304'")]
     [InlineData("5 --bogus", "'--bogus' is not an option")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {

@@ -40,9 +40,9 @@ let private isRight (value: Value) (text: string) =
         entries.Length <= longest && Array.forall (isBetween 0I largestInt) entries
     | Value.PidRange most ->
         match text.Split '-' with
-        | [| pid |] -> isBetween 1I (BigInteger most) pid
+        | [| pid |] -> isBetween 0I (BigInteger most) pid
         | [| first; last |] ->
-            isBetween 1I (BigInteger most) first
+            isBetween 0I (BigInteger most) first
             && isBetween (BigInteger.Parse first) (BigInteger most) last
         | _ -> false
 
@@ -393,7 +393,7 @@ let private wrongValues (value: Value) =
         [
             Value.PidRange(most - 1UL)
             Value.PidRange(most + 1UL)
-            Value.Whole(1UL, most)
+            Value.Whole(0UL, most)
         ]
 
 let private wrongTables (page: Page) : (string * Parser) list =

@@ -178,6 +178,7 @@ let private understood: (string * Command) list =
         Command.Who
             {
                 Ranges = [ struct (4242, 4242); struct (10, 20) ]
+                Held = false
                 Target = 0
                 Json = true
             }
@@ -275,7 +276,7 @@ let ``Help on nslp is given before a command`` (line: string) =
 [<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
 [<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, not 'x'")>]
 [<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
-[<InlineData("who 1-", "who", "PID must be a number from 1 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
+[<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]
 [<InlineData("verify --runs 0", "verify", "--runs must be a number from 1 to 1,000,000, not '0'")>]
 [<InlineData("verify --replay f --seed 1", "verify", "--replay and --seed exclude each other")>]

@@ -20,7 +20,7 @@ module Plan =
     let model: Plan =
         {
             TryNext = PidNamespace.tryNext
-            Predict = PidNamespace.predict
+            Predict = fun count ns -> List.ofSeq (PidNamespace.predict count ns)
             Reach = Cycle.reach PidSet.empty
             Next = fun near -> Cycle.next near PidSet.empty
         }
@@ -323,7 +323,7 @@ let wrongPlans: (string * Plan) list =
         }
         "predicts one too few",
         { plan with
-            Predict = fun count ns -> PidNamespace.predict (count - 1) ns
+            Predict = fun count ns -> List.ofSeq (PidNamespace.predict (count - 1) ns)
         }
         "predicts the same again",
         { plan with

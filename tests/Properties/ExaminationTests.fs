@@ -37,7 +37,8 @@ let private root =
         HasSysAdmin = true
         IsInBoundingSet = true
         OwnsPidNamespace = true
-        IsContainer = false
+        HasContainerMark = false
+        HasHostNamespaces = true
         Confinement = free
         HasProcSys = true
         OpenLastPid = 0
@@ -74,7 +75,8 @@ let private confined confinement failure (errno: Errno) =
 
 let private inContainer seen =
     { seen with
-        IsContainer = true
+        HasContainerMark = true
+        HasHostNamespaces = false
         IsInBoundingSet = false
     }
 
@@ -89,6 +91,24 @@ let private cases: (string * Observed * string * string * string) list =
         "clone3",
         "CAP_CHECKPOINT_RESTORE is missing",
         "--ambient-caps=+checkpoint_restore"
+        "no /proc",
+        { root with
+            Flavours = [ tried "cgroup-thread" (int Errno.ENOENT) 5 7 ]
+        },
+        "cycle",
+        "no way of consuming PIDs works; the last resort: last_pid cannot be read without /proc",
+        "mount -t proc"
+        "a chroot",
+        { root with
+            NewPidns =
+                {
+                    Failure = "cannot mount /proc for the PID namespace: Invalid argument"
+                    Errno = int Errno.EINVAL
+                }
+        },
+        "new-pidns",
+        "cannot mount /proc for the PID namespace: Invalid argument; / is no mount point, as in a chroot",
+        ""
         "no capability, the server", user, "clone3", "CAP_CHECKPOINT_RESTORE is missing", "--allow-user 1000"
         "no capability before 5.9",
         { user with Major = 5; Minor = 8 },
@@ -345,7 +365,7 @@ let private observed =
         let! major, minor =
             Gen.elements [ 4, 19; 5, 2; 5, 4; 5, 8; 5, 15; 6, 8; 6, 12; 6, 18; 7, 0 ]
 
-        let! flags = Gen.listOfLength 6 (Gen.elements [ false; true ])
+        let! flags = Gen.listOfLength 7 (Gen.elements [ false; true ])
         let! errnos = Gen.listOfLength 5 errno
         let! flavours = Gen.listOf errno
         let! attempts = Gen.listOfLength 3 attempt
@@ -361,7 +381,8 @@ let private observed =
                 HasSysAdmin = flags[1]
                 IsInBoundingSet = flags[2]
                 OwnsPidNamespace = flags[3]
-                IsContainer = flags[4]
+                HasContainerMark = flags[4]
+                HasHostNamespaces = flags[6]
                 Confinement = confinement
                 HasProcSys = flags[5]
                 OpenLastPid = errnos[0]

@@ -214,7 +214,9 @@ let ``what is handed out between two looks is counted, over a wrap too`` () =
         // After a whole lap the cursor looks as if it had not moved.
         let ns = space sheet
         let free = PidSet.countFree Limits.Reserved ns.PidMax ns.InUse
-        let pids = PidNamespace.predict (min (sheet.Columns * sheet.Rows) (free - 1)) ns
+
+        let pids =
+            List.ofSeq (PidNamespace.predict (min (sheet.Columns * sheet.Rows) (free - 1)) ns)
 
         match List.tryLast pids with
         | Some last when
@@ -236,7 +238,7 @@ let ``as many as until the wrap, and the cursor is at the top`` () =
                     Cursor = min sheet.Cursor 1023
                 }
 
-        let pids = PidNamespace.predict (PidMap.untilWrap ns + 1) ns
+        let pids = List.ofSeq (PidNamespace.predict (PidMap.untilWrap ns + 1) ns)
 
         let before, after = List.splitAt (min pids.Length (PidMap.untilWrap ns)) pids
         Law.holds "all before it go up" (before = List.sort before)

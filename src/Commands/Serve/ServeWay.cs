@@ -102,7 +102,7 @@ internal sealed class ServeWay
             end = landing.Run(deadline);
         }
 
-        error = end == LandingEnd.Broken ? landing.Error : 0;
+        error = end switch { LandingEnd.Broken => landing.Error, LandingEnd.Interrupted => ECANCELED, _ => 0 };
         return end switch
         {
             LandingEnd.Landed => null,

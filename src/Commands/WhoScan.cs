@@ -1,0 +1,94 @@
+using SetNsLastPid.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>A look for the holders of numbers.</summary>
+/// <param name="space">The namespace, with its /proc.</param>
+/// <param name="pidMax">Its pid_max.</param>
+/// <param name="progress">Says how far it is where there are many numbers.</param>
+internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress)
+{
+    // A hundredth of a second.
+    private const int Part = 65536;
+
+    private readonly HolderMap _map = HolderMap.Read(space.ProcDirectory);
+    private readonly bool _isExact = space.KnowsHeld;
+    private readonly bool _hidesTasks = space is OwnPidSpace && ProcMount.HidesTasks(space.ProcDirectory);
+
+    /// <summary>All numbers from one to another in order, those in a row that nobody is known to hold together.</summary>
+    internal IEnumerable<Holding> Find(int first, int last)
+    {
+        while (first <= last)
+        {
+            int held = FindHeld(first, last, out Holder holder);
+            // 0 and what is not below pid_max are apart from the others.
+            foreach (int end in (int[])[0, pidMax - 1, last])
+            {
+                int free = Math.Min(end, held - 1);
+                if (first <= free)
+                {
+                    bool isPid = first > 0 && first < pidMax;
+                    HolderKind kind = !isPid ? HolderKind.OutOfRange
+                        : _isExact || !(_map.IsIncomplete || _hidesTasks) ? HolderKind.Nobody
+                        : HolderKind.Unknown;
+                    yield return new Holding(first, free, new Holder(kind, 0, ""), null, "", []);
+                    first = free + 1;
+                }
+            }
+
+            if (held <= last)
+            {
+                yield return Complete(held, holder);
+                first = held + 1;
+            }
+        }
+    }
+
+    // Above the last number when none is held.
+    private int FindHeld(int first, int last, out Holder holder)
+    {
+        for (int pid = Math.Max(first, 1); pid <= last; pid++)
+        {
+            int end = (int)Math.Min(last, (long)pid + Part - 1);
+            pid = _isExact ? space.FindHeld(pid, end) : pid;
+            if (pid > end)
+            {
+                pid = end;
+                if (end < last)
+                {
+                    progress.Show($"at {pid} of {last}");
+                }
+            }
+            else if ((holder = Find(pid)).Kind != HolderKind.Nobody)
+            {
+                return pid;
+            }
+        }
+
+        holder = default;
+        return last + 1;
+    }
+
+    private Holder Find(int pid)
+    {
+        // nslp's own numbers are free as soon as it has told.
+        Holder holder = space.IsOwn(pid) ? default : _map.Find(pid);
+        return holder.Kind != HolderKind.Nobody || space.IsOwn(pid) ? holder
+            // Come since, or hidden.
+            : _isExact ? space.FindHolder(pid)
+            : space.HasTask(pid) ? new Holder(HolderKind.Hidden, 0, "")
+            // A group whose members are hidden still answers.
+            : space.HasGroup(pid) ? new Holder(HolderKind.Group, 0, "")
+            : holder;
+    }
+
+    private Holding Complete(int pid, Holder holder)
+    {
+        ProcessFacts? facts = holder.Process == 0 ? null : ProcessFacts.Read(space.ProcDirectory, holder.Process);
+        string parent = holder.Kind == HolderKind.Zombie && facts!.Parent > 0
+            ? Holders.CommandLine(space.ProcDirectory, facts.Parent)
+            : "";
+        return new Holding(
+            pid, pid, holder with { CommandLine = facts?.CommandLine ?? "" }, facts, parent, _map.Members(pid, holder.Kind));
+    }
+}
