@@ -14,8 +14,6 @@ internal static class BenchNamespace
 {
     private const int Kibibytes = 512;
     private const int LastSignal = 64;
-    private const ulong MS_REC = 0x4000;
-    private const ulong MS_PRIVATE = 1 << 18;
 
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using SetNsLastPid.Linux;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 
@@ -13,7 +14,6 @@ internal sealed class MapWatch
     private const int MostMakers = 3;
     private const int MostRows = 16;
     private const int FewestRows = 2;
-    private const int SIGINT = 2;
     private const double Forgotten = 0.1;
 
     // So many of the latest numbers are looked at each time: who made the ones that are still there.

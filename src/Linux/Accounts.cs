@@ -13,9 +13,6 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal static unsafe class Accounts
 {
-    private const int O_NONBLOCK = 0x800;
-    private const int SIGKILL = 9;
-    private const short POLLIN = 1;
     private const int MaxFile = 1 << 24;
     private const int MaxAnswer = 4096;
 

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -14,10 +15,6 @@ internal sealed unsafe class Arena : IDisposable
     internal const int ChunkSize = 32 * 1024;
 
     private const int HeaderSize = 4096;
-    private const int PROT_READ = 1;
-    private const int PROT_WRITE = 2;
-    private const int MAP_SHARED = 1;
-    private const int MAP_ANONYMOUS = 0x20;
 
     private static readonly int s_chunksOffset = HeaderSize + (Slots * sizeof(TaskSlot));
 

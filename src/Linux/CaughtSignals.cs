@@ -14,8 +14,6 @@ namespace SetNsLastPid.Linux;
 internal sealed unsafe class CaughtSignals : IDisposable
 {
     private const int RecordSize = 128; // sizeof(siginfo_t)
-    private const int O_NONBLOCK = 0x800;
-    private const short POLLIN = 1;
 
     // Without initialisers, and set before the handler is compiled: it must not find a class to be initialised.
     private static delegate*<long, long, long, long, long, long, long, long> s_syscall;

@@ -1,4 +1,5 @@
 using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -8,15 +9,8 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal sealed unsafe class Launcher : IDisposable
 {
-    private const int AT_FDCWD = -100;
-    private const int O_RDWR = 2;
-    private const int O_CLOEXEC = 0x80000;
-    private const int SIG_SETMASK = 2;
-    private const int SIGKILL = 9;
-    private const int SIGSTOP = 19;
     private const int TextSize = 16;
 
-    private const int SIGCONT = 18;
     private const int P_PID = 1;
     private const long PIPEFS_MAGIC = 0x50495045;
 
@@ -74,7 +68,7 @@ internal sealed unsafe class Launcher : IDisposable
         _make.Clear();
         // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD
         // (de_thread, fs/exec.c).
-        int made = _make.Clone3(new clone_args { flags = CLONE_PARENT }, Child.Becomes(child), pids);
+        int made = _make.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child), pids);
         return Try(child, pids[0], made, 0);
     }
 
@@ -83,7 +77,7 @@ internal sealed unsafe class Launcher : IDisposable
     {
         RemoteTask child = Zygote.NewTask();
         _make.Clear();
-        int made = _make.Clone(CLONE_PARENT, Child.Becomes(child));
+        int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
         return Try(child, pid, made, 0);
     }
 
@@ -109,7 +103,7 @@ internal sealed unsafe class Launcher : IDisposable
         _make.Clear();
         int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
         _make.Require(written);
-        int made = _make.Clone(CLONE_PARENT, Child.Becomes(child));
+        int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
         return Try(child, pid, made, written);
     }
 
@@ -211,7 +205,7 @@ internal sealed unsafe class Launcher : IDisposable
         nint ignore = order.Put(BitConverter.GetBytes(1L).Concat(new byte[3 * sizeof(long)]).ToArray());
         for (int signal = 1; signal <= 64; signal++)
         {
-            if (signal is not (SIGKILL or SIGSTOP))
+            if (signal != SIGKILL && signal != SIGSTOP)
             {
                 bool isIgnored = (ignored >> (signal - 1) & 1) != 0;
                 order.Call(SYS_rt_sigaction, signal, isIgnored ? ignore : byDefault, 0, sizeof(ulong));

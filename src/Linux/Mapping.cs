@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -10,8 +11,6 @@ namespace SetNsLastPid.Linux;
 /// <param name="Path">file or [name], empty if anonymous</param>
 internal sealed record Mapping(long Start, long End, bool IsExecutable, string Path)
 {
-    private const int AT_FDCWD = -100;
-
     internal bool Contains(nint address) => address >= Start && address < End;
 
     /// <summary>All mappings of this process by rising address; none if the file cannot be read.</summary>

@@ -7,15 +7,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Makes the children of a zygote be born in another PID namespace.</summary>
 internal static class PidNamespaces
 {
-    private const int AT_FDCWD = -100;
-    private const int O_RDONLY = 0;
-    private const int O_CLOEXEC = 0x80000;
-    private const int EPERM = 1;
-    private const int ENOENT = 2;
-    private const int SIGKILL = 9;
-    private const int SIGCHLD = 17;
-    private const short POLLIN = 1;
-
     /// <summary>
     /// From now on children of the task are in the PID namespace of a process. Where that takes the privileges of the
     /// user namespace that the process is in, as for one that an ordinary user made, the task enters that too.

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -8,8 +9,6 @@ internal sealed class RemoteException : Exception
     /// <summary>What helps against EAGAIN.</summary>
     internal const string NeedsTasks =
         "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
-
-    private const int EAGAIN = 11;
 
     /// <param name="what">"cannot VERB OBJECT"</param>
     /// <param name="errno">the reason, positive; 0 if there is none</param>

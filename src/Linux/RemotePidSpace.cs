@@ -10,16 +10,6 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal sealed unsafe class RemotePidSpace : IPidSpace
 {
-    private const int AT_FDCWD = -100;
-    private const int O_RDWR = 2;
-    private const int O_CLOEXEC = 0x80000;
-    private const int EPERM = 1;
-    private const int ESRCH = 3;
-    private const int EIO = 5;
-    private const int ECHILD = 10;
-    private const int ENOSYS = 38;
-    private const int EAGAIN = 11;
-    private const int EPROTO = 71;
     private const int TextSize = 128;
     private const int Batch = 128;
 
@@ -221,7 +211,11 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         _proc < 0 ? new Holder(HolderKind.Unknown, 0, "") : Holders.Find(_proc, pid, this);
 
     /// <inheritdoc/>
-    public bool HasTask(int number) => _inside.Call(SYS_kill, number, 0) is 0 or -EPERM;
+    public bool HasTask(int number)
+    {
+        long result = _inside.Call(SYS_kill, number, 0);
+        return result == 0 || result == -EPERM;
+    }
 
     /// <inheritdoc/>
     public bool HasGroup(int number) => _inside.Call(SYS_getpriority, PRIO_PGRP, number) >= 0;

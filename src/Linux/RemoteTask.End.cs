@@ -1,11 +1,10 @@
+using static Tmds.Linux.LibC;
+
 namespace SetNsLastPid.Linux;
 
 internal sealed unsafe partial class RemoteTask
 {
-    private const int SIGKILL = 9;
     private const int WNOHANG = 1;
-    private const int ECHILD = 10;
-    private const int ETIMEDOUT = 110;
 
     private Order? _reaping;
 
@@ -38,7 +37,7 @@ internal sealed unsafe partial class RemoteTask
     internal long Wait(TimeSpan timeout)
     {
         long status = _isEnded || Pid == 0 ? -ECHILD : Reap(kill: false, timeout);
-        if (status is not -ETIMEDOUT)
+        if (status != -ETIMEDOUT)
         {
             Retire(status >= 0);
         }

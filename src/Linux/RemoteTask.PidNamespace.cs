@@ -1,15 +1,11 @@
 using System.Text;
 using Tmds.Linux;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
 internal sealed partial class RemoteTask
 {
-    private const int EPERM = 1;
-    private const int AT_FDCWD = -100;
-    private const int O_WRONLY = 1;
-    private const int O_CLOEXEC = 0x80000;
-
     /// <summary>
     /// The first process (PID 1 inside) of a new PID namespace below that of this task's children; it takes orders.
     /// Where this task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by this task's user, who

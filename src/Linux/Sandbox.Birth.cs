@@ -1,17 +1,13 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using SetNsLastPid.Verification;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
 /// <summary>Inits of nested namespaces.</summary>
 internal sealed partial class Sandbox
 {
-    private const int AT_FDCWD = -100;
-    private const int O_WRONLY = 1;
-    private const int O_RDWR = 2;
-    private const int O_CLOEXEC = 0x80000;
-
     // Lays ready what the init of `space` does first: gets what it is going to need, and looks.
     private SandboxBirth NewBirth(SandboxAgent parent, Nesting nesting, bool capable, int space)
     {

@@ -1,14 +1,13 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using Seen = SetNsLastPid.Verification.Outcome;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
 /// <summary>Deaths.</summary>
 internal sealed partial class Sandbox
 {
-    private const int SIGKILL = 9;
-
     private Observation End(int id)
     {
         SandboxProcess process = _processes[id];

@@ -1,11 +1,11 @@
 using System.Buffers.Text;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
 /// <summary>The init of a namespace of a sandbox, which does what is done in that namespace.</summary>
 internal sealed class SandboxAgent : IDisposable
 {
-    private const int F_GETOWN = 9;
     private const int TextSize = 32;
 
     private readonly Sandboxes _home;

@@ -12,12 +12,6 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
-    private const int AT_FDCWD = -100;
-    private const int EEXIST = 17;
-    private const int O_RDONLY = 0;
-    private const int O_WRONLY = 1;
-    private const int O_RDWR = 2;
-    private const int O_CLOEXEC = 0x80000;
     private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
     private const string PidMaxPath = "/proc/sys/kernel/pid_max";
 

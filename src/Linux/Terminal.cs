@@ -5,9 +5,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>The controlling terminal of nslp's session.</summary>
 internal static unsafe class Terminal
 {
-    private const long TIOCGPGRP = 0x540f;
-    private const long TIOCSPGRP = 0x5410;
-
     /// <summary>The process group that may read from it; 0 where there is no such terminal, or its group has no number
     /// here.</summary>
     internal static int ForegroundGroup

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -12,7 +13,6 @@ internal sealed unsafe class Zygote : IDisposable
 {
     private const int Attempts = 5;
     private const int WNOHANG = 1;
-    private const int ETIMEDOUT = 110;
 
     private static readonly TimeSpan s_handshakeLimit = TimeSpan.FromSeconds(2);
 

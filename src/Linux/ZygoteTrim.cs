@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -13,8 +14,6 @@ internal static unsafe class ZygoteTrim
     private const long TlsBelow = 16 * 1024;
     private const long TlsAbove = 32 * 1024;
     private const long CodeReach = 16 * 1024;
-    private const int F_GETFD = 1;
-    private const int FD_CLOEXEC = 1;
     private const int UnusedDescriptorsInARow = 64;
 
     private static long* s_words;
