@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using SetNsLastPid.Verification;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
@@ -104,12 +105,11 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     // kernel/sysctl.c).
     private static void RequireStrictWrites()
     {
-        const string Path = "/proc/sys/kernel/sysctl_writes_strict";
-        string value = File.Exists(Path) ? File.ReadAllText(Path).Trim() : "1";
-        if (value != "1")
+        int error = Proc.ReadAllAt(AT_FDCWD, "/proc/sys/kernel/sysctl_writes_strict\0"u8, out byte[] text);
+        if (error == 0 && text is not [(byte)'1', ..])
         {
             throw new UnavailableException(
-                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {value}", 0,
+                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {Encoding.ASCII.GetString(text).TrimEnd()}", 0,
                 "needs kernel.sysctl_writes_strict = 1 (sysctl), the default");
         }
     }

@@ -54,7 +54,7 @@ public sealed class StartTests
     {
         Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
 
-        Finished run = Shell.Start($"bash -c '{Tool.Path} predict 100000 | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}'").Finish();
+        Finished run = Shell.Start($"env --default-signal=PIPE bash -c '{Tool.Path} predict 100000 | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}'").Finish();
 
         Assert.Equal((0, "141\n", ""), (run.Status, run.Output, run.Errors));
     }

@@ -61,9 +61,7 @@ internal sealed record FaultRun(
             // A lap of millions takes hours under ptrace.
             .Replace("LOWER", Machine.HasPidMaxPerNamespace ? "echo 1000 >/proc/sys/kernel/pid_max" : ":")
             .Replace("SOCKET", socket).Replace("ARGUMENTS", arguments);
-        Finished finished = Shell.InNewPidNamespace(
-            // The runtime makes fewer calls of its own then, and no files that nslp would have to remove.
-            "export DOTNET_EnableWriteXorExecute=0 DOTNET_EnableDiagnostics=0\n" + script).Finish();
+        Finished finished = Shell.InNewPidNamespace(script).Finish();
         Assert.Equal("", finished.Errors);
         List<FaultRun> runs = [];
         foreach (string part in ("\n" + finished.Output).Split("\nfault ")[1..])

@@ -166,7 +166,7 @@ public sealed class FaultTests
             }
         }
 
-        Assert.True(faults.Count > 20, $"{faults.Count} faults in {string.Join(' ', calls)}");
+        Assert.True(faults.Count > 5, $"{faults.Count} faults in {string.Join(' ', calls)}");
         return [.. faults];
     }
 

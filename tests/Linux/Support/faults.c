@@ -7,13 +7,14 @@
    nslp by SIGTERM.
 
    The system calls that count are those that nslp's own code makes: in its process those of which the nearest return
-   address lies in managed code, as the runtime's all come from its own libraries. In its children all calls until
+   address lies in managed code, as the runtime's all come from elsewhere. In its children all calls until
    execve.
 
    To LOG go, a line each: TASK:CALL:COUNT for each call, "hit" for the one that failed, "answer N" of the server, "left N"
    for processes that are still there three seconds after nslp ended, "hang" when it had to be killed after SECONDS.
    Exits with nslp's status, or 128 and the signal. */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -51,6 +52,30 @@ static int want_role = -1, want_call, want_count, want_errno;
 
 static struct { unsigned long start, end; int is_managed; } mappings[MAPPINGS];
 static int n_mappings;
+/* Of the native file: the section with what was compiled from managed code. */
+static unsigned long managed_start, managed_end;
+
+static void read_sections(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    Elf64_Ehdr header;
+    Elf64_Shdr names, section;
+    char name[16] = "";
+    if (!file || fread(&header, sizeof header, 1, file) != 1
+        || fseek(file, header.e_shoff + header.e_shstrndx * sizeof names, SEEK_SET) || fread(&names, sizeof names, 1, file) != 1)
+        return;
+    for (int i = 0; i < header.e_shnum && strcmp(name, "__managedcode"); i++) {
+        fseek(file, header.e_shoff + i * sizeof section, SEEK_SET);
+        if (fread(&section, sizeof section, 1, file) != 1)
+            break;
+        fseek(file, names.sh_offset + section.sh_name, SEEK_SET);
+        if (fread(name, 1, sizeof name - 1, file) < 1 || strcmp(name, "__managedcode"))
+            continue;
+        managed_start = section.sh_addr;
+        managed_end = section.sh_addr + section.sh_size;
+    }
+    fclose(file);
+}
 
 static void read_mappings(void)
 {
@@ -75,6 +100,8 @@ static void read_mappings(void)
 /* -1 when no code is there. */
 static int is_managed_code(unsigned long address)
 {
+    if (address >= managed_start && address < managed_end)
+        return 1;
     for (int i = 0; i < n_mappings; i++)
         if (address >= mappings[i].start && address < mappings[i].end)
             return mappings[i].is_managed;
@@ -270,6 +297,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     struct sigaction action = { .sa_handler = on_alarm };
     sigaction(SIGALRM, &action, NULL);
+    read_sections(argv[5]);
     nslp = start(argv + 5);
     add(nslp);
     pid_t client = strcmp(argv[4], "-") ? start_client(argv[4]) : 0;
