@@ -1,6 +1,7 @@
 using System.Buffers.Text;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
@@ -51,11 +52,14 @@ internal static unsafe class Accounts
     /// </summary>
     internal static long FindOverflowUser()
     {
+        const int DefaultOverflowUid = 65534;
         // One line that maps all of the 32 bits but the last, which is no user.
-        string[] map = File.ReadAllText("/proc/self/uid_map").Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-        return map is ["0", _, "4294967295"]
-            ? -1
-            : long.Parse(File.ReadAllText("/proc/sys/kernel/overflowuid"), CultureInfo.InvariantCulture);
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/uid_map\0"u8, out byte[] map);
+        string[] numbers = Encoding.ASCII.GetString(map).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/sys/kernel/overflowuid\0"u8, out byte[] text);
+        return numbers is ["0", _, "4294967295"] ? -1
+            : Utf8Parser.TryParse(text, out uint user, out _) ? user
+            : DefaultOverflowUid;
     }
 
     private static long Find(ReadOnlySpan<byte> file, ReadOnlySpan<byte> database, string name)

@@ -27,9 +27,10 @@ public sealed class FaultTests
         [0] = [EIO],
         [1] = [EIO, ENOSPC, EPIPE, EINTR, EAGAIN],
         [3] = [EIO],
+        [5] = [EIO], // fstat
         [7] = [EINTR, ENOMEM], // poll
         [9] = [ENOMEM],
-        [10] = [ENOMEM, EACCES],
+        [10] = [], // mprotect, of the collector
         [11] = [ENOMEM],
         [12] = [], // brk, malloc's
         [13] = [], // rt_sigaction
@@ -62,6 +63,9 @@ public sealed class FaultTests
         [107] = [], // geteuid
         [108] = [], // getegid
         [110] = [], // getppid
+        [111] = [], // getpgrp
+        [121] = [ESRCH], // getpgid
+        [138] = [ENOMEM], // fstatfs
         [140] = [ESRCH],
         [157] = [EINVAL],
         [165] = [EPERM, EBUSY, ENOMEM],
@@ -89,9 +93,11 @@ public sealed class FaultTests
         [307] = [EAGAIN, ECONNREFUSED, ENOBUFS],
         [308] = [EPERM, EINVAL, ENOMEM],
         [309] = [ENOSYS], // getcpu
+        [316] = [ENOENT, EACCES], // renameat2
         [332] = [ENOENT, EACCES, ENOSYS],
         [434] = [ENOSYS, EMFILE],
         [435] = [EAGAIN, ENOMEM, EPERM, ENOSYS],
+        [437] = [EACCES, EAGAIN, ENOSYS], // openat2
         [436] = [EPERM, ENOSYS, ENOMEM], // close_range
     };
 

@@ -175,6 +175,9 @@ static void at_entry(struct task *task, const struct __ptrace_syscall_info *info
 {
     if (task->process == nslp && task->role >= 0 && !is_managed(task->tid, info->stack_pointer))
         return;
+    /* What a handler writes of a signal: a siginfo_t, to a pipe of its own that has room. */
+    if (info->entry.nr == SYS_write && info->entry.args[2] == sizeof(siginfo_t))
+        return;
     /* A wake-up cannot fail. */
     if (task->role < 0 || info->entry.nr >= CALLS || (info->entry.nr == SYS_futex && (info->entry.args[1] & 127) == 1))
         return;
