@@ -184,7 +184,8 @@ module Grammar =
                         Value = Value.Nothing
                         IsRequired = false
                         IsRepeatable = false
-                        Text = "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
+                        Text =
+                            "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
                     }
                     {
                         Names = [ "--verbose"; "-v" ]

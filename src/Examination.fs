@@ -215,7 +215,7 @@ module Examination =
                 if since 5 9 seen then
                     $"sudo setcap cap_{lower}+ep $(command -v nslp), for all who may execute it"
                 $"sudo setpriv --reuid=$(id -u) --regid=$(id -g) --clear-groups --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND"
-                $"sudo nslp serve /run/nslp.sock --mode 666 --allow-user %d{user} & nslp set PID --server /run/nslp.sock"
+                $"sudo nslp serve /run/nslp.sock --mode 666 --allow-user {string user} & nslp set PID --server /run/nslp.sock"
             ]
 
     // Why what the capability allows is refused.
@@ -284,11 +284,11 @@ module Examination =
                 [ "a kernel with CONFIG_CHECKPOINT_RESTORE=y" ]
         | Errno.ENOENT, _ -> fails name "there is no /proc/sys" [ "mount -t proc proc /proc" ]
         | (Errno.EACCES | Errno.EPERM), _ -> fails name (profileHint seen) (closedCures seen)
-        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno %d{int open'})" []
+        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno {string (int open')})" []
         | _, Errno.EINVAL -> works name "ns_last_pid may be written"
         | _, Errno.EPERM -> refused name seen
         | _, Errno.EACCES -> fails name (profileHint seen) (closedCures seen)
-        | _, other -> fails name $"ns_last_pid cannot be written (errno %d{int other})" []
+        | _, other -> fails name $"ns_last_pid cannot be written (errno {string (int other)})" []
 
     let private taskLimitCures =
         [
@@ -304,17 +304,17 @@ module Examination =
     let private clone3 seen =
         let name = "clone3"
         let isFiltered = seen.Confinement.Seccomp = 2
-        let tooOld = $"needs Linux 5.5, and this is %d{seen.Major}.%d{seen.Minor}"
+        let tooOld = $"needs Linux 5.5, and this is {string seen.Major}.{string seen.Minor}"
 
         match enum<Errno> seen.Clone3, seen.SetTid with
         | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when since 5 3 seen ->
             if isFiltered then
                 fails
                     name
-                    $"a seccomp profile refuses clone3, which Linux %d{seen.Major}.%d{seen.Minor} has"
+                    $"a seccomp profile refuses clone3, which Linux {string seen.Major}.{string seen.Minor} has"
                     seccompCures
             else
-                fails name $"clone3 is refused (errno %d{seen.Clone3}), and by no seccomp profile" []
+                fails name $"clone3 is refused (errno {string seen.Clone3}), and by no seccomp profile" []
         | Errno.ENOSYS, _ -> fails name tooOld []
         | _, errno when enum<Errno> errno = Errno.EEXIST -> works name "exact, whatever others do"
         | _, errno when enum<Errno> errno = Errno.EPERM -> refused name seen
@@ -328,10 +328,10 @@ module Examination =
                 []
         | _, errno when enum<Errno> errno = Errno.EAGAIN ->
             fails name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
-        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno %d{errno})" []
+        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno {string errno})" []
 
     let private flavour seen (tried: TriedFlavour) =
-        let version = $"%d{tried.SinceMajor}.%d{tried.SinceMinor}"
+        let version = $"{string tried.SinceMajor}.{string tried.SinceMinor}"
         let isNew = not (since tried.SinceMajor tried.SinceMinor seen)
 
         match enum<Errno> tried.Errno, tried.Errno with
@@ -344,7 +344,7 @@ module Examination =
         | _, _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
         | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when seen.Confinement.Seccomp = 2 ->
             fails tried.Name "a seccomp profile refuses it" []
-        | _, errno -> fails tried.Name $"this kernel does not take it (errno %d{errno})" []
+        | _, errno -> fails tried.Name $"this kernel does not take it (errno {string errno})" []
 
     let private cycle (flavours: Finding list) =
         match List.filter (fun (found: Finding) -> found.Works) flavours, flavours with
@@ -352,7 +352,7 @@ module Examination =
             let more =
                 match others.Length with
                 | 0 -> "the only way of consuming PIDs here"
-                | n -> $"and %d{n} other ways of consuming PIDs work"
+                | n -> $"and {string n} other ways of consuming PIDs work"
 
             works "cycle" $"by %s{best.Name}; %s{more}"
         | [], [] -> fails "cycle" "no way of consuming PIDs was tried" []
@@ -365,7 +365,7 @@ module Examination =
         | Errno.ETIMEDOUT -> works "lock" "somebody else, as CRIU, holds it at the moment"
         | errno when int errno = 0 -> works "lock" "CRIU's lock on ns_last_pid can be taken"
         | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
-        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno %d{int errno})" []
+        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno {string (int errno)})" []
 
     // mount_too_revealing, fs/namespace.c: no new /proc where parts of the old one are covered.
     let private isCoveredProc (attempt: Attempt) =
@@ -423,7 +423,7 @@ module Examination =
             {
                 Name = name
                 Text = text
-                Since = $"%d{major}.%d{minor}"
+                Since = $"{string major}.{string minor}"
                 IsThere = isThere
             }
 
