@@ -36,8 +36,8 @@ module Cycle =
     // Where the search starts again when the numbers run out at the top: the cursor then stands behind the last one
     // consumed.
     let private wrapsTo next (ns: PidNamespace) =
-        match PidSet.tryFirstFree (max next Limits.Reserved) ns.PidMax ns.InUse with
-        | ValueSome _ -> Limits.Reserved
+        match PidSet.tryFirstFree (max next ns.Reserved) ns.PidMax ns.InUse with
+        | ValueSome _ -> ns.Reserved
         | ValueNone -> 1
 
     /// How many allocations lead from here to a last_pid equivalent to `target`: one after which the next process gets
@@ -76,9 +76,8 @@ module Cycle =
                     match PidSet.tryLastFree start goal later.InUse with
                     | ValueSome last -> through last (beforeWrap + PidSet.countFree start (last + 1) ns.InUse)
                     | ValueNone ->
-                        match PidSet.tryLastFree next ns.PidMax later.InUse with
-                        | ValueSome last -> through last beforeWrap
-                        | ValueNone -> Reach.Never Obstacle.NoneFree
+                        let last = PidSet.tryLastFree next ns.PidMax later.InUse
+                        through (ValueOption.defaultValue next last) beforeWrap
 
             let goal = PidNamespace.tryNext (PidNamespace.withLastPid target later)
 

@@ -32,17 +32,7 @@ type internal PidNode =
     override node.GetHashCode() =
         match node with
         | Leaf bits -> bits.GetHashCode()
-        | Branch(full, count, children) ->
-            let mutable hash = HashCode.Combine(full, count)
-
-            for i in 0..63 do
-                match children[i] with
-                | Leaf 0UL
-                | Branch(_, 0, _) -> ()
-                | child when ((full >>> i) &&& 1UL) = 0UL -> hash <- HashCode.Combine(hash, i, child.GetHashCode())
-                | _ -> ()
-
-            hash
+        | Branch(full, count, _) -> HashCode.Combine(full, count)
 
 /// An immutable set of numbers from 0 to 16777215. Finding the first absent number, adding and removing take four
 /// steps whatever the size: it is the 64-ary tree with a "nothing free below" mark a child that the kernel keeps PIDs

@@ -53,8 +53,8 @@ module SetTid =
                 |> List.tryPick (fun rule -> rule tid ns)
                 |> Option.map (fun make -> make i))
 
-        if setTid.Length > min stack.Length Limits.Levels then
-            ValueSome(SetTidFault.TooMany(setTid.Length, min stack.Length Limits.Levels))
+        if setTid.Length > min stack.Length kernel.Levels then
+            ValueSome(SetTidFault.TooMany(setTid.Length, min stack.Length kernel.Levels))
         else
             let before, after =
                 if kernel.ChecksInitAfterPick then
@@ -69,24 +69,24 @@ module SetTid =
 
     let private ordinal n =
         let suffix =
-            match n % 10, n % 100 with
+            match n % 10, n with
             | _, (11 | 12 | 13) -> "th"
             | 1, _ -> "st"
             | 2, _ -> "nd"
             | 3, _ -> "rd"
             | _ -> "th"
 
-        $"%d{n}%s{suffix}"
+        $"{string n}{suffix}"
 
     /// The fault in words, such as `2nd PID 70000: this namespace allows 1 to 32767`.
     let describe (fault: SetTidFault) : string =
         let at entry pid words =
-            $"%s{ordinal (entry + 1)} PID %d{pid}: %s{words}"
+            $"{ordinal (entry + 1)} PID {string pid}: {words}"
 
         match fault with
         | SetTidFault.TooMany(entries, levels) ->
-            $"%d{entries} PIDs: the process would have %d{levels}, one in each of its PID namespaces"
-        | SetTidFault.OutOfRange(entry, pid, pidMax) -> at entry pid $"this namespace allows 1 to %d{pidMax - 1}"
+            $"{string entries} PIDs: the process would have {string levels}, one in each of its PID namespaces"
+        | SetTidFault.OutOfRange(entry, pid, pidMax) -> at entry pid $"this namespace allows 1 to {string (pidMax - 1)}"
         | SetTidFault.NotFirst(entry, pid) -> at entry pid "the first process of a namespace gets PID 1"
         | SetTidFault.NotAllowed(entry, pid) -> at entry pid "needs CAP_CHECKPOINT_RESTORE over this namespace"
         | SetTidFault.Taken(entry, pid) -> at entry pid "it is in use"

@@ -33,10 +33,6 @@ module Limits =
     [<Literal>]
     let PidMax = 4194304
 
-    /// The smallest pid_max up to 37 possible CPUs: RESERVED_PIDS + 1, kernel/pid.c.
-    [<Literal>]
-    let MinPidMax = 301
-
     /// The deepest level of a PID namespace, the initial one being level 0: MAX_PID_NS_LEVEL,
     /// include/linux/pid_namespace.h. Also the largest set_tid_size of clone3.
     [<Literal>]
@@ -55,6 +51,10 @@ type KernelRules =
         ChecksBeforePicks: bool
         /// That a namespace has had no init is checked after the entry was free to take (7.1), instead of after its range.
         ChecksInitAfterPick: bool
+        /// The largest pid_max: `Limits.PidMax`, but in the small worlds of the tests.
+        PidMaxLimit: int
+        /// The deepest level: `Limits.Levels`, but in the small worlds of the tests.
+        Levels: int
     }
 
 /// Kernels by version.
@@ -71,6 +71,8 @@ module KernelRules =
             FailedFirstCloneKills = not (since 7 1)
             ChecksBeforePicks = since 7 0
             ChecksInitAfterPick = since 7 1
+            PidMaxLimit = Limits.PidMax
+            Levels = Limits.Levels
         }
 
     /// The newest kernel the model was checked against, 7.3.
@@ -96,6 +98,9 @@ type PidNamespace =
         Cursor: int
         /// One more than the largest PID; 301 to 4194304.
         PidMax: int
+        /// The first number tried after a wrap while the cursor is above it, and the last one that pid_max cannot be:
+        /// `Limits.Reserved`, but in the small worlds of the tests.
+        Reserved: int
         /// Every number that a process, thread, process group or session holds here.
         InUse: PidSet
         /// Whether processes can be made in it.
@@ -230,6 +235,7 @@ module PidNamespace =
         {
             Cursor = 0
             PidMax = pidMax
+            Reserved = Limits.Reserved
             InUse = PidSet.empty
             Life = Life.Unborn
             MayChoose = mayChoose
@@ -257,7 +263,7 @@ module PidNamespace =
     /// a cursor above 300 does not mean that the numbers below 300 are in use. `alloc_pid`, kernel/pid.c;
     /// `idr_alloc_cyclic`, lib/idr.c.
     let tryNext (ns: PidNamespace) : int voption =
-        let low = if ns.Cursor > Limits.Reserved then Limits.Reserved else 1
+        let low = if ns.Cursor > ns.Reserved then ns.Reserved else 1
         let start = max ns.Cursor low
 
         match PidSet.tryFirstFree start ns.PidMax ns.InUse with
@@ -290,15 +296,6 @@ module PidNamespace =
         match LastPidText.write ns.MayChoose ns.PidMax offset text with
         | LastPidWrite.Stored(lastPid, _) as stored -> struct (stored, withLastPid lastPid ns)
         | other -> struct (other, ns)
-
-    /// Writes pid_max: EINVAL outside 301 to 4194304, and nothing else changes: not the cursor, and not the numbers in
-    /// use, even those that are now out of range. On kernels before 6.14 that sets it for every namespace: see
-    /// `PidStack.writePidMax`.
-    let writePidMax (pidMax: int) (ns: PidNamespace) : Result<PidNamespace, Errno> =
-        if pidMax < Limits.MinPidMax || pidMax > Limits.PidMax then
-            Error Errno.EINVAL
-        else
-            Ok { ns with PidMax = pidMax }
 
 /// What a request for PIDs came to.
 [<RequireQualifiedAccess>]
@@ -389,7 +386,7 @@ module PidStack =
                 | ValueSome pid -> walk [] outer (pid :: pids) ({ take ns pid with Cursor = pid + 1 } :: moved)
 
         let early =
-            if setTid.Length > stack.Length || setTid.Length > Limits.Levels then
+            if setTid.Length > stack.Length || setTid.Length > kernel.Levels then
                 Some Errno.EINVAL
             elif kernel.ChecksBeforePicks then
                 List.zip setTid (List.truncate setTid.Length stack)
@@ -442,15 +439,24 @@ module PidStack =
     /// is the caller's capability over the new one. What fails to allocate in the new stack leaves no namespace behind:
     /// use the tail.
     let nest (kernel: KernelRules) (level: int) (mayChoose: bool) (stack: PidStack) : Result<PidStack, Errno> =
-        if level >= Limits.Levels then
+        if level >= kernel.Levels then
             Error Errno.ENOSPC
         else
-            let pidMax =
-                match stack with
-                | outer :: _ when not kernel.PidMaxPerNamespace -> outer.PidMax
-                | _ -> Limits.PidMax
+            match stack with
+            | [] -> Ok [ PidNamespace.create mayChoose kernel.PidMaxLimit ]
+            | outer :: _ ->
+                let pidMax =
+                    if kernel.PidMaxPerNamespace then
+                        kernel.PidMaxLimit
+                    else
+                        outer.PidMax
 
-            Ok(PidNamespace.create mayChoose pidMax :: stack)
+                Ok(
+                    { PidNamespace.create mayChoose pidMax with
+                        Reserved = outer.Reserved
+                    }
+                    :: stack
+                )
 
     /// The innermost namespace's init has died: nothing can be made in it any more. Its processes, which die with it, are
     /// released one by one.
@@ -460,14 +466,12 @@ module PidStack =
         | [] -> []
 
     /// Writes pid_max from within the innermost namespace: for that one (6.14), or for all before. EINVAL outside 301 to
-    /// 4194304.
+    /// 4194304. Nothing else changes: not the cursor, and not the numbers in use, even those that are now out of range.
     let writePidMax (kernel: KernelRules) (pidMax: int) (stack: PidStack) : Result<PidStack, Errno> =
+        let write ns = { ns with PidMax = pidMax }
+
         match stack with
         | [] -> Ok []
-        | inner :: outer ->
-            PidNamespace.writePidMax pidMax inner
-            |> Result.map (fun inner ->
-                if kernel.PidMaxPerNamespace then
-                    inner :: outer
-                else
-                    inner :: List.map (fun ns -> { ns with PidMax = pidMax }) outer)
+        | inner :: _ when pidMax <= inner.Reserved || pidMax > kernel.PidMaxLimit -> Error Errno.EINVAL
+        | inner :: outer when kernel.PidMaxPerNamespace -> Ok(write inner :: outer)
+        | stack -> Ok(List.map write stack)

@@ -124,7 +124,7 @@ module PidMap =
             PidSet.countFree before.Cursor (lastPid + 1) before.InUse
         else
             PidSet.countFree before.Cursor before.PidMax before.InUse
-            + PidSet.countFree Limits.Reserved (lastPid + 1) before.InUse
+            + PidSet.countFree before.Reserved (lastPid + 1) before.InUse
 
     /// How many PIDs are handed out before the cursor starts over.
     let untilWrap (ns: PidNamespace) : int =

@@ -80,6 +80,12 @@ module Coverage =
             "write octal"
             "write out of range"
             "write of what is no number"
+            "write of -0"
+            "write of 0x without a digit"
+            "write of 20 bytes, one less than fill the token"
+            "write that fills the token of 21 bytes"
+            "write beyond the token"
+            "write of more than the first page"
             "first clone refused, namespace as new"
             firstCloneKilled
             "first clone succeeds after unshare"
@@ -186,8 +192,8 @@ module Coverage =
     // One namespace in which a plain number was taken, before and after.
     let private pickNames world space (before: PidNamespace) (after: PidNamespace) =
         let low =
-            if before.Cursor > Limits.Reserved then
-                Limits.Reserved
+            if before.Cursor > before.Reserved then
+                before.Reserved
             else
                 1
 
@@ -204,7 +210,7 @@ module Coverage =
             |> List.ofSeq
 
         [
-            if isWrap && low = Limits.Reserved then
+            if isWrap && low = before.Reserved then
                 "wrap to 300 or above"
 
             if isWrap && low = 1 then
@@ -217,15 +223,9 @@ module Coverage =
                 "number of a dead leader skipped"
         ]
 
-    let rec private chainOf (world: World) space =
-        if space < 0 then
-            []
-        else
-            space :: chainOf world world.Spaces[space].Parent
-
     let private cloneStates (before: World) from nesting (setTid: int list) ending observation (after: World) =
         let into = before.Spaces[from].ChildrenIn
-        let chain = chainOf before into
+        let chain = World.chain before into
         let innermost = before.Spaces[into].Ns
         let refused = errnoNames observation
 
@@ -288,13 +288,31 @@ module Coverage =
                 "five levels deep"
         ]
 
+    // What the text is, whatever comes of it: the first word of it, as the kernel sees words.
+    let private wordNames (text: string) =
+        let word =
+            text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0' |]).Split([| ' '; '\t'; '\n' |], 2)[0]
+
+        let isDecimal = word <> "" && Seq.forall Char.IsAsciiDigit (word.TrimStart '-')
+
+        [
+            if text.Length >= 4096 then
+                "write of more than the first page"
+
+            match word with
+            | "-0" -> "write of -0"
+            | "0x"
+            | "0X" -> "write of 0x without a digit"
+            | word when isDecimal && word.Length = 20 -> "write of 20 bytes, one less than fill the token"
+            | word when isDecimal && word.Length = 21 -> "write that fills the token of 21 bytes"
+            | word when isDecimal && word.Length > 21 -> "write beyond the token"
+            | _ -> ()
+        ]
+
     let private writeNames (text: string) offset outcome =
         let number = text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0'; '-' |])
 
-        match outcome with
-        | Outcome.Wrote 0 -> [ "write of nothing" ]
-        | Outcome.Wrote _ when offset > 0 -> [ "write not parsed" ]
-        | Outcome.Wrote n ->
+        let taken n =
             [
                 if n < text.Length then
                     "write cut short"
@@ -304,10 +322,18 @@ module Coverage =
                 elif number.Length > 1 && number[0] = '0' && Char.IsAsciiDigit number[1] then
                     "write octal"
             ]
+
+        match outcome with
+        | Outcome.Wrote 0 -> [ "write of nothing" ]
+        | Outcome.Wrote _ when offset > 0 -> [ "write not parsed" ]
+        | Outcome.Wrote n -> taken n @ wordNames text
         | Outcome.Refused Errno.EINVAL ->
-            match LastPidText.write true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
-            | LastPidWrite.Stored _ -> [ "write out of range" ]
-            | _ -> [ "write of what is no number" ]
+            let why =
+                match LastPidText.write true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
+                | LastPidWrite.Stored _ -> "write out of range"
+                | _ -> "write of what is no number"
+
+            why :: wordNames text
         | _ -> []
 
     let private stateNames (before: World) step (observation: Observation) (after: World) =
@@ -319,7 +345,8 @@ module Coverage =
                 let inside =
                     before.Processes
                     |> Map.exists (fun id p ->
-                        List.contains space (chainOf before p.Space) && id <> before.Spaces[space].Init)
+                        List.contains space (World.chain before p.Space)
+                        && id <> before.Spaces[space].Init)
 
                 if inside then
                     "init died with processes inside"

@@ -141,6 +141,9 @@ module OperationGen =
         Gen.frequency
             [
                 8, Gen.map3 (fun a b c -> a + b + c) before digits after
+                // What the kernel reads otherwise than one would think.
+                2,
+                Gen.map2 (+) (Gen.elements [ "-0"; "-00"; "-0x0"; "0x"; "0X"; "0x 5"; "-0x"; "0x\n"; "-"; "- 0" ]) after
                 1,
                 Gen.choose (0, 6)
                 |> Gen.bind (fun size -> Gen.listOfLength size (Gen.choose (0, 255)))
@@ -166,6 +169,7 @@ module OperationGen =
                                     Spelling.Trailed
                                     Spelling.Cut
                                 ]
+                            3, Gen.choose (20, 22) |> Gen.map Spelling.Filled
                         ])
                 5, Gen.map Text.Raw bytes
             ]

@@ -27,6 +27,8 @@ type Spelling =
     | Trailed
     /// Behind so much white space that only its first digit is looked at.
     | Cut
+    /// In so many bytes, octal with zeros before it: from 21 on the kernel takes it for unfinished.
+    | Filled of Bytes: int
 
 /// What is written into ns_last_pid.
 [<RequireQualifiedAccess>]

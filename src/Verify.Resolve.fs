@@ -41,14 +41,16 @@ module Resolve =
     let private spelled n spelling =
         let sign = if n < 0 then "-" else ""
         let size = abs (int64 n)
+        let octal = "0" + Convert.ToString(size, 8)
 
         match spelling with
         | Spelling.Decimal -> string n
-        | Spelling.Hexadecimal -> $"{sign}0x%x{size}"
-        | Spelling.Octal -> $"{sign}0%o{size}"
-        | Spelling.Spaced -> $" \t{n} \n"
-        | Spelling.Trailed -> $"{n} 7\n"
+        | Spelling.Hexadecimal -> sign + "0x" + Convert.ToString(size, 16)
+        | Spelling.Octal -> sign + octal
+        | Spelling.Spaced -> $" \t{string n} \n"
+        | Spelling.Trailed -> $"{string n} 7\n"
         | Spelling.Cut -> String(' ', 4094) + string n
+        | Spelling.Filled length -> sign + octal.PadLeft(length - sign.Length, '0')
 
     let private textFor ns text =
         match text with

@@ -28,7 +28,7 @@ module Show =
         let text = OperationText.quoted text
 
         if text.Length > 50 then
-            $"{text.Substring(0, 50)}... (%d{text.Length})"
+            $"{text.Substring(0, 50)}... ({string text.Length})"
         else
             text
 
@@ -60,16 +60,16 @@ module Show =
                          "as a process, with ")
                     + late how
 
-            $"init of ns {from}: {call}{into}{without capable}; {ending}"
-        | Step.End id -> $"process {id}: killed and reaped"
-        | Step.EndInit(space, _) -> $"init of ns {space}: killed and reaped"
-        | Step.Forsake(from, b) -> $"init of ns {from}: its child, leader {bond b} and dies"
-        | Step.Unshare(from, capable) -> $"init of ns {from}: unshare(CLONE_NEWPID){without capable}"
-        | Step.Enter(from, into, capable) -> $"init of ns {from}: setns to ns {into}{without capable}"
+            $"init of ns {string from}: {call}{into}{without capable}; {ending}"
+        | Step.End id -> $"process {string id}: killed and reaped"
+        | Step.EndInit(space, _) -> $"init of ns {string space}: killed and reaped"
+        | Step.Forsake(from, b) -> $"init of ns {string from}: its child, leader {bond b} and dies"
+        | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"
+        | Step.Enter(from, into, capable) -> $"init of ns {string from}: setns to ns {string into}{without capable}"
         | Step.WriteLastPid(space, text, offset, capable) ->
-            let at = if offset = 0 then "" else $" at offset {offset}"
-            $"init of ns {space}: write {shortened text} to ns_last_pid{at}{without capable}"
-        | Step.WritePidMax(space, value) -> $"init of ns {space}: write {value} to pid_max"
+            let at = if offset = 0 then "" else $" at offset {string offset}"
+            $"init of ns {string space}: write {shortened text} to ns_last_pid{at}{without capable}"
+        | Step.WritePidMax(space, value) -> $"init of ns {string space}: write {string value} to pid_max"
         | Step.Nothing -> "nothing"
 
     /// What it came to, on one line; of PIDs the one in the innermost namespace first.
@@ -78,13 +78,13 @@ module Show =
             match outcome with
             | Outcome.Given pids -> $"PID {joined pids}"
             | Outcome.Refused errno -> string errno
-            | Outcome.Wrote count -> $"wrote {count}"
+            | Outcome.Wrote count -> "wrote " + string count
             | Outcome.Done -> "done"
 
         String.Join(", then ", outcomes |> List.map one)
 
     let private reading (r: Reading) =
-        $"ns {r.Space}: last_pid {r.LastPid}, pid_max {r.PidMax}"
+        $"ns {string r.Space}: last_pid {string r.LastPid}, pid_max {string r.PidMax}"
 
     // Both sides' lines, those that tell nothing new left out.
     let private lines (before: Observation voption) (row: Row) =
@@ -109,7 +109,7 @@ module Show =
                     let text r =
                         match r with
                         | Some r -> reading r
-                        | None -> $"ns {space}: no init"
+                        | None -> $"ns {string space}: no init"
 
                     text m, text k
         ]
@@ -129,7 +129,7 @@ module Show =
 
                 [
                     match row.Step with
-                    | ValueSome s -> $"%3d{i}. {step s}"
+                    | ValueSome s -> (string i).PadLeft 3 + ". " + step s
                     | ValueNone -> "  0. the sandbox is made"
 
                     for line in lines before row do
@@ -142,5 +142,5 @@ module Show =
     let coverage (report: Report) : string list =
         [
             for KeyValue(name, count) in report.Coverage do
-                $"%8d{count}  {name}"
+                (string count).PadLeft 8 + "  " + name
         ]

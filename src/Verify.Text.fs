@@ -10,15 +10,15 @@ open SetNsLastPid
 module OperationText =
     let private relative name distance =
         if distance = 0 then name
-        elif distance > 0 then $"{name}+{distance}"
-        else $"{name}{distance}"
+        elif distance > 0 then $"{name}+{string distance}"
+        else name + string distance
 
     let private number n =
         match n with
         | Number.Exactly value -> string value
         | Number.FromCursor distance -> relative "cursor" distance
         | Number.FromPidMax distance -> relative "max" distance
-        | Number.InUse index -> $"used#{index}"
+        | Number.InUse index -> "used#" + string index
 
     let private yesNo flag = if flag then "yes" else "no"
 
@@ -33,7 +33,9 @@ module OperationText =
             | '\n' -> quoted.Append "\\n" |> ignore
             | '\t' -> quoted.Append "\\t" |> ignore
             | c when c >= ' ' && c <= '~' -> quoted.Append c |> ignore
-            | c -> quoted.Append($"\\x%02x{int c}") |> ignore
+            | c ->
+                quoted.Append("\\x").Append((int c).ToString("x2", CultureInfo.InvariantCulture))
+                |> ignore
 
         quoted.Append('"').ToString()
 
@@ -72,6 +74,9 @@ module OperationText =
             "spaced", Spelling.Spaced
             "trailed", Spelling.Trailed
             "cut", Spelling.Cut
+            "20-bytes", Spelling.Filled 20
+            "21-bytes", Spelling.Filled 21
+            "22-bytes", Spelling.Filled 22
         ]
 
     let private nameOf names value =
@@ -95,21 +100,21 @@ module OperationText =
                 | [] -> ""
                 | setTid -> " set_tid=" + String.Join(",", List.map number setTid)
 
-            $"clone from={from} new={nameOf nestings nesting}{setTid} capable={yesNo capable} child={nameOf endings ending}"
-        | Operation.End child -> $"end child={child}"
-        | Operation.EndInit index -> $"end-init of={index}"
-        | Operation.Forsake(from, bond) -> $"forsake from={from} as={nameOf bonds bond}"
-        | Operation.Unshare(from, capable) -> $"unshare from={from} capable={yesNo capable}"
-        | Operation.Enter(from, into, capable) -> $"enter from={from} into={into} capable={yesNo capable}"
-        | Operation.Leave from -> $"leave from={from}"
+            $"clone from={string from} new={nameOf nestings nesting}{setTid} capable={yesNo capable} child={nameOf endings ending}"
+        | Operation.End child -> "end child=" + string child
+        | Operation.EndInit index -> "end-init of=" + string index
+        | Operation.Forsake(from, bond) -> $"forsake from={string from} as={nameOf bonds bond}"
+        | Operation.Unshare(from, capable) -> $"unshare from={string from} capable={yesNo capable}"
+        | Operation.Enter(from, into, capable) -> $"enter from={string from} into={string into} capable={yesNo capable}"
+        | Operation.Leave from -> "leave from=" + string from
         | Operation.WriteLastPid(index, text, offset, capable) ->
             let text =
                 match text with
                 | Text.Raw raw -> $"text={quote raw}"
                 | Text.Spelled(n, spelling) -> $"number={number n} spelling={nameOf spellings spelling}"
 
-            $"write-last-pid in={index} {text} offset={offset} capable={yesNo capable}"
-        | Operation.WritePidMax(index, n) -> $"write-pid-max in={index} number={number n}"
+            $"write-last-pid in={string index} {text} offset={string offset} capable={yesNo capable}"
+        | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
 
     // key=value words; a value in quotes may hold spaces.
     let private words (line: string) : Result<string list, string> =
@@ -214,7 +219,13 @@ module OperationText =
             texts
             (Ok [])
 
-    let private (>>=) result next = Result.bind next result
+    type private Parsing() =
+        member _.Bind(result, next) = Result.bind next result
+        member _.BindReturn(result, make) = Result.map make result
+        member _.Return value = Ok value
+        member _.ReturnFrom(result: Result<_, string>) = result
+
+    let private parsing = Parsing()
 
     /// The operation that a line stands for, or what is wrong with the line.
     let parse (line: string) : Result<Operation, string> =
@@ -229,58 +240,65 @@ module OperationText =
 
             match verb with
             | "clone" ->
-                let setTid =
-                    match pairs.TryFind "set_tid" with
-                    | None -> Ok []
-                    | Some text -> traverse parseNumber (List.ofArray (text.Split ','))
+                parsing {
+                    let! from = int "from"
+                    let! nesting = need "new" (oneOf nestings)
 
-                int "from"
-                >>= fun from ->
-                    need "new" (oneOf nestings)
-                    >>= fun nesting ->
-                        setTid
-                        >>= fun setTid ->
-                            flag ()
-                            >>= fun capable ->
-                                need "child" (oneOf endings)
-                                |> Result.map (fun ending -> Operation.Clone(from, nesting, setTid, capable, ending))
+                    let! setTid =
+                        match pairs.TryFind "set_tid" with
+                        | None -> Ok []
+                        | Some text -> traverse parseNumber (List.ofArray (text.Split ','))
+
+                    let! capable = flag ()
+                    let! ending = need "child" (oneOf endings)
+                    return Operation.Clone(from, nesting, setTid, capable, ending)
+                }
             | "end" -> int "child" |> Result.map Operation.End
             | "end-init" -> int "of" |> Result.map Operation.EndInit
             | "forsake" ->
-                int "from"
-                >>= fun from ->
-                    need "as" (oneOf bonds)
-                    |> Result.map (fun bond -> Operation.Forsake(from, bond))
+                parsing {
+                    let! from = int "from"
+                    let! bond = need "as" (oneOf bonds)
+                    return Operation.Forsake(from, bond)
+                }
             | "unshare" ->
-                int "from"
-                >>= fun from -> flag () |> Result.map (fun capable -> Operation.Unshare(from, capable))
+                parsing {
+                    let! from = int "from"
+                    let! capable = flag ()
+                    return Operation.Unshare(from, capable)
+                }
             | "enter" ->
-                int "from"
-                >>= fun from ->
-                    int "into"
-                    >>= fun into -> flag () |> Result.map (fun capable -> Operation.Enter(from, into, capable))
+                parsing {
+                    let! from = int "from"
+                    let! into = int "into"
+                    let! capable = flag ()
+                    return Operation.Enter(from, into, capable)
+                }
             | "leave" -> int "from" |> Result.map Operation.Leave
             | "write-last-pid" ->
-                let text =
-                    match pairs.TryFind "text" with
-                    | Some raw -> Ok(Text.Raw raw)
-                    | None ->
-                        need "number" parseNumber
-                        >>= fun n -> need "spelling" (oneOf spellings) |> Result.map (fun s -> Text.Spelled(n, s))
+                parsing {
+                    let! index = int "in"
 
-                int "in"
-                >>= fun index ->
-                    text
-                    >>= fun text ->
-                        int "offset"
-                        >>= fun offset ->
-                            flag ()
-                            |> Result.map (fun capable -> Operation.WriteLastPid(index, text, offset, capable))
+                    let! text =
+                        match pairs.TryFind "text" with
+                        | Some raw -> Ok(Text.Raw raw)
+                        | None ->
+                            parsing {
+                                let! n = need "number" parseNumber
+                                let! spelling = need "spelling" (oneOf spellings)
+                                return Text.Spelled(n, spelling)
+                            }
+
+                    let! offset = int "offset"
+                    let! capable = flag ()
+                    return Operation.WriteLastPid(index, text, offset, capable)
+                }
             | "write-pid-max" ->
-                int "in"
-                >>= fun index ->
-                    need "number" parseNumber
-                    |> Result.map (fun n -> Operation.WritePidMax(index, n))
+                parsing {
+                    let! index = int "in"
+                    let! n = need "number" parseNumber
+                    return Operation.WritePidMax(index, n)
+                }
             | verb -> Error $"'{verb}' is no operation"
 
         let pair (word: string) =
@@ -300,13 +318,14 @@ module OperationText =
             | None when (List.distinctBy fst pairs).Length < pairs.Length -> Error "a key stands twice"
             | None -> Ok operation
 
-        words line
-        >>= fun words ->
-            match words with
-            | [] -> Error "nothing there"
+        parsing {
+            match! words line with
+            | [] -> return! Error "nothing there"
             | verb :: rest ->
-                traverse pair rest
-                >>= fun pairs -> build verb (Map.ofList pairs) >>= checkedAgainst pairs
+                let! pairs = traverse pair rest
+                let! operation = build verb (Map.ofList pairs)
+                return! checkedAgainst pairs operation
+        }
 
 /// Files of operations.
 [<RequireQualifiedAccess>]
@@ -325,7 +344,7 @@ module ReplayText =
     let format (remarks: string list) (operations: Operation list) : string =
         let lines =
             [
-                $"{Header} {Version}"
+                Header + " " + string Version
 
                 for remark in remarks do
                     "# " + remark
@@ -346,18 +365,18 @@ module ReplayText =
             match lines with
             | [] -> Error "it is truncated: its last line is missing"
             | Footer :: rest when List.forall (fun line -> line = "") rest -> Ok(List.rev operations)
-            | Footer :: _ -> Error $"line {number}: something follows the last line"
+            | Footer :: _ -> Error $"line {string number}: something follows the last line"
             | line: string :: rest when line = "" || line.StartsWith '#' -> go (number + 1) operations rest
             | [ _ ] -> Error "it is truncated: its last line is missing"
             | line :: rest ->
                 match OperationText.parse line with
                 | Ok operation -> go (number + 1) (operation :: operations) rest
-                | Error message -> Error $"line {number}: {message}"
+                | Error message -> Error $"line {string number}: {message}"
 
         match lines with
         | first :: rest when first.StartsWith(Header + " ", StringComparison.Ordinal) ->
-            if first = $"{Header} {Version}" then
+            if first = Header + " " + string Version then
                 go 2 [] rest
             else
-                Error $"it has another version than {Version}"
+                Error("it has another version than " + string Version)
         | _ -> Error $"it does not begin with '{Header}'"

@@ -62,7 +62,8 @@ type World =
 /// What happens to a world.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module World =
-    let rec private chain world space =
+    /// A namespace and those around it in the sandbox, innermost first.
+    let rec internal chain (world: World) (space: int) : int list =
         if space < 0 then
             []
         else

@@ -93,6 +93,6 @@ public sealed class SetTidTests
     private static Space Once(Life life)
     {
         Space ns = PidNamespaceModule.create(true, 350);
-        return new Space(ns.Cursor, ns.PidMax, ns.InUse, life, ns.MayChoose);
+        return new Space(ns.Cursor, ns.PidMax, ns.Reserved, ns.InUse, life, ns.MayChoose);
     }
 }

@@ -64,7 +64,7 @@ let firstFreeFromTheCursor: Law<Allocator> =
                 if pid >= space.Cursor then
                     allHeld (max 1 space.Cursor) (pid - 1)
                 else
-                    let low = if space.Cursor > 300 then 300 else 1
+                    let low = if space.Cursor > space.Reserved then space.Reserved else 1
                     Law.holds $"%d{pid} is at least %d{low}" (pid >= low)
                     allHeld space.Cursor (space.PidMax - 1)
                     allHeld low (pid - 1)
@@ -162,7 +162,7 @@ let private problems (request: Request) =
 let private errorInOrder (a: Allocator) (request: Request) =
     let _, result, _ = allocate a request
 
-    if request.SetTid.Length > min request.Levels.Length 32 then
+    if request.SetTid.Length > min request.Levels.Length request.Kernel.Levels then
         Law.same "too many entries" (Allocation.Refused Errno.EINVAL) result
     else
         match problems request, result with
@@ -192,7 +192,7 @@ let ``set_tid takes as many entries as there are levels but 32 at most`` () =
     Law.check Allocator.model entriesAreLimited
 
 let private hasNumber (space: Space) =
-    let low = if space.Cursor > 300 then 300 else 1
+    let low = if space.Cursor > space.Reserved then space.Reserved else 1
 
     seq { low .. space.PidMax - 1 }
     |> Seq.exists (fun n -> not (Space.isHeld n space))
@@ -202,7 +202,7 @@ let runsOutWhenFull: Law<Allocator> =
         let before, result, after = allocate a request
 
         let arrayIsFine =
-            request.SetTid.Length <= min request.Levels.Length 32
+            request.SetTid.Length <= min request.Levels.Length request.Kernel.Levels
             && List.isEmpty (problems request)
 
         let full =
@@ -321,7 +321,7 @@ let freedNumberWaits: Law<Allocator> =
                             Cursor = first[i] + 1
                         }
 
-                    let low = if level.Cursor > 300 then 300 else 1
+                    let low = if level.Cursor > level.Reserved then level.Reserved else 1
 
                     let others =
                         seq { low .. level.PidMax - 1 }

@@ -92,6 +92,7 @@ module Generate =
             {
                 Cursor = cursor
                 PidMax = pidMax
+                Reserved = Limits.Reserved
                 Held = held
                 Life = life
                 MayChoose = mayChoose
@@ -180,6 +181,7 @@ module Generate =
                                 {
                                     Cursor = (if life = Life.Unborn then 0 else 2 + i)
                                     PidMax = own
+                                    Reserved = Limits.Reserved
                                     Held =
                                         (if life = Life.Alive || life = Life.Dead then
                                              [ 1, 1 ]
@@ -282,6 +284,7 @@ module Generate =
                 {
                     Cursor = 0
                     PidMax = request.Levels.Head.PidMax
+                    Reserved = Limits.Reserved
                     Held = []
                     Life = Life.Unborn
                     MayChoose = may

@@ -29,7 +29,7 @@ let ``a write agrees with the reference`` () =
     Law.check Allocator.model agreesWithTheReference
 
 // A namespace whose ns_last_pid the caller may write, and a value around the edges.
-let private values =
+let internal values =
     let value (request: Request) =
         let space = request.Levels.Head
 
@@ -86,7 +86,7 @@ let writeThenAllocate: Law<Allocator> =
                 match firstFree (n + 1) with
                 | Some pid -> Allocation.Given [ pid ]
                 | None ->
-                    match firstFree (if n >= 300 then 300 else 1) with
+                    match firstFree (if n >= space.Reserved then space.Reserved else 1) with
                     | Some pid -> Allocation.Given [ pid ]
                     | None -> Allocation.Refused Errno.EAGAIN
 
@@ -162,6 +162,64 @@ let hugeNumbersAreRefused: Law<Allocator> =
 [<Fact>]
 let ``numbers beyond pid_max are refused however large`` () =
     Law.check Allocator.model hugeNumbersAreRefused
+
+// Each byte there is, alone and beside what it may belong to or end.
+let private aroundBytes =
+    [
+        for before in [ ""; "0"; "7"; "-"; "-0"; "0x"; "0x1"; "00"; " "; "7 "; "0x1 "; "1a"; "-0 " ] do
+            for after in [ ""; "0"; "7"; "a"; " "; " 7"; "x" ] do
+                before, after
+    ]
+
+// The number at its place around the last byte of the first page, and at the end of the token.
+let private aroundEdges =
+    [
+        for length in 4090..4098 do
+            String(' ', length - 1) + "7"
+            String(' ', length - 2) + "77"
+            "7" + String(' ', length - 1) + "x"
+            "7" + String(' ', length - 2) + "x" + String(' ', 9)
+
+        for digits in 1..24 do
+            for number in
+                [
+                    "1"
+                    "7"
+                    "-0"
+                    "0x1"
+                    "0X1f"
+                    "18446744073709551615"
+                    "18446744073709551616"
+                ] do
+                let sign = if number.StartsWith '-' then "-" else ""
+
+                let prefix =
+                    if number.StartsWith("0x", StringComparison.OrdinalIgnoreCase) then
+                        number[..1]
+                    else
+                        ""
+
+                let rest = number.Substring(sign.Length + prefix.Length)
+
+                for after in [ ""; " "; " x"; "x" ] do
+                    sign
+                    + prefix
+                    + rest.PadLeft(max 0 (digits - sign.Length - prefix.Length), '0')
+                    + after
+    ]
+
+[<Fact>]
+let ``every byte in every place, and every length around the limits, agrees with the reference`` () =
+    let agree (text: byte[]) =
+        for pidMax in [ 301; Limits.PidMax ] do
+            Assert.Equal(ReferenceText.write true pidMax 0L text, LastPidText.write true pidMax 0L (ReadOnlySpan text))
+
+    for before, after in aroundBytes do
+        for b in 0uy .. 255uy do
+            agree (Array.concat [ Encoding.ASCII.GetBytes before; [| b |]; Encoding.ASCII.GetBytes after ])
+
+    for text in aroundEdges do
+        agree (Encoding.ASCII.GetBytes text)
 
 [<Theory>]
 [<InlineData(4194303, true)>]

@@ -93,3 +93,28 @@ let firstCloneThatFailsLate: Law<Allocator> =
 [<Fact>]
 let ``the first clone failing late kills where the kernel says so`` () =
     Law.check Allocator.model firstCloneThatFailsLate
+
+[<Fact>]
+let ``after a first clone that failed late the namespace is as new or stillborn, and the outer cursor has moved`` () =
+    let outer =
+        PidNamespace.withChoice (PidNamespace.observed 41 32768 (PidSet.ofSeq [ 1 ]))
+
+    for kernel, killed in [ KernelRules.ofVersion 7 0, true; KernelRules.ofVersion 7 1, false ] do
+        let fresh = PidNamespace.create true 32768
+
+        // A drawn number moves the cursor, a chosen one does not.
+        for setTid, cursor in [ [], 2; [ 1 ], 0 ] do
+            let expected =
+                if killed then
+                    { fresh with
+                        Life = Life.Stillborn
+                        Cursor = cursor
+                    }
+                else
+                    fresh
+
+            let struct (result, after) =
+                PidStack.failLate kernel Errno.EBADF setTid [ fresh; outer ]
+
+            Assert.Equal(Allocation.Refused Errno.EBADF, result)
+            Assert.Equal<PidStack>([ expected; { outer with Cursor = 43 } ], after)

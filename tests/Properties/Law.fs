@@ -13,6 +13,10 @@ type Law<'subject> =
         /// The message of the first input, among so many from a seed, for which a subject breaks the law. The inputs are
         /// made once for all subjects.
         TryBreak: Rnd -> int -> 'subject -> string option
+        /// Where its inputs come from: an Arbitrary.
+        Inputs: obj
+        /// A function of a subject and an input that throws where the law is broken.
+        Body: obj
     }
 
 /// Laws and how they are checked.
@@ -32,6 +36,9 @@ module Law =
         if not condition then
             broken $"not so: %s{what}"
 
+    // Under a mutant the first input that breaks a law is enough.
+    let private shrinks = isNull (Environment.GetEnvironmentVariable "NSLP_MUTANT")
+
     /// The law that `body` ends without an exception for each input.
     let create (inputs: Arbitrary<'input>) (body: 'subject -> 'input -> unit) : Law<'subject> =
         let sample =
@@ -46,7 +53,10 @@ module Law =
                     drawn
 
         {
-            Property = fun subject -> Prop.forAll inputs (body subject)
+            Property =
+                fun subject ->
+                    let inputs = if shrinks then inputs else Arb.fromGen (Arb.toGen inputs)
+                    Prop.forAll inputs (body subject)
             TryBreak =
                 fun rnd count subject ->
                     sample rnd count
@@ -56,6 +66,8 @@ module Law =
                             None
                         with e ->
                             Some e.Message)
+            Inputs = inputs
+            Body = body
         }
 
     // FsCheck's own texts name neither the exception's message alone nor a way to repeat the run.
@@ -97,7 +109,12 @@ module Law =
                     Rnd = Rnd(uint64 seed, uint64 gamma)
                     Size = Some(int size)
                 }
-            | _ -> failwith "NSLP_REPLAY is not seed,gamma,size")
+            | [| seed; gamma |] ->
+                {
+                    Rnd = Rnd(uint64 seed, uint64 gamma)
+                    Size = None
+                }
+            | _ -> failwith "NSLP_REPLAY is not seed,gamma or seed,gamma,size")
 
     let private maxTest = variable "NSLP_MAXTEST" |> Option.map int
 
@@ -128,3 +145,11 @@ module Law =
                         | :? Law<'subject> as law -> $"%s{t.Name}.%s{p.Name}", law
                         | _ -> ()
         ]
+
+    /// The laws about such subjects whose inputs come from there, each a body that throws where it is broken.
+    let from<'subject, 'input> (inputs: Arbitrary<'input>) : ('subject -> 'input -> unit) list =
+        all<'subject>()
+        |> List.choose (fun (_, law) ->
+            match law.Body with
+            | :? ('subject -> 'input -> unit) as body when Object.ReferenceEquals(law.Inputs, inputs) -> Some body
+            | _ -> None)

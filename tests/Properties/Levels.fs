@@ -11,9 +11,10 @@ module Levels =
     let private same (a: PidNamespace) (b: PidNamespace) =
         a.Cursor = b.Cursor
         && a.PidMax = b.PidMax
+        && a.Reserved = b.Reserved
         && a.Life = b.Life
         && a.MayChoose = b.MayChoose
-        && sameNumbers a.InUse b.InUse
+        && (a.InUse = b.InUse || sameNumbers a.InUse b.InUse)
 
     /// Breaks the law in hand when they differ.
     let mustBe (what: string) (expected: PidStack) (actual: PidStack) : unit =

@@ -6,7 +6,7 @@ open Xunit
 open SetNsLastPid
 open SetNsLastPid.Verify
 
-let private nestings =
+let internal nestings =
     Inputs.pairs
         Inputs.plainRequests
         (fun _ ->
@@ -20,10 +20,10 @@ let newNamespaceIsFresh: Law<Allocator> =
         match a.Nest request.Kernel level mayChoose stack with
         | Error errno ->
             Law.same "errno" Errno.ENOSPC errno
-            Law.holds $"level %d{level} has room inside" (level >= 32)
+            Law.holds $"level %d{level} has room inside" (level >= request.Kernel.Levels)
         | Ok [] -> Law.broken "no levels"
         | Ok(inner :: outer) ->
-            Law.holds $"nothing goes inside level %d{level}" (level < 32)
+            Law.holds $"nothing goes inside level %d{level}" (level < request.Kernel.Levels)
             Levels.mustBe "outer levels" stack outer
 
             let expected =
@@ -31,9 +31,10 @@ let newNamespaceIsFresh: Law<Allocator> =
                     Cursor = 0
                     PidMax =
                         if request.Kernel.PidMaxPerNamespace then
-                            4194304
+                            request.Kernel.PidMaxLimit
                         else
                             stack.Head.PidMax
+                    Reserved = stack.Head.Reserved
                     InUse = PidSet.empty
                     Life = Life.Unborn
                     MayChoose = mayChoose
@@ -44,6 +45,22 @@ let newNamespaceIsFresh: Law<Allocator> =
 [<Fact>]
 let ``a new namespace is empty and has the pid_max of its kernel`` () =
     Law.check Allocator.model newNamespaceIsFresh
+
+[<Fact>]
+let ``a new namespace reserves the numbers that the one around it does`` () =
+    for reserved in [ 2; 300 ] do
+        let outer =
+            { PidNamespace.observed 1 32768 (PidSet.ofSeq [ 1 ]) with
+                Reserved = reserved
+            }
+
+        match PidStack.nest KernelRules.newest 0 true [ outer ] with
+        | Ok(inner :: _) -> Assert.Equal(reserved, inner.Reserved)
+        | other -> Assert.Fail $"%A{other}"
+
+    match PidStack.nest KernelRules.newest 0 true [] with
+    | Ok [ first ] -> Assert.Equal(PidNamespace.create true Limits.PidMax, first)
+    | other -> Assert.Fail $"%A{other}"
 
 let firstCloneInside: Law<Allocator> =
     Law.create nestings (fun a (request, (_, mayChoose)) ->
@@ -104,7 +121,7 @@ let initDiesOnly: Law<Allocator> =
 [<Fact>]
 let ``when init dies nothing changes but that no process can be made`` () = Law.check Allocator.model initDiesOnly
 
-let private pidMaxWrites =
+let internal pidMaxWrites =
     let values (request: Request) =
         let inner = request.Levels.Head
 
@@ -138,7 +155,10 @@ let pidMaxLeavesTheRest: Law<Allocator> =
         let old = stack.Head.PidMax
 
         match a.WritePidMax request.Kernel pidMax stack with
-        | Error _ -> Law.holds $"%d{pidMax} is out of range" (pidMax < 301 || pidMax > 4194304)
+        | Error _ ->
+            Law.holds
+                $"%d{pidMax} is out of range"
+                (pidMax <= stack.Head.Reserved || pidMax > request.Kernel.PidMaxLimit)
         | Ok lowered ->
             Law.same "pid_max" pidMax lowered.Head.PidMax
 

@@ -15,6 +15,7 @@ type PidSetOperations =
         OfSeq: int seq -> PidSet
         Contains: int -> PidSet -> bool
         TryFirstFree: int -> int -> PidSet -> int voption
+        TryLastFree: int -> int -> PidSet -> int voption
         CountFree: int -> int -> PidSet -> int
         Count: PidSet -> int
         ToSeq: PidSet -> int seq
@@ -31,6 +32,7 @@ module PidSetOperations =
             OfSeq = PidSet.ofSeq
             Contains = PidSet.contains
             TryFirstFree = PidSet.tryFirstFree
+            TryLastFree = PidSet.tryLastFree
             CountFree = PidSet.countFree
             Count = fun set -> set.Count
             ToSeq = PidSet.toSeq
@@ -202,7 +204,13 @@ let freeNumbersAgree: Law<PidSetOperations> =
             elif held.Contains n then firstFree (n + 1)
             else ValueSome n
 
+        let rec lastFree n =
+            if n < low then ValueNone
+            elif held.Contains n then lastFree (n - 1)
+            else ValueSome n
+
         Law.same "first free" (firstFree low) (s.TryFirstFree from below set)
+        Law.same "last free" (if low < high then lastFree (high - 1) else ValueNone) (s.TryLastFree from below set)
 
         let within = held |> Set.filter (fun n -> low <= n && n < high) |> Set.count
         Law.same "count free" ((if low < high then high - low else 0) - within) (s.CountFree from below set))
@@ -264,6 +272,52 @@ let ``every number there is can be held`` () =
         Assert.Equal(ValueSome n, PidSet.tryFirstFree n PidSet.Capacity holed)
         Assert.Equal(ValueNone, PidSet.tryFirstFree (n + 1) PidSet.Capacity holed)
         Assert.Equal(1, PidSet.countFree 0 PidSet.Capacity holed)
+
+[<Fact>]
+let ``what lies beyond the numbers a set can hold is neither found nor counted`` () =
+    let full = PidSet.addRange 0 (PidSet.Capacity - 1) PidSet.empty
+
+    // Where leaves and branches begin and end.
+    let edges =
+        [
+            for at in [ 0; 64; 4096; 262144; PidSet.Capacity ] do
+                for n in at - 1 .. at + 1 do
+                    n
+            System.Int32.MinValue
+            System.Int32.MaxValue
+        ]
+
+    for from in edges do
+        for below in edges do
+            let low, high = max 0 from, min below PidSet.Capacity
+
+            let first, last =
+                if low < high then
+                    ValueSome low, ValueSome(high - 1)
+                else
+                    ValueNone, ValueNone
+
+            Assert.Equal(first, PidSet.tryFirstFree from below PidSet.empty)
+            Assert.Equal(last, PidSet.tryLastFree from below PidSet.empty)
+            Assert.Equal((if low < high then high - low else 0), PidSet.countFree from below PidSet.empty)
+            Assert.Equal(ValueNone, PidSet.tryFirstFree from below full)
+            Assert.Equal(ValueNone, PidSet.tryLastFree from below full)
+            Assert.Equal(0, PidSet.countFree from below full)
+
+    // One number is free, or one is not.
+    for at in edges |> List.filter inside do
+        let holed, one = PidSet.remove at full, PidSet.add at PidSet.empty
+
+        for from in edges do
+            for below in edges do
+                let isIn = from <= at && at < below
+                let found = if isIn then ValueSome at else ValueNone
+                Assert.Equal(found, PidSet.tryFirstFree from below holed)
+                Assert.Equal(found, PidSet.tryLastFree from below holed)
+                Assert.Equal((if isIn then 1 else 0), PidSet.countFree from below holed)
+
+                let all = PidSet.countFree from below PidSet.empty
+                Assert.Equal(all - (if isIn then 1 else 0), PidSet.countFree from below one)
 
 /// Sets that are wrong on purpose.
 let wrongSets: (string * PidSetOperations) list =
@@ -345,6 +399,22 @@ let wrongSets: (string * PidSetOperations) list =
                 fun from below set ->
                     match PidSet.tryFirstFree from below set with
                     | ValueSome n when n / 64 > max from 0 / 64 -> ValueNone
+                    | other -> other
+        }
+        "searches back one too far",
+        { s with
+            TryLastFree = fun from below set -> PidSet.tryLastFree (from - 1) below set
+        }
+        "searches back from one too low",
+        { s with
+            TryLastFree = fun from below set -> PidSet.tryLastFree from (below - 1) set
+        }
+        "finds nothing before a full leaf",
+        { s with
+            TryLastFree =
+                fun from below set ->
+                    match PidSet.tryLastFree from below set with
+                    | ValueSome n when n / 64 < (min below PidSet.Capacity - 1) / 64 -> ValueNone
                     | other -> other
         }
         "counts one too many",

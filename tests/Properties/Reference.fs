@@ -8,6 +8,7 @@ type Level =
     {
         mutable C: int
         mutable P: int
+        R: int
         Used: HashSet<int>
         mutable State: Life
         May: bool
@@ -21,6 +22,7 @@ module Reference =
         {
             C = space.Cursor
             P = space.PidMax
+            R = space.Reserved
             Used = HashSet(Space.numbers space)
             State = space.Life
             May = space.MayChoose
@@ -33,6 +35,7 @@ module Reference =
         {
             Cursor = level.C
             PidMax = level.P
+            Reserved = level.R
             Held = Space.ranges (level.Used |> Seq.map (fun n -> n, n))
             Life = level.State
             MayChoose = level.May
@@ -42,6 +45,7 @@ module Reference =
     let isLevel (level: Level) (ns: PidNamespace) : bool =
         level.C = ns.Cursor
         && level.P = ns.PidMax
+        && level.R = ns.Reserved
         && level.State = ns.Life
         && level.May = ns.MayChoose
         && level.Used.Count = ns.InUse.Count
@@ -62,7 +66,7 @@ module Reference =
 
     /// The next number without set_tid, or -1.
     let next (level: Level) : int =
-        let low = if level.C > 300 then 300 else 1
+        let low = if level.C > level.R then level.R else 1
         let start = max level.C low
         let found = firstFree start level.P level.Used
 
@@ -124,7 +128,7 @@ module Reference =
             Error errno
 
         let mutable refused =
-            if set.Length > levels.Length || set.Length > 32 then
+            if set.Length > levels.Length || set.Length > kernel.Levels then
                 Some Errno.EINVAL
             else
                 None
@@ -191,7 +195,7 @@ module Reference =
             level.Used.Remove pid |> ignore
 
     let writePidMax (kernel: KernelRules) (pidMax: int) (levels: Level[]) : Result<unit, Errno> =
-        if pidMax < 301 || pidMax > 4194304 then
+        if pidMax < levels[0].R + 1 || pidMax > kernel.PidMaxLimit then
             Error Errno.EINVAL
         else
             for i in 0 .. levels.Length - 1 do

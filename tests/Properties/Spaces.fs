@@ -8,6 +8,7 @@ type Space =
     {
         Cursor: int
         PidMax: int
+        Reserved: int
         /// The numbers in use as ranges, both ends included, ascending and apart.
         Held: (int * int) list
         Life: Life
@@ -42,6 +43,7 @@ module Space =
         {
             Cursor = space.Cursor
             PidMax = space.PidMax
+            Reserved = space.Reserved
             InUse =
                 (PidSet.empty, space.Held)
                 ||> List.fold (fun set (a, b) -> PidSet.addRange a b set)
@@ -54,6 +56,7 @@ module Space =
         {
             Cursor = ns.Cursor
             PidMax = ns.PidMax
+            Reserved = ns.Reserved
             Held = ranges (PidSet.toSeq ns.InUse |> Seq.map (fun n -> n, n))
             Life = ns.Life
             MayChoose = ns.MayChoose
@@ -62,7 +65,7 @@ module Space =
     /// Whether such a namespace can be: one that never had a process is as new, the others stand behind PID 0, and a
     /// live one has its init.
     let isValid (space: Space) : bool =
-        space.PidMax >= 301
+        space.PidMax > space.Reserved
         && space.PidMax <= Limits.PidMax
         && space.Cursor <= Limits.PidMax + 1
         && space.Held = ranges space.Held

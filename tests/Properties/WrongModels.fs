@@ -26,16 +26,16 @@ type ChosenCheck =
 /// An allocator with its rules laid open, so that each can be got wrong by itself.
 type Rules =
     {
-        /// The lowest number of the search after a wrap, by cursor.
-        Low: int -> int
+        /// The lowest number of the search after a wrap, by RESERVED_PIDS and cursor.
+        Low: int -> int -> int
         /// The first number that is not handed out any more, by pid_max.
         Top: int -> int
         /// The cursor after handing out a number.
         Follow: int -> int
         /// The namespace after a search that found nothing.
         NoneFree: PidNamespace -> PidNamespace
-        /// Whether set_tid has too many entries, by entries and levels.
-        TooMany: int -> int -> bool
+        /// Whether set_tid has too many entries, by how many clone3 takes, entries and levels.
+        TooMany: int -> int -> int -> bool
         /// The entries in the order they are read in, innermost level first.
         Arrange: int list -> int list
         /// In the order of the kernels up to 6.18.
@@ -90,11 +90,11 @@ module WrongModels =
 
     let private right: Rules =
         {
-            Low = fun cursor -> if cursor > 300 then 300 else 1
+            Low = fun reserved cursor -> if cursor > reserved then reserved else 1
             Top = id
             Follow = fun pid -> pid + 1
             NoneFree = id
-            TooMany = fun entries levels -> entries > min levels 32
+            TooMany = fun most entries levels -> entries > min levels most
             Arrange = id
             Checks = [ range; reaper; permission; free ]
             FollowChosen = fun _ ns -> ns.Cursor
@@ -102,7 +102,7 @@ module WrongModels =
         }
 
     let private tryNext rules (ns: PidNamespace) =
-        let low, top = rules.Low ns.Cursor, rules.Top ns.PidMax
+        let low, top = rules.Low ns.Reserved ns.Cursor, rules.Top ns.PidMax
         let start = max ns.Cursor low
 
         match PidSet.tryFirstFree start top ns.InUse with
@@ -135,7 +135,7 @@ module WrongModels =
                 [], rules.Checks
 
         let early =
-            if rules.TooMany setTid.Length stack.Length then
+            if rules.TooMany kernel.Levels setTid.Length stack.Length then
                 Some Errno.EINVAL
             else
                 List.zip tids (List.truncate tids.Length stack)
@@ -259,33 +259,33 @@ module WrongModels =
             "wraps to 301",
             ruled
                 { right with
-                    Low = fun c -> if c > 300 then 301 else 1
+                    Low = fun r c -> if c > r then r + 1 else 1
                 }
             "wraps to 299",
             ruled
                 { right with
-                    Low = fun c -> if c > 300 then 299 else 1
+                    Low = fun r c -> if c > r then r - 1 else 1
                 }
-            "wraps to 1 always", ruled { right with Low = fun _ -> 1 }
-            "wraps to 300 always", ruled { right with Low = fun _ -> 300 }
+            "wraps to 1 always", ruled { right with Low = fun _ _ -> 1 }
+            "wraps to 300 always", ruled { right with Low = fun r _ -> r }
             "wraps to 2 below 300",
             ruled
                 { right with
-                    Low = fun c -> if c > 300 then 300 else 2
+                    Low = fun r c -> if c > r then r else 2
                 }
             "wraps to 300 from cursor 300",
             ruled
                 { right with
-                    Low = fun c -> if c >= 300 then 300 else 1
+                    Low = fun r c -> if c >= r then r else 1
                 }
             "wraps to 1 from cursor 301",
             ruled
                 { right with
-                    Low = fun c -> if c > 301 then 300 else 1
+                    Low = fun r c -> if c > r + 1 then r else 1
                 }
             "hands out pid_max", ruled { right with Top = fun p -> p + 1 }
             "does not hand out pid_max - 1", ruled { right with Top = fun p -> p - 1 }
-            "never wraps", ruled { right with Low = fun c -> max c 1 }
+            "never wraps", ruled { right with Low = fun _ c -> max c 1 }
             "hands a freed number out again at once", ruled { right with Follow = id }
             "leaves a gap after each number",
             ruled
@@ -300,7 +300,11 @@ module WrongModels =
             "wraps the cursor on EAGAIN",
             ruled
                 { right with
-                    NoneFree = fun ns -> { ns with Cursor = right.Low ns.Cursor }
+                    NoneFree =
+                        fun ns ->
+                            { ns with
+                                Cursor = right.Low ns.Reserved ns.Cursor
+                            }
                 }
             "hands out numbers in use",
             allocating (fun kernel setTid stack ->
@@ -505,22 +509,22 @@ module WrongModels =
             "takes one set_tid entry too many",
             ruled
                 { right with
-                    TooMany = fun entries levels -> entries > levels + 1
+                    TooMany = fun _ entries levels -> entries > levels + 1
                 }
             "takes one set_tid entry too few",
             ruled
                 { right with
-                    TooMany = fun entries levels -> entries >= levels
+                    TooMany = fun _ entries levels -> entries >= levels
                 }
             "cuts set_tid to the levels there are",
             ruled
                 { right with
-                    TooMany = fun _ _ -> false
+                    TooMany = fun _ _ _ -> false
                 }
             "takes 33 set_tid entries",
             ruled
                 { right with
-                    TooMany = fun entries levels -> entries > levels
+                    TooMany = fun _ entries levels -> entries > levels
                 }
             "checks the whole array first on every kernel",
             allocating (fun kernel setTid stack -> model.Allocate { kernel with ChecksBeforePicks = true } setTid stack)
@@ -822,8 +826,8 @@ module WrongModels =
             { model with
                 WritePidMax =
                     fun kernel pidMax stack ->
-                        if pidMax = 300 then
-                            Ok(onInner (fun ns -> { ns with PidMax = 300 }) stack)
+                        if pidMax = stack.Head.Reserved then
+                            Ok(onInner (fun ns -> { ns with PidMax = pidMax }) stack)
                         else
                             model.WritePidMax kernel pidMax stack
             }
@@ -831,7 +835,7 @@ module WrongModels =
             { model with
                 WritePidMax =
                     fun kernel pidMax stack ->
-                        if pidMax = 4194305 then
+                        if pidMax = kernel.PidMaxLimit + 1 then
                             Ok(onInner (fun ns -> { ns with PidMax = pidMax }) stack)
                         else
                             model.WritePidMax kernel pidMax stack

@@ -12,7 +12,7 @@ internal sealed class Verifying : ISandboxes
         AllocatorModule.model,
         SettingOf(new KernelRules(
             pidMaxPerNamespace: true, pidfdOfThread: true, failedFirstCloneKills: false, checksBeforePicks: false,
-            checksInitAfterPick: false)));
+            checksInitAfterPick: false, Limits.PidMax, Limits.Levels)));
 
     public Setting Setting => SettingOf(KernelRulesModule.ofVersion(6, 18));
 

@@ -33,7 +33,7 @@ internal sealed class VerifyingHere : IDisposable
         _setting = !isWrong ? setting : new Setting(
             new KernelRules(
                 kernel.PidMaxPerNamespace, kernel.PidfdOfThread, kernel.FailedFirstCloneKills,
-                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick),
+                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.PidMaxLimit, kernel.Levels),
             setting.OuterLevels, setting.OwnUser, setting.PidMax, setting.MakesUsers, setting.WritesPidMax);
     }
 

@@ -1,0 +1,397 @@
+/// All laws in worlds so small that everything in them can be tried: RESERVED_PIDS 2 in place of 300, pid_max 3 to 6,
+/// three levels, set_tid with two entries at most.
+module SetNsLastPid.Tests.Properties.SmallWorldTests
+
+open System
+open System.Collections.Generic
+open System.Text
+open Xunit
+open SetNsLastPid
+open SetNsLastPid.Verify
+open SetNsLastPid.Tests.Properties.CycleProperties
+
+[<Literal>]
+let private Reserved = 2
+
+[<Literal>]
+let private PidMaxLimit = 6
+
+[<Literal>]
+let private Levels = 3
+
+// One of each that allocates differently.
+let private kernels =
+    [
+        for major, minor in [ 6, 12; 6, 18; 7, 0; 7, 3 ] do
+            { KernelRules.ofVersion major minor with
+                PidMaxLimit = PidMaxLimit
+                Levels = Levels - 1
+            }
+    ]
+
+// Every namespace there is, alone.
+let private spaces =
+    [|
+        for pidMax in Reserved + 1 .. PidMaxLimit do
+            for life in [ Life.Unborn; Life.Alive; Life.Dead; Life.Stillborn ] do
+                for cursor in 0 .. PidMaxLimit + 1 do
+                    for members in 0 .. (1 <<< (PidMaxLimit - 1)) - 1 do
+                        for mayChoose in [ true; false ] do
+                            let space =
+                                {
+                                    Cursor = cursor
+                                    PidMax = pidMax
+                                    Reserved = Reserved
+                                    Held =
+                                        seq { 1 .. PidMaxLimit - 1 }
+                                        |> Seq.filter (fun n -> (members >>> (n - 1)) &&& 1 = 1)
+                                        |> Seq.map (fun n -> n, n)
+                                        |> Space.ranges
+                                    Life = life
+                                    MayChoose = mayChoose
+                                }
+
+                            if Space.isValid space then
+                                space
+    |]
+
+// The laws by what they are about, for one subject.
+type private AllocatorLaws(a: Allocator) =
+    let ofRequests = Law.from Inputs.requests
+    let ofPlainRequests = Law.from Inputs.plainRequests
+    let ofNestings = Law.from NamespaceProperties.nestings
+    let ofPidMaxWrites = Law.from NamespaceProperties.pidMaxWrites
+    let ofValues = Law.from LastPidProperties.values
+    let ofLastPidRequests = Law.from Inputs.lastPidRequests
+
+    let check input laws =
+        laws |> List.iter (fun law -> law a input)
+
+    member _.Request(request: Request) =
+        check request ofRequests
+
+        if request.SetTid.IsEmpty then
+            check request ofPlainRequests
+
+    member _.Nest(request: Request, level: int, may: bool) =
+        check (request, (level, may)) ofNestings
+
+    member _.PidMax(request: Request, pidMax: int) = check (request, pidMax) ofPidMaxWrites
+    member _.LastPid(request: Request, pid: int) = check (request, pid) ofValues
+    member _.LastPid(request: LastPidRequest) = check request ofLastPidRequests
+
+let private setTids depth =
+    [
+        []
+
+        for first in -1 .. PidMaxLimit + 1 do
+            [ first ]
+
+        if depth > 1 then
+            for first in [ 1; 2; 3; PidMaxLimit ] do
+                for second in 0..PidMaxLimit do
+                    [ first; second ]
+
+        if depth = 1 then [ 1; 1 ] else [ 1; 2; 3 ]
+    ]
+
+// What the first check that throws says, and of what.
+let private tryBreak (show: 'item -> Space list) (items: 'item[]) (check: 'item -> unit) =
+    items
+    |> Array.Parallel.tryPick (fun item ->
+        try
+            check item
+            None
+        with e ->
+            Some $"%s{e.Message}: %A{show item}")
+
+let private breaksAlone (a: Allocator) =
+    let laws = AllocatorLaws a
+
+    tryBreak List.singleton spaces (fun space ->
+        for offset in [ 0L; 1L ] do
+            laws.LastPid
+                {
+                    Space = space
+                    Offset = offset
+                    Text = Text(Encoding.ASCII.GetBytes(string space.Cursor))
+                }
+
+        for kernel in kernels do
+            for setTid in setTids 1 do
+                laws.Request
+                    {
+                        Kernel = kernel
+                        SetTid = setTid
+                        Levels = [ space ]
+                    })
+
+let private breaksPlan (plan: Plan) =
+    let ofSpaces = Law.from Inputs.spaces
+    let ofPredictions = Law.from predictions
+    let ofTargets = Law.from targets
+    let ofLandings = Law.from landings
+
+    tryBreak List.singleton spaces (fun space ->
+        for law in ofSpaces do
+            law plan space
+
+        for count in 0 .. PidMaxLimit + 1 do
+            for law in ofPredictions do
+                law plan (space, count)
+
+        for target in -1 .. PidMaxLimit + 1 do
+            for law in ofTargets do
+                law plan (space, target)
+
+            for near in 0..PidMaxLimit do
+                for law in ofLandings do
+                    law plan ((space, target), near))
+
+/// Namespaces, the innermost first, and the numbers of each process in them, one a level.
+type private State =
+    {
+        Stack: PidStack
+        Processes: int list list
+    }
+
+// The same number for the same levels.
+let private keyOfStack (stack: PidStack) =
+    let bits (ns: PidNamespace) =
+        let life =
+            match ns.Life with
+            | Life.Unborn -> 0
+            | Life.Alive -> 1
+            | Life.Dead -> 2
+            | Life.Stillborn -> 3
+
+        (0, [ 1 .. PidMaxLimit - 1 ])
+        ||> List.fold (fun set n -> 2 * set + (if PidSet.contains n ns.InUse then 1 else 0))
+        |> fun set -> ((set * 16 + ns.Cursor) * 8 + ns.PidMax) * 4 + life
+
+    (1L, stack) ||> List.fold (fun key ns -> (key <<< 16) + int64 (bits ns))
+
+// The same numbers for the same state.
+let private keyOf (state: State) =
+    let processes =
+        (1L, state.Processes)
+        ||> List.fold (fun key pids -> (key, 7 :: pids) ||> List.fold (fun key pid -> key * 8L + int64 pid))
+
+    struct (keyOfStack state.Stack, processes)
+
+let private start =
+    {
+        Stack =
+            [
+                { PidNamespace.create true PidMaxLimit with
+                    Cursor = 2
+                    Reserved = Reserved
+                    InUse = PidSet.ofSeq [ 1 ]
+                    Life = Life.Alive
+                }
+            ]
+        Processes = [ [ 1 ] ]
+    }
+
+// All that can be asked of the innermost of these levels, under each law.
+let private ask (laws: AllocatorLaws) kernel (stack: PidStack) =
+    let levels = stack |> List.map Space.ofModel
+
+    let plain =
+        {
+            Kernel = kernel
+            SetTid = []
+            Levels = levels
+        }
+
+    for setTid in setTids levels.Length do
+        laws.Request { plain with SetTid = setTid }
+
+        // Without the capability outermost.
+        if not setTid.IsEmpty then
+            laws.Request
+                { plain with
+                    SetTid = setTid
+                    Levels =
+                        levels
+                        |> List.mapi (fun i level ->
+                            { level with
+                                MayChoose = i < levels.Length - 1
+                            })
+                }
+
+    for n in 0 .. PidMaxLimit + 1 do
+        laws.LastPid(plain, n)
+        laws.PidMax(plain, n)
+
+    for may in [ true; false ] do
+        laws.Nest(plain, levels.Length - 1, may)
+
+// All states that one operation leads to.
+let private follow (a: Allocator) kernel (state: State) =
+    [
+        for skip in 0 .. state.Stack.Length - 1 do
+            let inner, sub = List.splitAt skip state.Stack
+            let within stack = { state with Stack = inner @ stack }
+
+            for setTid in setTids sub.Length do
+                match a.Allocate kernel setTid sub with
+                | struct (Allocation.Given pids, after) ->
+                    { within after with
+                        Processes = List.sort (pids :: state.Processes)
+                    }
+                | struct (Allocation.Refused _, after) -> within after
+
+                let struct (_, late) = a.FailLate kernel Errno.EBADF setTid sub
+                within late
+
+            if sub.Head.Life = Life.Alive then
+                for n in 0 .. PidMaxLimit + 1 do
+                    let struct (_, after) =
+                        a.WriteLastPid 0L (Encoding.ASCII.GetBytes(string n)) sub.Head
+
+                    within (after :: sub.Tail)
+
+                    match a.WritePidMax kernel n sub with
+                    | Ok after when kernel.PidMaxPerNamespace -> within after
+                    | Ok after ->
+                        { state with
+                            Stack = List.map (fun ns -> { ns with PidMax = n }) inner @ after
+                        }
+                    | Error _ -> ()
+
+                match a.Nest kernel (sub.Length - 1) true sub with
+                | Error _ -> ()
+                | Ok stack ->
+                    // Those who lived further in are lost to sight, and keep their numbers.
+                    {
+                        Stack = stack
+                        Processes = state.Processes |> List.filter (fun pids -> pids.Length <= sub.Length)
+                    }
+
+                if skip = 0 then
+                    within (a.InitDies sub)
+
+        for pids in List.distinct state.Processes do
+            let inner, sub = List.splitAt (state.Stack.Length - pids.Length) state.Stack
+
+            // An init is reaped when all else in its namespace is dead.
+            if pids.Head <> 1 || sub.Head.Life = Life.Dead then
+                let after = a.Release pids sub
+                let levels = sub |> List.map Space.ofModel |> Reference.ofSpaces
+                Reference.release pids levels
+                Reference.mustBe levels after
+
+                {
+                    Stack = inner @ after
+                    Processes = List.removeAt (List.findIndex ((=) pids) state.Processes) state.Processes
+                }
+    ]
+
+// Every sequence of so many operations: how many different steps, states and stacks were met, and what broke. Nothing
+// comes twice from the same state, and a law says nothing new of the same levels.
+let private explore (a: Allocator) kernel length =
+    let laws = AllocatorLaws a
+    let known = HashSet [ keyOf start ]
+    let asked = HashSet<int64>()
+    let mutable edge = [| start |]
+    let steps = ref 0
+    let mutable broken = None
+
+    for depth in 1..length do
+        if broken.IsNone then
+            let found = Dictionary<struct (int64 * int64), State>()
+
+            let stacks =
+                [|
+                    for state in edge do
+                        for skip in 0 .. state.Stack.Length - 1 do
+                            let stack = List.skip skip state.Stack
+
+                            if asked.Add(keyOfStack stack) then
+                                stack
+                |]
+
+            broken <-
+                tryBreak (List.map Space.ofModel) stacks (ask laws kernel)
+                |> Option.orElseWith (fun () ->
+                    tryBreak (fun state -> List.map Space.ofModel state.Stack) edge (fun state ->
+                        let next = follow a kernel state |> List.map (fun state -> keyOf state, state)
+
+                        lock found (fun () ->
+                            steps.Value <- steps.Value + next.Length
+
+                            for key, state in next do
+                                if not (known.Contains key) then
+                                    found[key] <- state)))
+
+            if depth < length then
+                known.UnionWith found.Keys
+                edge <- Seq.toArray found.Values
+
+    struct (steps.Value, known.Count, asked.Count, broken)
+
+let private say (text: string) =
+    match TestContext.Current.TestOutputHelper with
+    | null -> ()
+    | output -> output.WriteLine text
+
+[<Fact>]
+let ``every law holds in every small namespace`` () =
+    say $"{spaces.Length} namespaces"
+    Assert.Equal(None, breaksAlone Allocator.model)
+    Assert.Equal(None, breaksPlan Plan.model)
+
+[<Fact>]
+let ``every law holds after every sequence of operations in a small world`` () =
+    // Five operations on the newest kernel, four on the others.
+    for kernel, length in List.zip kernels [ 4; 4; 4; 5 ] do
+        let struct (steps, states, stacks, broken) = explore Allocator.model kernel length
+        say $"{length} operations: {states} states, {steps} steps from them, {stacks} stacks of levels asked"
+        Assert.Equal(None, broken)
+
+// What a small world does not have: texts other than a number, and the number 32.
+let private beyondSmallWorlds =
+    set
+        [
+            "allows 33 levels"
+            "reads octal as decimal"
+            "takes what follows a number"
+            "takes a carriage return after a number"
+            "takes a NUL after a number"
+            "knows no 0xA0"
+            "knows no upper case X"
+            "takes +"
+            "drops the sign"
+            "wraps at 64 bits"
+            "refuses the empty text"
+            "always takes the whole text"
+            "looks at more than 4095 bytes"
+            "takes numbers of 21 characters"
+        ]
+
+[<Fact>]
+let ``every wrong allocator whose fault a small world can show is caught there`` () =
+    // The cheapest look first.
+    let isCaught wrong =
+        let breaks length =
+            kernels
+            |> List.exists (fun kernel ->
+                let struct (_, _, _, broken) = explore wrong kernel length
+                broken.IsSome)
+
+        breaks 2 || breaks 3 || (breaksAlone wrong).IsSome || breaks 4
+
+    Assert.Empty(
+        WrongModels.all
+        |> List.filter (fun (name, wrong) -> not (beyondSmallWorlds.Contains name) && not (isCaught wrong))
+        |> List.map fst
+    )
+
+[<Fact>]
+let ``every wrong plan is caught in a small world`` () =
+    Assert.Empty(
+        wrongPlans
+        |> List.filter (fun (_, wrong) -> (breaksPlan wrong).IsNone)
+        |> List.map fst
+    )
