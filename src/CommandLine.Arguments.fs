@@ -95,7 +95,8 @@ type internal SpawnArguments =
             | Target _ -> "start the command in the PID namespace of this process"
             | New_Pidns -> "start the command in a new PID namespace, which ends with it"
             | Map_Root -> "with --new-pidns: also make a user namespace, in which you are root"
-            | Detach -> "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
+            | Detach ->
+                "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
             | Verbose -> "report on stderr what was done"
 
 type internal WhoArguments =
