@@ -129,10 +129,7 @@ internal static class Set
         Errno.ETIMEDOUT => Output.Fail(
             Name,
             $"cannot make {options.Pid} the last PID: "
-            + (space is OwnPidSpace && LastPid.FindLocker() is > 0 and var process
-                && HolderText.Describe(space.FindHolder(process)) is { } locker
-                ? $"{locker} holds the lock on ns_last_pid"
-                : "others hold the lock on ns_last_pid or fork all the time")),
+            + (HolderText.DescribeLocker(space) ?? "others hold the lock on ns_last_pid or fork all the time")),
         _ => Output.Fail(Name, "cannot write ns_last_pid", error),
     };
 

@@ -219,7 +219,7 @@ internal static class Spawn
             (SpawnMethod.Write, Errno.EROFS or Errno.EACCES or Errno.ENOENT) => Fail(
                 "cannot open ns_last_pid for writing", attempts.Error, "needs a writable /proc/sys/kernel/ns_last_pid"),
             (SpawnMethod.Write or SpawnMethod.Cycle, Errno.ETIMEDOUT) =>
-                Fail("cannot change last_pid: another holds the lock on ns_last_pid"),
+                Fail("cannot change last_pid: " + (HolderText.DescribeLocker(space) ?? "another holds the lock on ns_last_pid")),
             (SpawnMethod.Cycle, _) => Fail(attempts.Failure, attempts.Error),
             _ => Fail("cannot make a process", attempts.Error),
         };

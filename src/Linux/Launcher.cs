@@ -89,11 +89,16 @@ internal sealed unsafe class Launcher : IDisposable
         if (_lastPidFile < 0)
         {
             using Order open = Zygote.Root.NewOrder();
+            const int StatfsSize = 120;
+            nint statfs = open.Reserve(StatfsSize);
             int opened = open.Call(SYS_openat, AT_FDCWD, open.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
+            open.Require(opened);
+            open.Call(SYS_fstatfs, open.Result(opened), statfs);
             Zygote.Root.Run(open);
-            if (open[opened] < 0)
+            // What else lies there takes a number and moves nothing.
+            if (open[opened] < 0 || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
             {
-                return new Launch(LaunchEnd.NotMade, 0, (int)-open[opened]);
+                return new Launch(LaunchEnd.NotMade, 0, open[opened] < 0 ? (int)-open[opened] : ENOENT);
             }
 
             _lastPidFile = (int)open[opened];

@@ -12,7 +12,8 @@ internal static unsafe class Proc
     private const int PathSize = 64;
     private const int EntriesSize = 32768;
     private const int StatfsSize = 128; // struct statfs has 120 bytes
-    private const long PROC_SUPER_MAGIC = 0x9fa0; // linux/magic.h
+    /// <summary>The type of file system that <c>fstatfs</c> tells first; linux/magic.h.</summary>
+    internal const long PROC_SUPER_MAGIC = 0x9fa0;
 
     /// <summary>Opens /proc itself.</summary>
     /// <returns>A descriptor for the other calls, or an errno turned.</returns>

@@ -26,11 +26,13 @@ public sealed class ForeignProcTests
             try $N spawn 900 --method cycle -- sh -c 'echo $$'
             try $N get | grep -cx '9[0-9][0-9]'; try $N predict 2 | grep -c '^9[0-9][0-9]$'
             try $N set 700 --method write; echo $?
+            try $N spawn 900 --method write --timeout 60 -- true; echo $?
             """;
 
         Finished run = Shell.InNewPidNamespace(script).Finish();
 
-        Assert.Equal(["701", "701", "900", "1", "2", "1"], run.Lines);
+        Assert.Equal(["701", "701", "900", "1", "2", "1", "125"], run.Lines);
+        Assert.Contains("nslp: spawn: cannot open ns_last_pid for writing: No such file or directory\n", run.Errors);
         Assert.StartsWith("nslp: set: cannot open ns_last_pid: No such file or directory\n", run.Errors);
     }
 

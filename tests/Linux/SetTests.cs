@@ -59,17 +59,19 @@ public sealed class SetTests
         Assert.Matches($"^nslp: {arguments[..arguments.IndexOf(' ')]}: cannot .* the lock on ns_last_pid[^\n]*\n$", run.Errors);
     }
 
-    [Fact]
-    public void Who_holds_the_lock_is_named()
+    [Theory]
+    [InlineData("set 700 --method write --timeout 0.3", "set: cannot make 700 the last PID")]
+    [InlineData("spawn 700 --method write --timeout 0.3 -- true", "spawn: cannot change last_pid")]
+    public void Who_holds_the_lock_is_named(string arguments, string failure)
     {
         Machine.NeedsRoot();
-        Finished run = Shell.InNewPidNamespace("""
+        Finished run = Shell.InNewPidNamespace($"""
             L=/proc/sys/kernel/ns_last_pid; flock $L sleep 100 & wait_for '! flock -n $L true'
-            $N set 700 --method write --timeout 0.3; echo $! $?; kill $!
+            $N {arguments}; echo $! $?; kill $!
             """).Finish();
 
         Assert.Equal(
-            $"nslp: set: cannot make 700 the last PID: process {run.Output.Split(' ')[0]} (flock /proc/sys/kernel/ns_last_pid sleep 100) "
+            $"nslp: {failure}: process {run.Output.Split(' ')[0]} (flock /proc/sys/kernel/ns_last_pid sleep 100) "
             + "holds the lock on ns_last_pid\n",
             run.Errors);
     }
