@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text;
 using SetNsLastPid.Verification;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
@@ -105,11 +104,20 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     // kernel/sysctl.c).
     private static void RequireStrictWrites()
     {
-        int error = Proc.ReadAllAt(AT_FDCWD, "/proc/sys/kernel/sysctl_writes_strict\0"u8, out byte[] text);
-        if (error == 0 && text is not [(byte)'1', ..])
+        const string Path = "/proc/sys/kernel/sysctl_writes_strict";
+        string value = "1";
+        try
+        {
+            value = File.ReadAllText(Path).Trim();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+        }
+
+        if (value != "1")
         {
             throw new UnavailableException(
-                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {Encoding.ASCII.GetString(text).TrimEnd()}", 0,
+                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {value}", 0,
                 "needs kernel.sysctl_writes_strict = 1 (sysctl), the default");
         }
     }

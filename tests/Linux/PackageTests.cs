@@ -108,7 +108,7 @@ public sealed class PackageTests : IDisposable
         Run($"cmp {Package("nslp")} {_scratch}/bin/nslp && cmp {Package("nslp")} {_scratch}/deb/usr/bin/nslp");
         Run($"unzip -q -d {_scratch}/tool {Package($"nslp.linux-x64.{Version}.nupkg")} && cmp {Package("nslp")} {_scratch}/tool/tools/any/linux-x64/nslp");
 
-        Assert.Equal("", Run($"dpkg-deb -f {Deb} Depends"));
+        Assert.Equal("", Run($"dpkg-deb -f {Deb} Depends").Trim());
         Assert.Equal("", Run($"ldd {_scratch}/bin/nslp 2>/dev/null || true"));
     }
 
@@ -151,11 +151,10 @@ public sealed class PackageTests : IDisposable
     [Fact]
     public void On_other_machines_the_tool_is_run_by_the_SDKs_own_runtime()
     {
-        Machine.NeedsRoot();
-        Package($"nslp.any.{Version}.nupkg");
-        Run($"dotnet tool install nslp --arch s390x --tool-path {_scratch}/tool --source {s_packages}");
+        // Unpacked: for another machine than this one the SDK installs no tool.
+        Run($"unzip -q -d {_scratch}/any {Package($"nslp.any.{Version}.nupkg")}");
 
-        Assert.Matches("^[0-9]+\n$", Run($"dotnet {_scratch}/tool/.store/nslp/{Version}/nslp.any/{Version}/tools/net10.0/any/nslp.dll get"));
+        Assert.Matches("^[0-9]+\n$", Run($"dotnet {_scratch}/any/tools/net10.0/any/nslp.dll get"));
     }
 
     [Fact]
