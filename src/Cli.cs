@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using SetNsLastPid.Commands;
 using SetNsLastPid.Linux;
 
@@ -21,7 +20,7 @@ internal static class Cli
             status = Breakdown.Fail(argv, e);
         }
 
-        // The runtime's own way out wakes its finalizer, and waits for it.
+        // The runtime's own way out waits for its finalizers' thread, which is not there (RuntimeStart).
         Kernel.exit_group(status);
         return status;
     }

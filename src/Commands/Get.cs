@@ -26,7 +26,6 @@ internal static class Get
         }
     }
 
-    // Interpolation takes its buffer from a pool that has the runtime load the JIT.
     private static string Text(int last, bool json)
     {
         string number = last.ToString(CultureInfo.InvariantCulture);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
 
@@ -96,7 +97,7 @@ internal static unsafe class Output
     /// <returns>0 or an errno.</returns>
     internal static int WriteTo(int fd, string text)
     {
-        byte[] bytes = Utf8Text.ToBytes(text);
+        byte[] bytes = Encoding.UTF8.GetBytes(text);
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)

@@ -23,12 +23,7 @@ internal static class Predict
             }
 
             // nslp is gone by the time of the next process, and its numbers are free.
-            PidSet inUse = PidSetModule.empty;
-            PidSet own = space.ReadOwnNumbers();
-            foreach (int number in PidSetModule.toSeq(space.ReadNumbersInUse()))
-            {
-                inUse = PidSetModule.contains(number, own) ? inUse : PidSetModule.add(number, inUse);
-            }
+            PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
 
             bool mayBeBlind = space is OwnPidSpace && (space.ProcDirectory < 0 || ProcMount.HidesTasks(space.ProcDirectory));
             int last = space.ReadLastPid();

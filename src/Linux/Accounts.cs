@@ -38,7 +38,7 @@ internal static unsafe class Accounts
             string number = user.ToString(CultureInfo.InvariantCulture);
             s_users ??= Read("/etc/passwd\0"u8);
             ReadOnlySpan<byte> entry = Entry(s_users, [], user);
-            entry = entry.IsEmpty ? Entry(Ask("passwd"u8, Utf8Text.ToBytes(number)), [], user) : entry;
+            entry = entry.IsEmpty ? Entry(Ask("passwd"u8, Encoding.UTF8.GetBytes(number)), [], user) : entry;
             name = entry.IsEmpty ? number : Printable.From(Field(entry, 0));
             s_names[user] = name;
         }
@@ -64,7 +64,7 @@ internal static unsafe class Accounts
 
     private static long Find(ReadOnlySpan<byte> file, ReadOnlySpan<byte> database, string name)
     {
-        byte[] bytes = Utf8Text.ToBytes(name);
+        byte[] bytes = Encoding.UTF8.GetBytes(name);
         if (TryNumber(bytes, out uint number))
         {
             return number;

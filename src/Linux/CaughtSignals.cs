@@ -7,9 +7,9 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>Signals to nslp as records in a pipe, whichever thread gets them. One object at a time.</summary>
 /// <remarks>
-/// The handler writes the siginfo_t to the pipe and returns. Blocked signals (signalfd) would have to be blocked in threads
-/// that the runtime made before Main, and the runtime's own way makes threads, which take PIDs. The pipe holds 512 records;
-/// what comes beyond is dropped, as a pending signal would be.
+/// The handler writes the siginfo_t to the pipe and returns. For signalfd the signals would have to be blocked in all
+/// threads, and the runtime's own way makes one, which takes a PID. The pipe holds 512 records; what comes beyond is
+/// dropped, as a pending signal would be.
 /// </remarks>
 internal sealed unsafe class CaughtSignals : IDisposable
 {

@@ -63,7 +63,6 @@ internal sealed unsafe class Cycler : IDisposable
             try
             {
                 Interlocked.Increment(ref _state->Starting);
-                // Start would have the runtime load the JIT, for what it passes on to the thread.
                 worker.UnsafeStart();
             }
             catch (OutOfMemoryException)
@@ -79,7 +78,7 @@ internal sealed unsafe class Cycler : IDisposable
         _workers = [.. workers];
         if (way.LimitsFiles)
         {
-            // While RLIMIT_NOFILE is 0 the runtime can load no assembly, so that all code of a burst must have run once
+            // While RLIMIT_NOFILE is 0 the JIT can load no assembly, so that all code of a burst must have run once
             // before. Without the limit the call fails with EFAULT; it too consumes a PID.
             WaitForNone(&_state->Starting);
             _ = Run(1, long.MaxValue, all: _workers.Length > 0);

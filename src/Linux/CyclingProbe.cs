@@ -45,7 +45,7 @@ internal static unsafe class CyclingProbe
         signals.Block();
         if (way.LimitsFiles)
         {
-            // While no file can be opened the runtime can load no assembly: all that is called then was called
+            // While no file can be opened the JIT can load no assembly: all that is called then was called
             // before. Without the limit this fails with EFAULT.
             _ = task.Consume();
         }

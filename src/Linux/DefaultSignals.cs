@@ -4,8 +4,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>
-/// Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the runtime would start a thread and
-/// wait for managed code. What is ignored stays so: nohup and a shell's background jobs ask for it.
+/// Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the JIT's runtime would start a thread and
+/// wait for managed code; in the native file they do so anyway. What is ignored stays so: nohup and a shell's background jobs ask for it.
 /// </summary>
 internal sealed unsafe class DefaultSignals : IDisposable
 {

@@ -33,5 +33,4 @@ internal unsafe ref struct FileLimit
         // Cannot fail: a soft limit may always be raised up to the hard one, which was left alone.
         _ = prlimit64(RLIMIT_NOFILE, &old, null);
     }
-
 }

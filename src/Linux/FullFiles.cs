@@ -14,7 +14,7 @@ internal static class FullFiles
 {
     /// <summary>
     /// How many files fit in: EMFILE it is only while the soft RLIMIT_NOFILE is no higher. Enough for the rest of the
-    /// process to load what it needs.
+    /// process, also under the JIT, which loads assemblies.
     /// </summary>
     internal const int Size = 128;
 

@@ -99,10 +99,10 @@ internal static class Holders
         int length = Proc.Read(proc, process, "/cmdline"u8, text);
         if (length > 0)
         {
-            return Printable.From(Proc.Without(text[..length], 0));
+            return Printable.From(text[..length].TrimEnd((byte)0));
         }
 
         length = Proc.Read(proc, process, "/comm"u8, text);
-        return length > 0 ? $"[{Printable.From(Proc.Without(text[..length], (byte)'\n'))}]" : "";
+        return length > 0 ? $"[{Printable.From(text[..length].TrimEnd((byte)'\n'))}]" : "";
     }
 }

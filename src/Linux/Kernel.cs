@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics.X86;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
-// Without marshalling ReadyToRun compiles the calls ahead. It rules out SetLastError: see LibC.errno.
+// What is declared here passes numbers and addresses alone.
 [assembly: DisableRuntimeMarshalling]
 // libc comes from where the system has it, never from beside the program.
 [assembly: DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
@@ -16,12 +16,12 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>The part of the kernel's interface that Tmds.LibC does not have, as the kernel spells it.</summary>
 /// <remarks>Calls return what libc's syscall() does: -1 for a failure, its reason in <see cref="errno"/>.</remarks>
-internal static unsafe partial class Kernel
+internal static unsafe class Kernel
 {
     /// <summary>Whether the numbers here are those of this machine: x86-64 and arm64.</summary>
     internal static bool IsKnownMachine => X64 || Arm64;
 
-    // asm/unistd_64.h, asm-generic/unistd.h: constants to the JIT, so that reading one calls nothing.
+    // asm/unistd_64.h, asm-generic/unistd.h: constants to the compiler, as one machine is compiled for.
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;

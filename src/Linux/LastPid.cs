@@ -166,7 +166,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// <returns>The number, or an errno turned: EIO when it is none.</returns>
     internal static int Parse(ReadOnlySpan<byte> text, bool lastField)
     {
-        ReadOnlySpan<byte> field = Proc.Without(text, (byte)'\n');
+        ReadOnlySpan<byte> field = text.TrimEnd((byte)'\n');
         field = lastField ? field[(field.LastIndexOf((byte)' ') + 1)..] : field;
         long value = 0;
         foreach (byte digit in field)

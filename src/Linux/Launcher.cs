@@ -89,8 +89,7 @@ internal sealed unsafe class Launcher : IDisposable
         if (_lastPidFile < 0)
         {
             using Order open = Zygote.Root.NewOrder();
-            const int StatfsSize = 120;
-            nint statfs = open.Reserve(StatfsSize);
+            nint statfs = open.Reserve(Proc.StatfsSize);
             int opened = open.Call(SYS_openat, AT_FDCWD, open.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
             open.Require(opened);
             open.Call(SYS_fstatfs, open.Result(opened), statfs);
@@ -190,10 +189,10 @@ internal sealed unsafe class Launcher : IDisposable
     private static void LetPipesGo(Order order)
     {
         int none = -1;
-        long* statistics = stackalloc long[16]; // struct statfs
+        long* statfs = stackalloc long[Proc.StatfsSize / sizeof(long)];
         for (int stream = 1; stream <= 2; stream++)
         {
-            if (Raw.Call(SYS_fstatfs, stream, (nint)statistics) == 0 && *statistics == PIPEFS_MAGIC)
+            if (Raw.Call(SYS_fstatfs, stream, (nint)statfs) == 0 && *statfs == PIPEFS_MAGIC)
             {
                 none = none < 0 ? order.Call(SYS_openat, AT_FDCWD, order.Put("/dev/null"), O_RDWR | O_CLOEXEC) : none;
                 order.Call(SYS_dup3, order.Result(none), stream, 0);

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

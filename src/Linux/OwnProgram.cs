@@ -22,34 +22,21 @@ internal static unsafe class OwnProgram
 
     /// <summary>Whether the last part of the name that the program was called by (argv[0]) is this one, whatever file
     /// runs.</summary>
-    /// <remarks>Each start asks this: a search of the library's, or a string from UTF-8, has the runtime load so many types
-    /// that it takes a tenth of a start.</remarks>
     internal static bool IsCalled(string name)
     {
         byte* line = stackalloc byte[Size];
         int size = ReadCommandLine(line, 0);
-        int start = 0, end = 0;
-        for (; end < size && line[end] != 0; end++)
-        {
-            start = line[end] == (byte)'/' ? end + 1 : start;
-        }
-
-        bool isSame = end - start == name.Length;
-        for (int i = 0; i < name.Length && isSame; i++)
-        {
-            isSame = line[start + i] == name[i];
-        }
-
-        return isSame;
+        ReadOnlySpan<byte> first = new(line, size);
+        first = first[..Math.Max(first.IndexOf((byte)0), 0)];
+        return first[(first.LastIndexOf((byte)'/') + 1)..].SequenceEqual(Encoding.UTF8.GetBytes(name));
     }
 
     /// <summary>
-    /// Starts the program anew in this process, with the same arguments and signal mask and some environment
-    /// variables more. Returns only on failure.
+    /// Starts the program anew in this process, with the same arguments and signal mask, after which
+    /// <see cref="IsRestarted"/> is true. Returns only on failure.
     /// </summary>
-    /// <param name="variables">NAME=VALUE each; they take the place of those of the same name.</param>
     /// <returns>An errno turned.</returns>
-    internal static int Restart(params ReadOnlySpan<string> variables)
+    internal static int RestartOnce()
     {
         byte* path = stackalloc byte[Size];
         fixed (byte* link = "/proc/self/exe"u8)
@@ -73,15 +60,10 @@ internal static unsafe class OwnProgram
                 arguments.Add((nint)(start + at));
             }
 
-            foreach (string variable in variables)
+            environment.Add(Marshal.StringToCoTaskMemUTF8(MarkOfThis));
+            for (byte** inherited = Raw.Environment; *inherited != null; inherited++)
             {
-                environment.Add(Marshal.StringToCoTaskMemUTF8(variable));
-            }
-
-            byte** inherited = Raw.Environment;
-            for (; *inherited != null; inherited++)
-            {
-                if (!IsReplaced(*inherited, variables))
+                if (!MemoryMarshal.CreateReadOnlySpanFromNullTerminated(*inherited).StartsWith("NSLP_AGAIN="u8))
                 {
                     environment.Add((nint)(*inherited));
                 }
@@ -96,10 +78,6 @@ internal static unsafe class OwnProgram
             }
         }
     }
-
-    /// <summary><see cref="Restart"/>, after which <see cref="IsRestarted"/> is true.</summary>
-    /// <returns>An errno turned.</returns>
-    internal static int RestartOnce() => Restart(MarkOfThis);
 
     /// <summary>Whether a thread of this process has that number.</summary>
     internal static bool HasThread(int number) => Kernel.tgkill(getpid(), number, 0) == 0;
@@ -131,20 +109,6 @@ internal static unsafe class OwnProgram
             _ = execve(path, argv, argv + 1);
             Kernel.exit_group(0);
         }
-    }
-
-    private static bool IsReplaced(byte* inherited, ReadOnlySpan<string> variables)
-    {
-        ReadOnlySpan<byte> text = MemoryMarshal.CreateReadOnlySpanFromNullTerminated(inherited);
-        foreach (string variable in variables)
-        {
-            if (text.StartsWith(Encoding.UTF8.GetBytes(variable[..(variable.IndexOf('=') + 1)])))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     // The arguments, a NUL after each.

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
@@ -11,7 +12,10 @@ internal static unsafe class Proc
 {
     private const int PathSize = 64;
     private const int EntriesSize = 32768;
-    private const int StatfsSize = 128; // struct statfs has 120 bytes
+
+    /// <summary>Room for a <c>struct statfs</c>, which has 120 bytes.</summary>
+    internal const int StatfsSize = 128;
+
     /// <summary>The type of file system that <c>fstatfs</c> tells first; linux/magic.h.</summary>
     internal const long PROC_SUPER_MAGIC = 0x9fa0;
 
@@ -135,19 +139,6 @@ internal static unsafe class Proc
         return length < 0 ? length : ProcStat.TryParse(text[..length], out stat) ? 0 : -EIO;
     }
 
-    /// <summary>The text without what stands at its end any number of times.</summary>
-    /// <remarks>TrimEnd would be left to the JIT by ReadyToRun.</remarks>
-    internal static ReadOnlySpan<byte> Without(ReadOnlySpan<byte> text, byte end)
-    {
-        int length = text.Length;
-        while (length > 0 && text[length - 1] == end)
-        {
-            length--;
-        }
-
-        return text[..length];
-    }
-
     private static int List(int proc, ReadOnlySpan<byte> path, List<int> numbers)
     {
         int fd = Open(proc, path, O_RDONLY | O_DIRECTORY);
@@ -165,7 +156,7 @@ internal static unsafe class Proc
                 // struct linux_dirent64: d_ino, d_off, the record's length at 16, the type, the name at 19.
                 int length = *(ushort*)(entries + at + 16);
                 ReadOnlySpan<byte> name = new(entries + at + 19, length - 19);
-                if (Ascii.TryParse(name, out long number, out int used) && name[used] == 0)
+                if (Utf8Parser.TryParse(name, out long number, out int used) && name[used] == 0)
                 {
                     numbers.Add((int)number);
                 }

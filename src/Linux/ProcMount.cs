@@ -18,7 +18,7 @@ internal static unsafe class ProcMount
         // NSpid has a column for each namespace from the mount's inwards (since 4.1); the reader's own is last.
         return Proc.ReadAll(proc, self, "/status"u8, out byte[] status) != 0
             || !TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns)
-            || !Ascii.TryParse(columns, out long number, out int used)
+            || !Utf8Parser.TryParse(columns, out long number, out int used)
             || number != self
             || used != columns.Length
             || !IsSelf(self);
@@ -35,7 +35,7 @@ internal static unsafe class ProcMount
         }
 
         ReadOnlySpan<byte> last = columns[(columns.LastIndexOf((byte)'\t') + 1)..];
-        return Ascii.TryParse(last, out long own, out int used) && used == last.Length ? (int)own : -1;
+        return Utf8Parser.TryParse(last, out long own, out int used) && used == last.Length ? (int)own : -1;
     }
 
     /// <summary>How many levels below this process's PID namespace a process lives: 0 in the same one, and where that
@@ -109,13 +109,13 @@ internal static unsafe class ProcMount
     /// The name starts with the newline before it.</summary>
     internal static bool TryField(ReadOnlySpan<byte> status, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
     {
-        while (!status.IsEmpty && !Ascii.StartsWith(status, name))
+        while (!status.IsEmpty && !status.StartsWith(name))
         {
             status = status[1..];
         }
 
         value = status.IsEmpty ? default : status[name.Length..];
-        int end = Ascii.IndexOf(value, (byte)'\n');
+        int end = value.IndexOf((byte)'\n');
         value = end < 0 ? value : value[..end];
         // One tab stands before the value, and between the columns of NSpid.
         value = value is [(byte)'\t', ..] ? value[1..] : value;
@@ -139,7 +139,7 @@ internal static unsafe class ProcMount
         {
             long length = readlink(path, link, 16);
             return length > 0
-                && Ascii.TryParse(new ReadOnlySpan<byte>(link, (int)length), out long number, out int used)
+                && Utf8Parser.TryParse(new ReadOnlySpan<byte>(link, (int)length), out long number, out int used)
                 && used == length
                 && number == self;
         }

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 namespace SetNsLastPid.Linux;
 
 /// <summary>The fields of /proc/N/stat that tell what a process is and which numbers it holds (do_task_stat,
@@ -18,7 +19,7 @@ internal readonly record struct ProcStat(
     internal static bool TryParse(ReadOnlySpan<byte> text, out ProcStat stat)
     {
         stat = default;
-        int end = Ascii.LastIndexOf(text, (byte)')');
+        int end = text.LastIndexOf((byte)')');
         if (end < 0 || text.Length < end + 3)
         {
             return false;
@@ -29,14 +30,14 @@ internal readonly record struct ProcStat(
         Span<long> fields = stackalloc long[23];
         for (int field = 4; field <= 22; field++)
         {
-            int blank = Ascii.IndexOf(text, (byte)' ');
+            int blank = text.IndexOf((byte)' ');
             if (blank < 0)
             {
                 return false;
             }
 
             text = text[(blank + 1)..];
-            if (!Ascii.TryParse(text, out fields[field], out _) && field is 4 or 5 or 6 or 9 or 20 or 22)
+            if (!Utf8Parser.TryParse(text, out fields[field], out _) && field is 4 or 5 or 6 or 9 or 20 or 22)
             {
                 return false;
             }

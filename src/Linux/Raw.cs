@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux
 {
@@ -45,7 +46,7 @@ namespace SetNsLastPid.Linux
         internal static byte** Environment =>
             *(byte***)(RuntimeFeature.IsDynamicCodeCompiled ? Export("environ") : Linked.Environ);
 
-        /// <summary>What the linker calls the program's main(3) when <see cref="Given"/> stands before it (Cli.csproj).</summary>
+        /// <summary>What the linker calls the program's main(3) when <see cref="Given"/> stands before it (Directory.Build.props).</summary>
         internal static int RealMain(int count, byte** arguments, byte** environment) =>
             Linked.__real_main(count, arguments, environment);
 
@@ -53,7 +54,6 @@ namespace SetNsLastPid.Linux
         /// <returns>Its PID, or -errno.</returns>
         internal static int Spawn(byte* path, byte** arguments, int output)
         {
-            const int O_WRONLY = 1;
             byte* actions = stackalloc byte[256]; // posix_spawn_file_actions_t: 80 bytes in glibc
             byte* none = null;
             int pid = 0, error = posix_spawn_file_actions_init(actions);
@@ -65,7 +65,7 @@ namespace SetNsLastPid.Linux
             fixed (byte* nowhere = "/dev/null"u8)
             {
                 error = posix_spawn_file_actions_adddup2(actions, output, 1);
-                error = error != 0 ? error : posix_spawn_file_actions_addopen(actions, 2, nowhere, O_WRONLY, 0);
+                error = error != 0 ? error : posix_spawn_file_actions_addopen(actions, 2, nowhere, LibC.O_WRONLY, 0);
                 error = error != 0 ? error : posix_spawn(&pid, path, actions, null, arguments, &none);
             }
 

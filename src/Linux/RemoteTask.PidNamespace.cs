@@ -1,5 +1,4 @@
 using System.Text;
-using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;

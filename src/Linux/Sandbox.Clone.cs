@@ -3,7 +3,6 @@ using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
 using Seen = SetNsLastPid.Verification.Outcome;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -68,7 +67,7 @@ internal sealed partial class Sandbox
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
         if (isTranslated)
         {
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, LibC.F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
         }
 
         bool isReaped = !step.Ending.IsLives && !step.Ending.IsLingers;

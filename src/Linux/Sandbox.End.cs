@@ -1,7 +1,7 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using Seen = SetNsLastPid.Verification.Outcome;
 using static Tmds.Linux.LibC;
+using Seen = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Linux;
 

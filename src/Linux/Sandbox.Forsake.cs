@@ -1,7 +1,6 @@
 using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
 using Seen = SetNsLastPid.Verification.Outcome;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -24,7 +23,7 @@ internal sealed partial class Sandbox
             int clone = _order.Clone3(
                 new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
             _order.Require(clone);
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, LibC.F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
             from.Task.Run(_order);
             long pid = _order[clone];
             if (pid < 0)
@@ -81,7 +80,7 @@ internal sealed partial class Sandbox
         life.Require(bond.IsGroup ? life.Call(Kernel.SYS_setpgid, 0, 0) : life.Call(Kernel.SYS_setsid));
         int member = life.Clone3(new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
         life.Require(member);
-        life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, LibC.F_SETOWN, life.Result(member));
+        life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_SETOWN, life.Result(member));
         if (bond.IsSessionAlone)
         {
             life.Call(Kernel.SYS_setpgid, life.Result(member), life.Result(member));

@@ -1,6 +1,5 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

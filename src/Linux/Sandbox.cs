@@ -4,7 +4,6 @@ using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using Seen = SetNsLastPid.Verification.Outcome;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

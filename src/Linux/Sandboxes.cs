@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using SetNsLastPid.Verification;
-using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;

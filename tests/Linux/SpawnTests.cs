@@ -228,7 +228,7 @@ public sealed class SpawnTests
     public void Detached_the_PID_is_printed_and_the_command_lives_on()
     {
         const string script = """
-            $N spawn 4242 --detach -- sleep 100 </dev/null; echo $?; tr '\0' ' ' </proc/4242/cmdline; echo
+            $N spawn 4242 --detach -- sleep 100 </dev/null; echo $?; wait_for 'grep -q sleep /proc/4242/cmdline'; tr '\0' ' ' </proc/4242/cmdline; echo
             sed -n 's/^PPid:.//p' /proc/4242/status; echo /proc/[0-9]*
             """;
 
@@ -243,13 +243,13 @@ public sealed class SpawnTests
         const string script = """
             cd $(mktemp -d); trap 'rm -r $PWD' EXIT
             P=$($N spawn 4242 --detach -- sleep 1000 2>&1); echo $P $(readlink /proc/4242/fd/1 /proc/4242/fd/2)
-            $N spawn 4243 --detach -- sh -c 'echo out; echo err >&2' >log 2>&1; wait_for 'grep -q err log'; cat log
+            $N spawn 4243 --detach -- sh -c 'echo out; echo err >&2' >log 2>&1; wait_for 'grep -q err log && grep -q 4243 log'; sort log
             mkfifo fifo; sort fifo & $N spawn 4244 --detach -- echo through >fifo; wait $!
             """;
 
         Finished run = Run("", script);
 
-        Assert.Equal(["4242 /dev/null /dev/null", "4243", "out", "err", "4244", "through"], run.Lines);
+        Assert.Equal(["4242 /dev/null /dev/null", "4243", "err", "out", "4244", "through"], run.Lines);
     }
 
     [Fact]

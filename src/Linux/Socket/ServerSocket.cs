@@ -204,11 +204,14 @@ internal sealed unsafe class ServerSocket
                 return;
             }
 
-            bool isBack = Look(_directory, aside, out there) == 0 && !IsSame(there, dead)
-                && Raw.Call(SYS_renameat2, _directory, (nint)other, _directory, (nint)name, RENAME_NOREPLACE) == 0;
-            if (!isBack)
+            if (Look(_directory, aside, out there) == 0 && IsSame(there, dead))
             {
                 _ = unlinkat(_directory, other, 0);
+            }
+            else
+            {
+                // If a third one is bound there by now, this one stays aside rather than be lost.
+                _ = Raw.Call(SYS_renameat2, _directory, (nint)other, _directory, (nint)name, RENAME_NOREPLACE);
             }
         }
     }
