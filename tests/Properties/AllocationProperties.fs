@@ -4,7 +4,7 @@ module SetNsLastPid.Tests.Properties.AllocationProperties
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 let private allocate (a: Allocator) (request: Request) =
     let stack = Request.stack request

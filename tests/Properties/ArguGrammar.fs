@@ -15,7 +15,7 @@ type ArguCommand =
         Judge: string list -> (string * string) list option
     }
 
-/// The unions of CommandLine.Arguments.fs by Argu, and the source file that is made of them.
+/// The unions of CommandLine/Arguments.fs by Argu, and the source file that is made of them.
 [<RequireQualifiedAccess>]
 module ArguGrammar =
     let private attribute<'A> (case: ArgumentCaseInfo) =
@@ -149,7 +149,7 @@ module ArguGrammar =
         // As it is written, with the suffixes of its numbers.
         | value -> Regex.Replace($"Value.%A{value}", @" \((.*)\)$", "($1)")
 
-    /// The text of CommandLine.Grammar.fs.
+    /// The text of CommandLine/Grammar.fs.
     let source: string =
         let argument (argument: Argument) =
             [
@@ -190,7 +190,7 @@ module ArguGrammar =
         [
             "namespace SetNsLastPid"
             ""
-            "/// The grammar of the command line as data. Generated from CommandLine.Arguments.fs:"
+            "/// The grammar of the command line as data. Generated from CommandLine/Arguments.fs:"
             "/// NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'"
             "[<RequireQualifiedAccess>]"
             "module Grammar ="

@@ -6,7 +6,7 @@ open SetNsLastPid
 open Xunit
 
 let private path =
-    Path.Combine(__SOURCE_DIRECTORY__, "../../src/CommandLine.Grammar.fs")
+    Path.Combine(__SOURCE_DIRECTORY__, "../../src/CommandLine/Grammar.fs")
 
 [<Fact>]
 let ``The grammar that is kept is the one that Argu sees`` () =
@@ -15,7 +15,7 @@ let ``The grammar that is kept is the one that Argu sees`` () =
 
     Assert.True(
         (File.ReadAllText path = ArguGrammar.source),
-        "src/CommandLine.Grammar.fs is not up to date: NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'"
+        "src/CommandLine/Grammar.fs is not up to date: NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'"
     )
 
 let private words (line: string) =

@@ -4,7 +4,7 @@ module SetNsLastPid.Tests.Properties.CycleProperties
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 /// What decides about numbers to come, as a value, so that tests can put a wrong one in its place.
 type Plan =

@@ -9,7 +9,7 @@ open System.Text
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 /// A kernel of the table, in the order of its columns.
 type private Column = { Kernel: KernelRules; PidMax: int }

@@ -6,7 +6,7 @@ open System.Text
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 let private write (a: Allocator) offset (text: byte[]) ns = a.WriteLastPid offset text ns
 let private decimal (n: int) = Encoding.ASCII.GetBytes(string n)

@@ -3,7 +3,7 @@ module SetNsLastPid.Tests.Properties.LateProperties
 
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 let agreesWithTheReference: Law<Allocator> =
     Law.create Inputs.requests (fun a request ->

@@ -4,7 +4,7 @@ module SetNsLastPid.Tests.Properties.NamespaceProperties
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 let internal nestings =
     Inputs.pairs

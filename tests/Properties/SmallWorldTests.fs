@@ -7,7 +7,7 @@ open System.Collections.Generic
 open System.Text
 open Xunit
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 open SetNsLastPid.Tests.Properties.CycleProperties
 
 [<Literal>]

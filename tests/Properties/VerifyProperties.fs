@@ -5,7 +5,6 @@ open System.Threading
 open FsCheck
 open FsCheck.FSharp
 open SetNsLastPid
-open SetNsLastPid.Verify
 open SetNsLastPid.Verification
 open Xunit
 

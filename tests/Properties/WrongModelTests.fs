@@ -3,7 +3,7 @@ module SetNsLastPid.Tests.Properties.WrongModelTests
 
 open FsCheck
 open Xunit
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 open SetNsLastPid.Tests.Properties.CycleProperties
 open SetNsLastPid.Tests.Properties.PidSetProperties
 

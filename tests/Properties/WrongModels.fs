@@ -4,7 +4,7 @@ open System
 open System.Numerics
 open System.Text
 open SetNsLastPid
-open SetNsLastPid.Verify
+open SetNsLastPid.Verification
 
 /// What is looked at before a chosen PID is taken.
 [<RequireQualifiedAccess>]

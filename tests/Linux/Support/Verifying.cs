@@ -1,6 +1,5 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using SetNsLastPid.Verify;
 
 namespace SetNsLastPid.Tests.Support;
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
-using SetNsLastPid.Verify;
 using Outcome = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Tests.Support;

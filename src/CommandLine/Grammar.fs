@@ -1,6 +1,6 @@
 namespace SetNsLastPid
 
-/// The grammar of the command line as data. Generated from CommandLine.Arguments.fs:
+/// The grammar of the command line as data. Generated from CommandLine/Arguments.fs:
 /// NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'
 [<RequireQualifiedAccess>]
 module Grammar =

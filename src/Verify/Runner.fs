@@ -4,7 +4,6 @@ open System
 open System.Collections.Generic
 open System.Threading
 open SetNsLastPid
-open SetNsLastPid.Verify
 
 /// One step of a run: what was done and what both sides saw of it.
 type Row =

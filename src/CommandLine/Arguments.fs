@@ -1,6 +1,6 @@
 namespace SetNsLastPid
 
-// The grammar of the command line. What runs is CommandLine.Grammar.fs, which the tests generate from this, with Argu.
+// The grammar of the command line. What runs is CommandLine/Grammar.fs, which the tests generate from this, with Argu.
 
 open System
 open Argu

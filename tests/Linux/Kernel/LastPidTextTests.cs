@@ -1,6 +1,5 @@
 using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
-using SetNsLastPid.Verify;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;

@@ -1,4 +1,4 @@
-namespace SetNsLastPid.Verify
+namespace SetNsLastPid.Verification
 
 open SetNsLastPid
 

@@ -8,5 +8,5 @@ internal static class Source
     /// <summary>Its root.</summary>
     internal static string Directory { get; } = Find();
 
-    private static string Find([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(path, "../../.."));
+    private static string Find([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(path, "../../../.."));
 }

@@ -2,7 +2,6 @@ namespace SetNsLastPid.Verification
 
 open System
 open SetNsLastPid
-open SetNsLastPid.Verify
 
 /// A PID namespace of a sandbox.
 type WorldSpace =
