@@ -12,12 +12,11 @@ namespace SetNsLastPid.Linux
     internal static unsafe class Raw
     {
         /// <summary>One system call. It may block: the runtime may collect meanwhile.</summary>
-        /// <returns>Its result, or -errno.</returns>
-        internal static long Call(
+        internal static SysResult Call(
             long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0, long a4 = 0, long a5 = 0)
         {
             long result = syscall(number, a0, a1, a2, a3, a4, a5);
-            return result == -1 ? -Marshal.GetLastSystemError() : result;
+            return new SysResult(result == -1 ? -Marshal.GetLastSystemError() : result);
         }
 
         /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
