@@ -80,6 +80,13 @@ internal static unsafe class Spawning
         string rss = File.ReadLines("/proc/self/status").Single(line => line.StartsWith("VmRSS", StringComparison.Ordinal));
         return $"{children.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length}"
             + $" {Directory.GetFiles("/proc/self/fd").Length} {rss.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2].Trim()}"
-            + $" {GC.GetTotalMemory(forceFullCollection: true) / 1024}";
+            + $" {Heap() / 1024}";
+    }
+
+    // Not by forceFullCollection, which waits for the thread of finalizers: in a native file there is none.
+    private static long Heap()
+    {
+        GC.Collect();
+        return GC.GetTotalMemory(forceFullCollection: false);
     }
 }
