@@ -5,6 +5,18 @@ namespace SetNsLastPid
 open System
 open Argu
 
+// What Argu shows as the choices of --method.
+type internal SetMethod =
+    | Auto = 0
+    | Write = 1
+    | Cycle = 2
+
+type internal SpawnMethod =
+    | Auto = 0
+    | Clone3 = 1
+    | Write = 2
+    | Cycle = 3
+
 /// What Argu takes for any text.
 [<AbstractClass>]
 type internal ValueAttribute(value: Value) =

@@ -26,6 +26,13 @@ module CommandLine =
         | Some(struct (argument, text)) -> Value.choice argument.Choices text
         | None -> 0
 
+    let private method (line: Line) =
+        match (Line.text "--method" line |> Option.ofObj |> Option.defaultValue "").ToLowerInvariant() with
+        | "clone3" -> Method.Clone3
+        | "write" -> Method.Write
+        | "cycle" -> Method.Cycle
+        | _ -> Method.Auto
+
     let private get line =
         Command.Get
             {
@@ -45,7 +52,7 @@ module CommandLine =
             Command.Set
                 {
                     Pid = int "PID" 0 line
-                    Method = enum<SetMethod>(choice "--method" line)
+                    Method = method line
                     Timeout = seconds "--timeout" infinity line
                     Target = target line
                     Flavour = Line.text "--flavour" line
@@ -88,7 +95,7 @@ module CommandLine =
         Command.Serve
             {
                 Socket = Line.text "SOCKET" line
-                Method = enum<SetMethod>(choice "--method" line)
+                Method = method line
                 Mode = mode line
                 Group = Line.text "--group" line
                 AllowUsers = Array.ofList (Line.all "--allow-user" line)
@@ -115,7 +122,7 @@ module CommandLine =
         let options =
             {
                 Pids = pids (Line.text "PID" line)
-                Method = enum<SpawnMethod>(choice "--method" line)
+                Method = method line
                 Timeout = seconds "--timeout" 10.0 line
                 Target = target line
                 NewPidns = Line.has "--new-pidns" line
@@ -131,8 +138,7 @@ module CommandLine =
             Command.Wrong("spawn", "--map-root needs --new-pidns")
         elif
             options.Pids.Length > 1
-            && options.Method <> SpawnMethod.Auto
-            && options.Method <> SpawnMethod.Clone3
+            && (options.Method = Method.Write || options.Method = Method.Cycle)
         then
             Command.Wrong("spawn", "several PIDs need --method clone3")
         else

@@ -2,28 +2,6 @@ namespace SetNsLastPid
 
 open System
 
-/// How `nslp set` makes a number the last PID.
-[<RequireQualifiedAccess>]
-type SetMethod =
-    /// Write where that is allowed, else cycle.
-    | Auto = 0
-    /// Write /proc/sys/kernel/ns_last_pid.
-    | Write = 1
-    /// Consume PIDs until the wanted one is the last.
-    | Cycle = 2
-
-/// How `nslp spawn` gives a process its PID.
-[<RequireQualifiedAccess>]
-type SpawnMethod =
-    /// The first of the others that works here.
-    | Auto = 0
-    /// clone3 with set_tid: exact.
-    | Clone3 = 1
-    /// Write ns_last_pid, then clone.
-    | Write = 2
-    /// Consume PIDs until the wanted one is next, then clone.
-    | Cycle = 3
-
 /// What `nslp get` was asked for.
 type GetOptions =
     {
@@ -39,7 +17,7 @@ type SetOptions =
         /// The number to become the last PID; 0 or more.
         Pid: int
         /// How.
-        Method: SetMethod
+        Method: Method
         /// Seconds after which to give up, above 0; infinite when not given.
         Timeout: float
         /// The process in whose PID namespace to act, 0 for the caller's own.
@@ -75,7 +53,7 @@ type ServeOptions =
         /// The path of the socket, or null for the one that systemd passes on.
         Socket: string | null
         /// How requests are carried out.
-        Method: SetMethod
+        Method: Method
         /// The permissions of the socket, 0 to 0o777; -1 when not given.
         Mode: int
         /// The group of the socket, by name or number, or null when not given.
@@ -103,7 +81,7 @@ type SpawnOptions =
         /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
         Pids: int list
         /// How.
-        Method: SpawnMethod
+        Method: Method
         /// Seconds after which to give up, above 0.
         Timeout: float
         /// The process in whose PID namespace to start the command, 0 for the caller's own.

@@ -92,10 +92,10 @@ module Cycle =
                 | _ -> afterWrap next goal
             | ValueSome goal, _, ValueSome next -> afterWrap next goal
 
-    /// The next thing to do. Far away it is half the way, which leaves room for PIDs that others consume meanwhile;
+    /// What to do at that distance. Far away it is half the way, which leaves room for PIDs that others consume meanwhile;
     /// within `near` allocations it is one at a time. The target is never passed by what is ordered here.
-    let next (near: int) (ours: PidSet) (target: int) (ns: PidNamespace) : CycleStep =
-        match reach ours target ns with
+    let step (near: int) (reach: Reach) : CycleStep =
+        match reach with
         | Reach.Never obstacle -> CycleStep.Hopeless obstacle
         | Reach.After 0 -> CycleStep.Landed
         | Reach.After n when n <= near -> CycleStep.Consume 1

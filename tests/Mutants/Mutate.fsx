@@ -18,7 +18,15 @@ let sources, target =
     | [| _; sources; target |] -> sources, target
     | _ -> failwith "Mutate.fsx SOURCES TARGET"
 
-let files = [ "Core.PidSet.fs"; "Core.fs"; "Core.SetTid.fs"; "Core.Cycle.fs" ]
+let files =
+    [
+        "Core.PidSet.fs"
+        "Core.fs"
+        "Core.SetTid.fs"
+        "Core.Cycle.fs"
+        "Core.Landing.fs"
+        "Core.Approach.fs"
+    ]
 
 let leftOut =
     let list = Path.Combine(target, "left-out")

@@ -76,17 +76,17 @@ let ``Every operand and option of the grammar has an effect`` () =
 let ``Enumerations count as the choices of the grammar do`` () =
     Assert.Equal(Command.Completion ShellKind.Fish, parse "completion fish")
 
-    for name, value in [ "auto", SetMethod.Auto; "write", SetMethod.Write; "cycle", SetMethod.Cycle ] do
+    for name, value in [ "auto", Method.Auto; "write", Method.Write; "cycle", Method.Cycle ] do
         match parse $"set 1 --method %s{name}", parse $"serve --method %s{name}" with
         | Command.Set set, Command.Serve serve -> Assert.Equal((value, value), (set.Method, serve.Method))
         | other -> Assert.Fail $"%A{other}"
 
     for name, value in
         [
-            "auto", SpawnMethod.Auto
-            "clone3", SpawnMethod.Clone3
-            "write", SpawnMethod.Write
-            "cycle", SpawnMethod.Cycle
+            "auto", Method.Auto
+            "clone3", Method.Clone3
+            "write", Method.Write
+            "cycle", Method.Cycle
         ] do
         match parse $"spawn 1 --method %s{name} -- ls" with
         | Command.Spawn spawn -> Assert.Equal(value, spawn.Method)
@@ -95,7 +95,7 @@ let ``Enumerations count as the choices of the grammar do`` () =
 let private set: SetOptions =
     {
         Pid = 4242
-        Method = SetMethod.Auto
+        Method = Method.Auto
         Timeout = infinity
         Target = 0
         Flavour = null
@@ -107,7 +107,7 @@ let private set: SetOptions =
 let private spawn: SpawnOptions =
     {
         Pids = [ 4242 ]
-        Method = SpawnMethod.Auto
+        Method = Method.Auto
         Timeout = 10.0
         Target = 0
         NewPidns = false
@@ -120,7 +120,7 @@ let private spawn: SpawnOptions =
 let private serve: ServeOptions =
     {
         Socket = "/s"
-        Method = SetMethod.Auto
+        Method = Method.Auto
         Mode = -1
         Group = null
         AllowUsers = [||]
@@ -159,7 +159,7 @@ let private understood: (string * Command) list =
                 Timeout = 0.5
                 Verbose = true
                 Json = true
-                Method = SetMethod.Cycle
+                Method = Method.Cycle
             }
         "set 4242 --server=/a=b", Command.Set { set with Server = "/a=b" }
         "spawn 4242 -- ls", Command.Spawn spawn

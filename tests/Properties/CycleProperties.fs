@@ -22,7 +22,7 @@ module Plan =
             TryNext = PidNamespace.tryNext
             Predict = fun count ns -> List.ofSeq (PidNamespace.predict count ns)
             Reach = Cycle.reach PidSet.empty
-            Next = fun near -> Cycle.next near PidSet.empty
+            Next = fun near target ns -> Cycle.step near (Cycle.reach PidSet.empty target ns)
         }
 
 let nextAgrees: Law<Plan> =
@@ -240,7 +240,7 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Next =
                 fun near target ns ->
-                    match Cycle.reach PidSet.empty target ns, Cycle.next near PidSet.empty target ns with
+                    match Cycle.reach PidSet.empty target ns, Cycle.step near (Cycle.reach PidSet.empty target ns) with
                     | Reach.After n, CycleStep.Consume count -> CycleStep.Consume(change near n count)
                     | _, step -> step
         }
@@ -249,7 +249,7 @@ let wrongPlans: (string * Plan) list =
     let blind see =
         { plan with
             Reach = fun target ns -> Cycle.reach PidSet.empty target (see target ns)
-            Next = fun near target ns -> Cycle.next near PidSet.empty target (see target ns)
+            Next = fun near target ns -> Cycle.step near (Cycle.reach PidSet.empty target (see target ns))
         }
 
     [
@@ -309,7 +309,7 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Next =
                 fun near target ns ->
-                    match Cycle.next near PidSet.empty target ns with
+                    match Cycle.step near (Cycle.reach PidSet.empty target ns) with
                     | CycleStep.Landed when PidNamespace.lastPid ns <> target -> CycleStep.Consume 1
                     | other -> other
         }
@@ -319,7 +319,7 @@ let wrongPlans: (string * Plan) list =
                 fun near target ns ->
                     match Cycle.reach PidSet.empty target ns with
                     | Reach.After 1 -> CycleStep.Landed
-                    | _ -> Cycle.next near PidSet.empty target ns
+                    | _ -> Cycle.step near (Cycle.reach PidSet.empty target ns)
         }
         "next ignores the reserve",
         { plan with

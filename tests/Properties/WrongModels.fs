@@ -319,7 +319,7 @@ module WrongModels =
                 | struct (Allocation.Given pids, moved) when setTid.IsEmpty ->
                     let held =
                         List.map3
-                            (fun b pid a ->
+                            (fun (b: PidNamespace) pid (a: PidNamespace) ->
                                 { a with
                                     InUse = PidSet.add pid b.InUse
                                 })

@@ -1,0 +1,98 @@
+namespace SetNsLastPid
+
+/// How a PID is chosen.
+[<RequireQualifiedAccess>]
+type Method =
+    /// The first of the others that works.
+    | Auto
+    /// clone3(2) with set_tid: for the process that is to have the PID alone.
+    | Clone3
+    /// By a write to ns_last_pid.
+    | Write
+    /// By consuming PIDs until the next one is the PID.
+    | Cycle
+
+/// What was tried when a system call failed.
+[<RequireQualifiedAccess>]
+type Action =
+    | ReadPidMax
+    | ReadLastPid
+    /// flock on ns_last_pid, CRIU's protocol.
+    | LockLastPid
+    | OpenLastPid
+    | WriteLastPid
+    | ConsumePids
+    /// clone3 with set_tid.
+    | ChoosePid
+    /// clone without.
+    | MakeProcess
+
+/// How an attempt to choose a PID ended: for set, spawn and serve alike.
+[<RequireQualifiedAccess>]
+type End =
+    /// last_pid is where it was to be; COMMAND runs with its PID.
+    | Done
+    /// No number of allocations leads there.
+    | Hopeless of Why: Obstacle
+    /// The time given was over.
+    | TimedOut
+    /// Others took PIDs too fast, `LandingRules.Laps` laps long.
+    | OutOfLaps
+    /// It was told to stop.
+    | Interrupted
+    /// Another holds the PID.
+    | Taken
+    /// The process had the PID and could not execute COMMAND.
+    | NotExecuted of Errno: Errno
+    /// A system call failed.
+    | Failed of Action: Action * Errno: Errno
+
+/// What comes after an attempt to make a process with a PID.
+[<RequireQualifiedAccess>]
+type AfterTry =
+    /// It is over.
+    | Over of End
+    /// The PID is held by somebody, who may be about to end: see whether it stays so, then try again.
+    | SeeIfHeld
+    /// It got another PID: others were faster. Try again.
+    | TryAgain
+
+/// Which method is tried when, and what an errno means for what comes next.
+[<RequireQualifiedAccess>]
+module Approach =
+    /// The methods to try one after the other when so many PIDs are chosen for one process; none of them twice.
+    /// `makesProcess` is false where the process that is to have the PID is not made here, as for set and serve.
+    let methods (asked: Method) (makesProcess: bool) (pids: int) : Method list =
+        match asked with
+        | Method.Auto when pids > 1 -> [ Method.Clone3 ]
+        | Method.Auto when makesProcess -> [ Method.Clone3; Method.Write; Method.Cycle ]
+        | Method.Auto -> [ Method.Write; Method.Cycle ]
+        | method -> [ method ]
+
+    /// Whether the next method may do what this one could not: the capability is missing (EPERM), ns_last_pid cannot be
+    /// opened for writing (EACCES, EROFS, ENOENT), or clone3 has no set_tid: ENOSYS before 5.3 and by seccomp profiles,
+    /// E2BIG before 5.5.
+    let goesOn (ending: End) : bool =
+        match ending with
+        | End.Failed(Action.ChoosePid, (Errno.EPERM | Errno.ENOSYS | Errno.E2BIG))
+        | End.Failed((Action.OpenLastPid | Action.WriteLastPid),
+                     (Errno.EPERM | Errno.EACCES | Errno.EROFS | Errno.ENOENT)) -> true
+        | _ -> false
+
+    /// What the attempt to make the process comes to that failed with that errno.
+    let afterRefusal (action: Action) (errno: Errno) : AfterTry =
+        match action, errno with
+        | Action.ChoosePid, Errno.EEXIST -> AfterTry.SeeIfHeld
+        | _ -> AfterTry.Over(End.Failed(action, errno))
+
+    /// Whether there is no way but to give up when ns_last_pid cannot be locked. Where it cannot be opened there is nobody
+    /// to share it with.
+    let needsLock (errno: Errno) : bool = errno = Errno.ETIMEDOUT
+
+    /// The errno that tells why PIDs cannot be consumed, from that of the last flavour tried; 0 for none. One that took
+    /// and freed the only free number did not move the cursor (EPROTO).
+    let whyNoFlavour (last: Errno) : Errno =
+        match last with
+        | Errno.EPROTO -> Errno.EAGAIN
+        | errno when int errno = 0 -> Errno.EAGAIN
+        | errno -> errno
