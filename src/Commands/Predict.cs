@@ -24,8 +24,7 @@ internal static class Predict
 
             // nslp is gone by the time of the next process, and its numbers are free.
             PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
-
-            bool mayBeBlind = space is OwnPidSpace && (space.ProcDirectory < 0 || ProcMount.HidesTasks(space.ProcDirectory));
+            bool mayBeBlind = space.MayBeBlind;
             int last = space.ReadLastPid();
             if (last < 0)
             {

@@ -51,6 +51,12 @@ internal interface IPidSpace : IDisposable
     /// <summary>A descriptor of a /proc of this namespace, which stays the space's; below 0 when there is none.</summary>
     int ProcDirectory { get; }
 
+    /// <summary>Whether nslp itself lives in it.</summary>
+    bool IsHere => false;
+
+    /// <summary>Whether /proc may not show all tasks of it: there is none, or it has hidepid.</summary>
+    bool MayBeBlind => IsHere && (ProcDirectory < 0 || ProcMount.HidesTasks(ProcDirectory));
+
     /// <summary>Whether a process or thread has that number, also where /proc hides it.</summary>
     bool HasTask(int number);
 

@@ -38,11 +38,11 @@ internal sealed unsafe class LastPid : IDisposable
     internal static int OpenForReading(out LastPid? lastPid)
     {
         bool isLoadavg = false;
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDONLY).Release();
         if (fd < 0)
         {
             isLoadavg = true;
-            fd = Proc.Open(AT_FDCWD, "/proc/loadavg"u8, O_RDONLY);
+            fd = Proc.Open(AT_FDCWD, "/proc/loadavg"u8, O_RDONLY).Release();
         }
 
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg);
@@ -56,7 +56,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// </returns>
     internal static int OpenForWriting(out LastPid? lastPid)
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDWR);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDWR).Release();
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
         return Math.Min(fd, 0);
     }
@@ -66,7 +66,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// <returns>0 or an errno turned.</returns>
     internal static int OpenOf(int process, out LastPid? lastPid)
     {
-        int fd = Proc.Open(AT_FDCWD, Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY).Release();
         lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
         return Math.Min(fd, 0);
     }
@@ -104,7 +104,7 @@ internal sealed unsafe class LastPid : IDisposable
     /// <returns>The first number that is never handed out, or an errno turned.</returns>
     internal static int ReadPidMax()
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/pid_max"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/pid_max"u8, O_RDONLY).Release();
         if (fd < 0)
         {
             return fd;

@@ -17,6 +17,9 @@ internal sealed class OwnPidSpace : IPidSpace
     private bool? _isOtherProc;
 
     /// <inheritdoc/>
+    public bool IsHere => true;
+
+    /// <inheritdoc/>
     public string Flavour { get; private set; } = "";
 
     /// <inheritdoc/>
@@ -109,43 +112,36 @@ internal sealed class OwnPidSpace : IPidSpace
     /// <inheritdoc/>
     public PidSet ReadNumbersInUse()
     {
-        PidSet inUse = PidSetModule.empty;
-        if (NumbersInUse.Scan(out NumbersInUse? seen) == 0 && !seen!.IsOfOtherNamespace)
-        {
-            foreach (int number in seen.Numbers)
-            {
-                inUse = PidSetModule.add(number, inUse);
-            }
-        }
-
-        return inUse;
+        using Fd proc = Proc.Open();
+        return proc.IsOpen && !ProcMount.IsOfOtherNamespace(proc.Number)
+            ? ProcTable.Read(proc.Number).ReadNumbers()
+            : PidSetModule.empty;
     }
 
     /// <inheritdoc/>
     public PidSet ReadOwnNumbers()
     {
         PidSet own = PidSetModule.empty;
-        int proc = Proc.Open();
-        if (proc < 0)
+        using Fd proc = Proc.Open();
+        if (!proc.IsOpen)
         {
             return own;
         }
 
-        _isOtherProc ??= ProcMount.IsOfOtherNamespace(proc);
+        _isOtherProc ??= ProcMount.IsOfOtherNamespace(proc.Number);
         List<int> threads = [];
-        _ = Proc.ListOwnThreads(proc, threads);
+        _ = Proc.ListOwnThreads(proc.Number, threads);
         foreach (int number in threads)
         {
-            own = PidSetModule.add(_isOtherProc.Value ? ProcMount.FindOwnNumber(proc, number) : number, own);
+            own = PidSetModule.add(_isOtherProc.Value ? ProcMount.FindOwnNumber(proc.Number, number) : number, own);
         }
 
-        close(proc);
         return own;
     }
 
     /// <inheritdoc/>
     public Holder FindHolder(int pid) =>
-        ProcDirectory < 0 ? new Holder(HolderKind.Unknown, 0, "") : Holders.Find(ProcDirectory, pid, this);
+        ProcDirectory < 0 ? new Holder(HolderKind.Unknown) : Holder.Find(ProcDirectory, pid, this);
 
     /// <inheritdoc/>
     public int ProcDirectory
@@ -154,7 +150,7 @@ internal sealed class OwnPidSpace : IPidSpace
         {
             if (_proc == NotOpened)
             {
-                _proc = Proc.Open();
+                _proc = Proc.Open().Release();
                 if (_proc >= 0 && ProcMount.IsOfOtherNamespace(_proc))
                 {
                     close(_proc);

@@ -36,7 +36,7 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         _zygote = zygote;
         _inside = inside;
         _process = process;
-        _proc = Proc.OpenOf(inside.Pid);
+        _proc = Proc.OpenOf(inside.Pid).Release();
     }
 
     /// <inheritdoc/>
@@ -189,26 +189,14 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
     }
 
     /// <inheritdoc/>
-    public PidSet ReadNumbersInUse()
-    {
-        PidSet inUse = PidSetModule.empty;
-        if (_proc >= 0)
-        {
-            foreach (int number in NumbersInUse.Scan(_proc).Numbers)
-            {
-                inUse = PidSetModule.add(number, inUse);
-            }
-        }
-
-        return inUse;
-    }
+    public PidSet ReadNumbersInUse() => _proc >= 0 ? ProcTable.Read(_proc).ReadNumbers() : PidSetModule.empty;
 
     /// <inheritdoc/>
     public PidSet ReadOwnNumbers() => PidSetModule.add(_inside.OwnPid, PidSetModule.empty);
 
     /// <inheritdoc/>
     public Holder FindHolder(int pid) =>
-        _proc < 0 ? new Holder(HolderKind.Unknown, 0, "") : Holders.Find(_proc, pid, this);
+        _proc < 0 ? new Holder(HolderKind.Unknown) : Holder.Find(_proc, pid, this);
 
     /// <inheritdoc/>
     public bool HasTask(int number)

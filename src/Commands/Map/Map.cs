@@ -58,8 +58,7 @@ internal static class Map
             return -Math.Min(pidMax, lastPid);
         }
 
-        bool mayBeBlind = space is OwnPidSpace && (space.ProcDirectory < 0 || ProcMount.HidesTasks(space.ProcDirectory));
-        facts = new MapFacts(lastPid, pidMax, inUse, mayBeBlind, target);
+        facts = new MapFacts(lastPid, pidMax, inUse, space.MayBeBlind, target);
         return 0;
     }
 

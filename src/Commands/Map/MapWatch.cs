@@ -95,7 +95,7 @@ internal sealed class MapWatch
         _facts = _facts with { LastPid = last };
         for (int i = 0; i < Math.Min(consumed, Samples) && last - i > 0; i++)
         {
-            int maker = Makers.Of(_space.ProcDirectory, last - i);
+            int maker = ProcTable.FindMaker(_space.ProcDirectory, last - i);
             if (maker == 0)
             {
                 _unseen++;
@@ -105,7 +105,7 @@ internal sealed class MapWatch
                 // Read while it is there.
                 _makers[maker] = _makers.TryGetValue(maker, out (double Share, string Command) known)
                     ? known with { Share = known.Share + 1 }
-                    : (1, Holders.CommandLine(_space.ProcDirectory, maker));
+                    : (1, Proc.ReadCommandLine(_space.ProcDirectory, maker));
             }
         }
 

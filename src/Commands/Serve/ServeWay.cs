@@ -117,11 +117,10 @@ internal sealed class ServeWay
     private static PidSet ThreadsOf(int client)
     {
         List<int> threads = [];
-        int proc = client == 0 ? -1 : Proc.Open();
-        if (proc >= 0)
+        using Fd proc = Proc.Open();
+        if (client != 0 && proc.IsOpen)
         {
-            _ = Proc.ListThreads(proc, client, threads);
-            _ = close(proc);
+            _ = Proc.ListThreads(proc.Number, client, threads);
         }
 
         return PidSetModule.ofSeq(threads);

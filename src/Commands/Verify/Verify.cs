@@ -104,7 +104,7 @@ internal static class Verify
     {
         operations = null;
         byte[] text = new byte[MostBytes];
-        int length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text);
+        int length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text).Value;
         if (length < 0)
         {
             _ = Output.Fail(Name, $"cannot read '{path}'", -length);

@@ -11,9 +11,9 @@ internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress
     // A hundredth of a second.
     private const int Part = 65536;
 
-    private readonly HolderMap _map = HolderMap.Read(space.ProcDirectory);
+    private readonly ProcTable _table = ProcTable.Read(space.ProcDirectory);
     private readonly bool _isExact = space.KnowsHeld;
-    private readonly bool _hidesTasks = space is OwnPidSpace && ProcMount.HidesTasks(space.ProcDirectory);
+    private readonly bool _hidesTasks = space.MayBeBlind;
 
     /// <summary>All numbers from one to another in order, those in a row that nobody is known to hold together.</summary>
     internal IEnumerable<Holding> Find(int first, int last)
@@ -29,9 +29,9 @@ internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress
                 {
                     bool isPid = first > 0 && first < pidMax;
                     HolderKind kind = !isPid ? HolderKind.OutOfRange
-                        : _isExact || !(_map.IsIncomplete || _hidesTasks) ? HolderKind.Nobody
+                        : _isExact || !(_table.IsIncomplete || _hidesTasks) ? HolderKind.Nobody
                         : HolderKind.Unknown;
-                    yield return new Holding(first, free, new Holder(kind, 0, ""), null, "", []);
+                    yield return new Holding(first, free, new Holder(kind), null, "", []);
                     first = free + 1;
                 }
             }
@@ -72,13 +72,18 @@ internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress
     private Holder Find(int pid)
     {
         // nslp's own numbers are free as soon as it has told.
-        Holder holder = space.IsOwn(pid) ? default : _map.Find(pid);
-        return holder.Kind != HolderKind.Nobody || space.IsOwn(pid) ? holder
+        if (space.IsOwn(pid))
+        {
+            return new Holder(HolderKind.Nobody);
+        }
+
+        Holder holder = _table.Find(pid);
+        return holder.Kind != HolderKind.Nobody ? holder
             // Come since, or hidden.
             : _isExact ? space.FindHolder(pid)
-            : space.HasTask(pid) ? new Holder(HolderKind.Hidden, 0, "")
+            : space.HasTask(pid) ? new Holder(HolderKind.Hidden)
             // A group whose members are hidden still answers.
-            : space.HasGroup(pid) ? new Holder(HolderKind.Group, 0, "")
+            : space.HasGroup(pid) ? new Holder(HolderKind.Group)
             : holder;
     }
 
@@ -86,9 +91,9 @@ internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress
     {
         ProcessFacts? facts = holder.Process == 0 ? null : ProcessFacts.Read(space.ProcDirectory, holder.Process);
         string parent = holder.Kind == HolderKind.Zombie && facts!.Parent > 0
-            ? Holders.CommandLine(space.ProcDirectory, facts.Parent)
+            ? Proc.ReadCommandLine(space.ProcDirectory, facts.Parent)
             : "";
         return new Holding(
-            pid, pid, holder with { CommandLine = facts?.CommandLine ?? "" }, facts, parent, _map.Members(pid, holder.Kind));
+            pid, pid, holder with { CommandLine = facts?.CommandLine ?? "" }, facts, parent, [.. _table.Members(pid, holder.Kind)]);
     }
 }

@@ -93,7 +93,7 @@ internal static unsafe class CyclingProbe
     // shows its own; a task born for all that is a process of its own memory, and returns into _exit.
     private static int TryCgroupAlone()
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY).Release();
         if (fd < 0)
         {
             return ENOSYS;

@@ -133,9 +133,8 @@ internal static class PidNamespaces
 
     private static bool IsProcMounted()
     {
-        int proc = Proc.Open();
-        close(proc);
-        return proc >= 0;
+        using Fd proc = Proc.Open();
+        return proc.IsOpen;
     }
 
     private static int Enter(RemoteTask task, string path, ulong type)

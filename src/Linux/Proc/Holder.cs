@@ -1,6 +1,44 @@
 namespace SetNsLastPid.Linux;
 
+/// <summary>What keeps a number from being handed out.</summary>
+internal enum HolderKind
+{
+    /// <summary>Nothing: the number is free.</summary>
+    Nobody,
+
+    /// <summary>A process; its first thread may have exited before the others.</summary>
+    Process,
+
+    /// <summary>A thread, other than the first, of a process.</summary>
+    Thread,
+
+    /// <summary>A process that ended and was not waited for.</summary>
+    Zombie,
+
+    /// <summary>A process group that outlived its leader.</summary>
+    Group,
+
+    /// <summary>A session that outlived its leader.</summary>
+    Session,
+
+    /// <summary>A thread of the kernel.</summary>
+    KernelThread,
+
+    /// <summary>Something that /proc does not show.</summary>
+    Hidden,
+
+    /// <summary>Nothing, and no process gets it: it is 0, or not below pid_max.</summary>
+    OutOfRange,
+
+    /// <summary>Nothing that is seen, but /proc does not show all: it cannot be told.</summary>
+    Unknown,
+}
+
 /// <summary>Who holds a number.</summary>
+/// <remarks>
+/// A number is held while any task is attached to it as thread, process, group or session (__change_pid,
+/// kernel/pid.c).
+/// </remarks>
 /// <param name="Kind">In which role.</param>
 /// <param name="Process">
 /// The process; for a thread the one it is of, for a group or session one of its members; 0 for none.
@@ -8,4 +46,43 @@ namespace SetNsLastPid.Linux;
 /// <param name="CommandLine">
 /// That process's command line, or its name in brackets where it has none. Safe to print; empty for none.
 /// </param>
-internal readonly record struct Holder(HolderKind Kind, int Process, string CommandLine);
+internal readonly record struct Holder(HolderKind Kind, int Process = 0, string CommandLine = "")
+{
+    /// <summary>Finds the holder. Consumes no PID.</summary>
+    /// <param name="proc">A /proc of the namespace.</param>
+    /// <param name="number">1 or more.</param>
+    /// <param name="space">Who to ask about numbers that /proc does not show.</param>
+    internal static Holder Find(int proc, int number, IPidSpace space)
+    {
+        // Most numbers that are asked for are free, and to see that in /proc takes a look at every process there is.
+        if (space.IsFree(number))
+        {
+            return new Holder(HolderKind.Nobody);
+        }
+
+        Holder task = ProcTable.FindTask(proc, number);
+        if (task.Kind != HolderKind.Nobody)
+        {
+            return task with { CommandLine = Proc.ReadCommandLine(proc, task.Process) };
+        }
+
+        if (space.HasTask(number))
+        {
+            return new Holder(HolderKind.Hidden);
+        }
+
+        ProcTable table = ProcTable.Read(proc);
+        Holder left = table.Find(number);
+        if (left.Kind != HolderKind.Nobody)
+        {
+            return left with { CommandLine = Proc.ReadCommandLine(proc, left.Process) };
+        }
+
+        // Where all is shown it is the number of one that has just gone, which is freed last (release_task, kernel/exit.c;
+        // since 6.15). Else it may be a session of hidden processes.
+        return new Holder(space.HasGroup(number) ? HolderKind.Group
+            : !(table.IsIncomplete || space.MayBeBlind) || space.IsFree(number) ? HolderKind.Nobody
+            : space.KnowsHeld ? HolderKind.Hidden
+            : HolderKind.Unknown);
+    }
+}

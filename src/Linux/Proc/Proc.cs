@@ -7,7 +7,10 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Files of /proc, read without the runtime's file layer: that is slow, and loses errno in exceptions.</summary>
-/// <remarks>What is not on procfs, as where something is mounted over it, is not there (ENOENT).</remarks>
+/// <remarks>
+/// What is not on procfs, as where something is mounted over it, is not there (ENOENT). <c>proc</c> is a descriptor of a
+/// /proc; of a task that is gone reading says ENOENT or ESRCH.
+/// </remarks>
 internal static unsafe class Proc
 {
     private const int PathSize = 64;
@@ -20,138 +23,149 @@ internal static unsafe class Proc
     internal const long PROC_SUPER_MAGIC = 0x9fa0;
 
     /// <summary>Opens /proc itself.</summary>
-    /// <returns>A descriptor for the other calls, or an errno turned.</returns>
-    internal static int Open() => Open(AT_FDCWD, "/proc"u8, O_RDONLY | O_DIRECTORY);
+    internal static Fd Open() => Open(AT_FDCWD, "/proc"u8, O_RDONLY | O_DIRECTORY);
 
     /// <summary>Opens /proc as a process sees it that has a mount namespace of its own.</summary>
-    /// <returns>A descriptor for the other calls, or an errno turned.</returns>
-    internal static int OpenOf(int process) =>
+    internal static Fd OpenOf(int process) =>
         Open(AT_FDCWD, Encoding.ASCII.GetBytes($"/proc/{process}/root/proc\0"), O_RDONLY | O_DIRECTORY);
 
-    /// <summary>Reads the beginning of a file of one process or thread.</summary>
-    /// <param name="proc">/proc, or a task directory in it.</param>
-    /// <param name="number">The process or thread. A thread that is not listed is found too.</param>
-    /// <param name="name">The file below its directory, with the '/' before it.</param>
-    /// <param name="text">Where to read to.</param>
-    /// <returns>The length read, or an errno turned: ENOENT and ESRCH mean that there is no such task.</returns>
-    internal static int Read(int proc, int number, ReadOnlySpan<byte> name, Span<byte> text)
+    /// <summary>Opens a file or directory of /proc. Never waits, whatever was put in its place.</summary>
+    /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
+    /// <param name="path">The path, and a NUL.</param>
+    /// <param name="flags">O_RDONLY or O_RDWR, and O_DIRECTORY.</param>
+    internal static Fd Open(int directory, ReadOnlySpan<byte> path, int flags)
     {
-        Span<byte> path = stackalloc byte[PathSize];
-        return ReadAndClose(Open(proc, Path(path, number, name), O_RDONLY), text);
+        Fd file;
+        fixed (byte* pathname = path)
+        {
+            // To open a FIFO may take for ever.
+            file = new Fd(SysResult.Of(openat(directory, pathname, flags | O_CLOEXEC | O_NONBLOCK)));
+        }
+
+        long* statfs = stackalloc long[StatfsSize / sizeof(long)];
+        if (!file.IsOpen || (!Raw.Call(SYS_fstatfs, file.Number, (nint)statfs).IsError && statfs[0] == PROC_SUPER_MAGIC))
+        {
+            return file;
+        }
+
+        file.Dispose();
+        return new Fd(Errno.ENOENT);
     }
 
     /// <summary>Reads the beginning of any file, also one that is not of /proc.</summary>
     /// <param name="path">The path, and a NUL.</param>
     /// <param name="text">Where to read to.</param>
-    /// <returns>The length read, or an errno turned.</returns>
-    internal static int ReadAny(ReadOnlySpan<byte> path, Span<byte> text)
+    /// <returns>The length read.</returns>
+    internal static SysResult ReadAny(ReadOnlySpan<byte> path, Span<byte> text)
     {
         fixed (byte* pathname = path)
         {
-            int fd = open(pathname, O_RDONLY | O_CLOEXEC);
-            return ReadAndClose(fd < 0 ? -errno : fd, text);
+            using Fd file = new(SysResult.Of(open(pathname, O_RDONLY | O_CLOEXEC)));
+            return Read(file, text);
         }
-    }
-
-    private static int ReadAndClose(int fd, Span<byte> text)
-    {
-        if (fd < 0)
-        {
-            return fd;
-        }
-
-        int length = 0;
-        fixed (byte* start = text)
-        {
-            while (length < text.Length)
-            {
-                long got = read(fd, start + length, text.Length - length);
-                if (got <= 0)
-                {
-                    length = got < 0 ? -errno : length;
-                    break;
-                }
-
-                length += (int)got;
-            }
-        }
-
-        close(fd);
-        return length;
-    }
-
-    /// <summary>Reads the whole of a file of one process, whatever its length.</summary>
-    /// <returns>0 or an errno turned.</returns>
-    internal static int ReadAll(int proc, int number, ReadOnlySpan<byte> name, out byte[] text)
-    {
-        text = new byte[4096];
-        int length;
-        while ((length = Read(proc, number, name, text)) == text.Length)
-        {
-            text = new byte[text.Length * 4];
-        }
-
-        Array.Resize(ref text, Math.Max(length, 0));
-        return Math.Min(length, 0);
     }
 
     /// <summary>Reads the whole of a file, whatever its length.</summary>
     /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
     /// <param name="path">The path, and a NUL.</param>
-    /// <param name="text">What is in it.</param>
-    /// <returns>0 or an errno turned.</returns>
-    internal static int ReadAllAt(int directory, ReadOnlySpan<byte> path, out byte[] text)
+    /// <param name="text">What is in it; nothing where it cannot be read.</param>
+    internal static Errno ReadAllAt(int directory, ReadOnlySpan<byte> path, out byte[] text)
     {
-        text = new byte[4096];
-        int length;
-        while ((length = ReadAndClose(Open(directory, path, O_RDONLY), text)) == text.Length)
+        SysResult length;
+        for (text = new byte[4096]; ; text = new byte[text.Length * 4])
         {
-            text = new byte[text.Length * 4];
+            using Fd file = Open(directory, path, O_RDONLY);
+            length = Read(file, text);
+            if (length.Raw != text.Length)
+            {
+                break;
+            }
         }
 
-        Array.Resize(ref text, Math.Max(length, 0));
-        return Math.Min(length, 0);
+        Array.Resize(ref text, Math.Max(length.Value, 0));
+        return length.Error;
     }
 
-    /// <summary>Adds the numbers of the processes that /proc lists.</summary>
-    /// <returns>0 or an errno turned; then some may be missing.</returns>
-    internal static int ListProcesses(int proc, List<int> numbers) => List(proc, "."u8, numbers);
+    /// <summary>Reads the whole of a file of one process or thread, whatever its length. A thread that is not listed is
+    /// found too.</summary>
+    internal static Errno ReadAll(int proc, int number, ReadOnlySpan<byte> name, out byte[] text)
+    {
+        Span<byte> path = stackalloc byte[PathSize];
+        return ReadAllAt(proc, Path(path, number, name), out text);
+    }
 
-    /// <summary>Adds the numbers of a process's threads, its own among them.</summary>
-    /// <returns>0 or an errno turned; then some may be missing.</returns>
-    internal static int ListThreads(int proc, int process, List<int> numbers)
+    /// <summary>Reads <c>/proc/N/stat</c>.</summary>
+    internal static Errno ReadStat(int proc, int number, out ProcStat stat)
+    {
+        Span<byte> text = stackalloc byte[1024];
+        SysResult length = Read(proc, number, "/stat"u8, text);
+        stat = default;
+        return length.IsError ? length.Error : ProcStat.TryParse(text[..length.Value], out stat) ? 0 : Errno.EIO;
+    }
+
+    /// <summary>The value of a field of <c>/proc/N/status</c>; empty where it cannot be read, or is not there.</summary>
+    /// <param name="proc">A /proc.</param>
+    /// <param name="number">The process or thread.</param>
+    /// <param name="field">Its name, with the newline before and the colon and the tab behind it.</param>
+    internal static ReadOnlySpan<byte> ReadStatus(int proc, int number, ReadOnlySpan<byte> field)
+    {
+        _ = ReadAll(proc, number, "/status"u8, out byte[] text);
+        int at = text.AsSpan().IndexOf(field);
+        ReadOnlySpan<byte> value = at < 0 ? default : text.AsSpan(at + field.Length);
+        int end = value.IndexOf((byte)'\n');
+        return end < 0 ? value : value[..end];
+    }
+
+    /// <summary>The process that a thread is of; <paramref name="number"/> itself where that cannot be told.</summary>
+    // /proc/N of a thread that is not its process's first is not listed but can be opened.
+    internal static int ReadProcessOf(int proc, int number) =>
+        Utf8Parser.TryParse(ReadStatus(proc, number, "\nTgid:\t"u8), out int process, out _) ? process : number;
+
+    /// <summary>The command line of a process, or its name in brackets where it has none. Safe to print.</summary>
+    internal static string ReadCommandLine(int proc, int process)
+    {
+        Span<byte> text = stackalloc byte[4096];
+        SysResult length = Read(proc, process, "/cmdline"u8, text);
+        if (length.Raw > 0)
+        {
+            return Printable.From(text[..length.Value].TrimEnd((byte)0));
+        }
+
+        length = Read(proc, process, "/comm"u8, text);
+        return length.Raw > 0 ? $"[{Printable.From(text[..length.Value].TrimEnd((byte)'\n'))}]" : "";
+    }
+
+    /// <summary>Adds the numbers of the processes that /proc lists; on an error some may be missing.</summary>
+    internal static Errno ListProcesses(int proc, List<int> numbers) => List(proc, "."u8, numbers);
+
+    /// <summary>Adds the numbers of a process's threads, its own among them; on an error some may be missing.</summary>
+    internal static Errno ListThreads(int proc, int process, List<int> numbers)
     {
         Span<byte> path = stackalloc byte[PathSize];
         return List(proc, Path(path, process, "/task"u8), numbers);
     }
 
-    /// <summary>Adds the numbers of this process's threads, as the mount has them.</summary>
-    /// <returns>0 or an errno turned; then some may be missing.</returns>
-    internal static int ListOwnThreads(int proc, List<int> numbers) => List(proc, "self/task"u8, numbers);
+    /// <summary>Adds the numbers of this process's threads, as the mount has them; on an error some may be missing.</summary>
+    internal static Errno ListOwnThreads(int proc, List<int> numbers) => List(proc, "self/task"u8, numbers);
 
-    /// <summary>Reads <c>/proc/N/stat</c>.</summary>
-    /// <returns>0 or an errno turned.</returns>
-    internal static int ReadStat(int proc, int number, out ProcStat stat)
+    private static Errno List(int proc, ReadOnlySpan<byte> path, List<int> numbers)
     {
-        Span<byte> text = stackalloc byte[1024];
-        int length = Read(proc, number, "/stat"u8, text);
-        stat = default;
-        return length < 0 ? length : ProcStat.TryParse(text[..length], out stat) ? 0 : -EIO;
-    }
-
-    private static int List(int proc, ReadOnlySpan<byte> path, List<int> numbers)
-    {
-        int fd = Open(proc, path, O_RDONLY | O_DIRECTORY);
-        if (fd < 0)
+        using Fd directory = Open(proc, path, O_RDONLY | O_DIRECTORY);
+        if (!directory.IsOpen)
         {
-            return fd;
+            return directory.Error;
         }
 
         byte* entries = stackalloc byte[EntriesSize];
-        int size;
-        while ((size = getdents64(fd, entries, EntriesSize)) > 0)
+        while (true)
         {
-            for (int at = 0; at < size;)
+            SysResult size = SysResult.Of(getdents64(directory.Number, entries, EntriesSize));
+            if (size.Raw <= 0)
+            {
+                return size.Error;
+            }
+
+            for (int at = 0; at < size.Value;)
             {
                 // struct linux_dirent64: d_ino, d_off, the record's length at 16, the type, the name at 19.
                 int length = *(ushort*)(entries + at + 16);
@@ -164,39 +178,29 @@ internal static unsafe class Proc
                 at += length;
             }
         }
-
-        int error = size < 0 ? -errno : 0;
-        close(fd);
-        return error;
     }
 
-    /// <summary>Opens a file or directory of /proc. Never waits, whatever was put in its place.</summary>
-    /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
-    /// <param name="path">The path, and a NUL.</param>
-    /// <param name="flags">O_RDONLY or O_RDWR, and O_DIRECTORY.</param>
-    /// <returns>A descriptor, or an errno turned.</returns>
-    internal static int Open(int directory, ReadOnlySpan<byte> path, int flags)
+    private static SysResult Read(int proc, int number, ReadOnlySpan<byte> name, Span<byte> text)
     {
-        int fd;
-        fixed (byte* pathname = path)
+        Span<byte> path = stackalloc byte[PathSize];
+        using Fd file = Open(proc, Path(path, number, name), O_RDONLY);
+        return Read(file, text);
+    }
+
+    private static SysResult Read(Fd file, Span<byte> text)
+    {
+        int length = 0;
+        SysResult got = file.IsOpen ? 1 : file.Error;
+        fixed (byte* start = text)
         {
-            // To open a FIFO may take for ever.
-            fd = openat(directory, pathname, flags | O_CLOEXEC | O_NONBLOCK);
+            while (got.Raw > 0 && length < text.Length)
+            {
+                got = SysResult.Of(read(file.Number, start + length, text.Length - length));
+                length += Math.Max(got.Value, 0);
+            }
         }
 
-        if (fd < 0)
-        {
-            return -errno;
-        }
-
-        long* statfs = stackalloc long[StatfsSize / sizeof(long)];
-        if (Raw.Call(SYS_fstatfs, fd, (nint)statfs) < 0 || statfs[0] != PROC_SUPER_MAGIC)
-        {
-            close(fd);
-            return -ENOENT;
-        }
-
-        return fd;
+        return got.IsError ? got : length;
     }
 
     private static ReadOnlySpan<byte> Path(Span<byte> path, int number, ReadOnlySpan<byte> name)

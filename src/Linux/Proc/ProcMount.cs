@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
@@ -15,48 +14,23 @@ internal static unsafe class ProcMount
     internal static bool IsOfOtherNamespace(int proc)
     {
         int self = getpid();
-        // NSpid has a column for each namespace from the mount's inwards (since 4.1); the reader's own is last.
-        return Proc.ReadAll(proc, self, "/status"u8, out byte[] status) != 0
-            || !TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns)
-            || !Utf8Parser.TryParse(columns, out long number, out int used)
-            || number != self
-            || used != columns.Length
-            || !IsSelf(self);
+        return !IsNumber(ReadNumbers(proc, self), self) || !IsSelf(self);
     }
 
     /// <summary>What a process or thread, which a mount may call otherwise, is called in its own PID namespace; -1 where
     /// that cannot be told.</summary>
     internal static int FindOwnNumber(int proc, int number)
     {
-        if (Proc.ReadAll(proc, number, "/status"u8, out byte[] status) != 0
-            || !TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns))
-        {
-            return -1;
-        }
-
-        ReadOnlySpan<byte> last = columns[(columns.LastIndexOf((byte)'\t') + 1)..];
-        return Utf8Parser.TryParse(last, out long own, out int used) && used == last.Length ? (int)own : -1;
+        ReadOnlySpan<byte> numbers = ReadNumbers(proc, number);
+        return Utf8Parser.TryParse(numbers[(numbers.LastIndexOf((byte)'\t') + 1)..], out int own, out _) ? own : -1;
     }
 
     /// <summary>How many levels below this process's PID namespace a process lives: 0 in the same one, and where that
     /// cannot be told.</summary>
     internal static int LevelsBelow(int process)
     {
-        int proc = process == 0 ? -1 : Proc.Open();
-        if (proc < 0)
-        {
-            return 0;
-        }
-
-        int levels = 0;
-        if (Proc.ReadAll(proc, process, "/status"u8, out byte[] status) == 0
-            && TryField(status, "\nNSpid:"u8, out ReadOnlySpan<byte> columns))
-        {
-            levels = columns.Count((byte)'\t');
-        }
-
-        close(proc);
-        return levels;
+        using Fd proc = Proc.Open();
+        return process == 0 || !proc.IsOpen ? 0 : ReadNumbers(proc.Number, process).Count((byte)'\t');
     }
 
     /// <summary>
@@ -65,72 +39,47 @@ internal static unsafe class ProcMount
     /// </summary>
     internal static bool HidesTasks(int proc)
     {
-        if (Proc.ReadAll(proc, getpid(), "/status"u8, out byte[] status) != 0)
-        {
-            return true;
-        }
-
-        if (TryField(status, "\nCapEff:"u8, out ReadOnlySpan<byte> hex)
-            && Utf8Parser.TryParse(hex, out ulong capabilities, out _, 'x')
-            && (capabilities >> CAP_SYS_PTRACE & 1) != 0)
-        {
-            return false;
-        }
-
-        return Proc.ReadAll(proc, getpid(), "/mountinfo"u8, out byte[] mounts) != 0 || HasHidepid(mounts);
+        bool seesThrough = Utf8Parser.TryParse(Proc.ReadStatus(proc, getpid(), "\nCapEff:\t"u8), out ulong capabilities, out _, 'x')
+            && (capabilities >> CAP_SYS_PTRACE & 1) != 0;
+        return !seesThrough && (Proc.ReadAll(proc, getpid(), "/mountinfo"u8, out byte[] mounts) != 0 || HasHidepid(mounts));
     }
 
-    /// <summary>Whether the topmost mount at /proc in a mountinfo file has hidepid.</summary>
-    internal static bool HasHidepid(ReadOnlySpan<byte> mountinfo)
+    // Whether the topmost mount at /proc in a mountinfo file has hidepid:
+    // 36 35 98:0 /root /mountpoint options [more] - type source superoptions
+    private static bool HasHidepid(ReadOnlySpan<byte> mountinfo)
     {
         bool hides = false;
-        while (!mountinfo.IsEmpty)
+        foreach (Range range in mountinfo.Split((byte)'\n'))
         {
-            int end = mountinfo.IndexOf((byte)'\n');
-            ReadOnlySpan<byte> line = end < 0 ? mountinfo : mountinfo[..end];
-            mountinfo = end < 0 ? default : mountinfo[(end + 1)..];
-            // 36 35 98:0 /root /mountpoint options [more] - type source superoptions
+            ReadOnlySpan<byte> line = mountinfo[range];
             int separator = line.IndexOf(" - proc "u8);
-            if (separator < 0 || !Field(line, 4).SequenceEqual("/proc"u8))
+            if (separator >= 0 && IsAtProc(line[..separator]))
             {
-                continue;
+                int at = line[separator..].IndexOf("hidepid="u8);
+                ReadOnlySpan<byte> value = at < 0 ? "0"u8 : line[(separator + at + "hidepid="u8.Length)..];
+                hides = !value.StartsWith("0"u8) && !value.StartsWith("off"u8);
             }
-
-            ReadOnlySpan<byte> options = line[separator..];
-            int at = options.IndexOf("hidepid="u8);
-            ReadOnlySpan<byte> value = at < 0 ? default : options[(at + "hidepid="u8.Length)..];
-            hides = at >= 0 && !value.StartsWith("0"u8) && !value.StartsWith("off"u8);
         }
 
         return hides;
     }
 
-    /// <summary>The value after a name in a file of lines, without the tab before it; false without that name.
-    /// The name starts with the newline before it.</summary>
-    internal static bool TryField(ReadOnlySpan<byte> status, ReadOnlySpan<byte> name, out ReadOnlySpan<byte> value)
+    // By the fifth field.
+    private static bool IsAtProc(ReadOnlySpan<byte> line)
     {
-        while (!status.IsEmpty && !status.StartsWith(name))
-        {
-            status = status[1..];
-        }
-
-        value = status.IsEmpty ? default : status[name.Length..];
-        int end = value.IndexOf((byte)'\n');
-        value = end < 0 ? value : value[..end];
-        // One tab stands before the value, and between the columns of NSpid.
-        value = value is [(byte)'\t', ..] ? value[1..] : value;
-        return !status.IsEmpty;
-    }
-
-    private static ReadOnlySpan<byte> Field(ReadOnlySpan<byte> line, int index)
-    {
-        for (; index > 0; index--)
+        for (int field = 0; field < 4; field++)
         {
             line = line[(line.IndexOf((byte)' ') + 1)..];
         }
 
-        return line[..Math.Max(line.IndexOf((byte)' '), 0)];
+        return line.StartsWith("/proc "u8);
     }
+
+    // A column for each namespace from the mount's inwards, with tabs between them; the task's own is last. Since 4.1.
+    private static ReadOnlySpan<byte> ReadNumbers(int proc, int number) => Proc.ReadStatus(proc, number, "\nNSpid:\t"u8);
+
+    private static bool IsNumber(ReadOnlySpan<byte> text, int number) =>
+        Utf8Parser.TryParse(text, out long parsed, out int used) && used == text.Length && parsed == number;
 
     private static bool IsSelf(int self)
     {
@@ -138,10 +87,7 @@ internal static unsafe class ProcMount
         fixed (byte* path = "/proc/self"u8)
         {
             long length = readlink(path, link, 16);
-            return length > 0
-                && Utf8Parser.TryParse(new ReadOnlySpan<byte>(link, (int)length), out long number, out int used)
-                && used == length
-                && number == self;
+            return length > 0 && IsNumber(new ReadOnlySpan<byte>(link, (int)length), self);
         }
     }
 }

@@ -22,14 +22,7 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
     /// <param name="process">The process.</param>
     internal static ProcessFacts Read(int proc, int process)
     {
-        long uid = -1;
-        if (Proc.ReadAll(proc, process, "/status"u8, out byte[] status) == 0
-            && ProcMount.TryField(status, "\nUid:"u8, out ReadOnlySpan<byte> ids)
-            && Utf8Parser.TryParse(ids, out uint real, out _))
-        {
-            uid = real;
-        }
-
+        long uid = Utf8Parser.TryParse(Proc.ReadStatus(proc, process, "\nUid:\t"u8), out uint real, out _) ? real : -1;
         DateTime? since = null;
         int parent = 0;
         if (Proc.ReadStat(proc, process, out ProcStat stat) == 0)
@@ -39,7 +32,7 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
             since = DateTime.UtcNow - (SinceBoot() - TimeSpan.FromSeconds((double)stat.Start / TicksPerSecond));
         }
 
-        return new ProcessFacts(Holders.CommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
+        return new ProcessFacts(Proc.ReadCommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
     }
 
     // Of thousands of processes few users are others' than root's.

@@ -127,7 +127,7 @@ internal static unsafe class OwnProgram
     // Up to Size bytes of it; 0 at the end or when it cannot be read.
     private static int ReadCommandLine(byte* part, long from)
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY);
+        int fd = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY).Release();
         if (fd < 0)
         {
             return 0;

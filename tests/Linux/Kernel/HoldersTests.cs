@@ -15,7 +15,7 @@ public sealed class HoldersTests
     {
         using IPidSpace space = new OwnPidSpace();
 
-        Assert.Equal(HolderKind.Nobody, Holders.Find(NoDirectory, int.MaxValue, space).Kind);
+        Assert.Equal(HolderKind.Nobody, Holder.Find(NoDirectory, int.MaxValue, space).Kind);
     }
 
     [Fact]

@@ -5,17 +5,18 @@ namespace SetNsLastPid.Tests.Support;
 
 internal static class Numbers
 {
-    // Prints: errno, of another namespace, may be blind, how many of its own threads are missing, the numbers.
+    // Prints: of another namespace, may be blind, how many of its own threads are missing, the numbers.
     internal static int List()
     {
         int[] threads = Array.ConvertAll(
             Directory.GetDirectories("/proc/self/task"),
             task => int.Parse(Path.GetFileName(task), CultureInfo.InvariantCulture));
-        int error = NumbersInUse.Scan(out NumbersInUse? found);
-        int[] numbers = found is null ? [] : found.Numbers.ToArray();
+        using Fd proc = Proc.Open();
+        ProcTable found = ProcTable.Read(proc.Number);
+        int[] numbers = [.. PidSetModule.toSeq(found.ReadNumbers())];
         Console.WriteLine(
-            $"{error} {found?.IsOfOtherNamespace} {found?.MayBeBlind} {threads.Except(numbers).Count()}"
-            + $" {threads.Length} {string.Join(' ', numbers)}");
+            $"{ProcMount.IsOfOtherNamespace(proc.Number)} {found.IsIncomplete || ProcMount.HidesTasks(proc.Number)}"
+            + $" {threads.Except(numbers).Count()} {threads.Length} {string.Join(' ', numbers)}");
         return 0;
     }
 
@@ -25,7 +26,8 @@ internal static class Numbers
         int held = number == "own-thread"
             ? int.Parse(Path.GetFileName(Directory.GetDirectories("/proc/self/task").Last()), CultureInfo.InvariantCulture)
             : int.Parse(number, CultureInfo.InvariantCulture);
-        Holder holder = Holders.Find(held);
+        using IPidSpace space = new OwnPidSpace();
+        Holder holder = space.FindHolder(held);
         Console.WriteLine($"{holder.Kind} {holder.Process} {holder.CommandLine}");
         return 0;
     }

@@ -119,9 +119,9 @@ internal sealed class VerifyingHere : IDisposable
         for (int i = 0; i < 100; i++)
         {
             long forks = Forks();
-            _ = NumbersInUse.Scan(out NumbersInUse? numbers);
+            using Fd proc = Proc.Open();
             PidNamespace seen = PidNamespaceModule.observed(
-                Number(LastPidPath), Number(PidMaxPath), PidSetModule.ofSeq(numbers!.Numbers.ToArray()));
+                Number(LastPidPath), Number(PidMaxPath), ProcTable.Read(proc.Number).ReadNumbers());
             if (Forks() == forks)
             {
                 return (seen, forks);
