@@ -14,11 +14,11 @@ internal static class Get
     {
         try
         {
-            using IPidSpace space = PidSpaces.Open(options.Target);
-            int last = space.ReadLastPid();
-            return last < 0
-                ? Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last))
-                : Output.Print(Name, Text(last, options.Json));
+            using PidSpace space = PidSpace.Open(options.Target);
+            SysResult last = space.ReadLastPid();
+            return last.IsError
+                ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
+                : Output.Print(Name, Text(last.Value, options.Json));
         }
         catch (RemoteException e)
         {

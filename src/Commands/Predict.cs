@@ -15,23 +15,23 @@ internal static class Predict
     {
         try
         {
-            using IPidSpace space = PidSpaces.Open(options.Target);
-            int pidMax = space.ReadPidMax();
-            if (pidMax < 0)
+            using PidSpace space = PidSpace.Open(options.Target);
+            SysResult pidMax = space.ReadPidMax();
+            if (pidMax.IsError)
             {
-                return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, Output.NeedsProc(-pidMax));
+                return Output.Fail(Name, Words.look(Stage.ReadPidMax, pidMax.Error));
             }
 
             // nslp is gone by the time of the next process, and its numbers are free.
             PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
             bool mayBeBlind = space.MayBeBlind;
-            int last = space.ReadLastPid();
-            if (last < 0)
+            SysResult last = space.ReadLastPid();
+            if (last.IsError)
             {
-                return Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last));
+                return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
             }
 
-            int status = Print(options, PidNamespaceModule.observed(last, pidMax, inUse), mayBeBlind);
+            int status = Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
             space.Dispose();
             return status;
         }

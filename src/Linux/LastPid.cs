@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text;
 using Tmds.Linux;
@@ -7,69 +8,52 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>
-/// last_pid of the PID namespace that the calling process lives in, whatever /proc is mounted: the namespace is
-/// that of the task that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c).
+/// last_pid of the PID namespace that the caller lives in, whatever /proc is mounted: the namespace is that of the task
+/// that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c). Or why it could not be opened.
 /// </summary>
-/// <remarks>
-/// Allocates nothing and makes no thread once opened. Every failure is a value: a result below zero is an errno
-/// with its sign turned.
-/// </remarks>
+/// <remarks>Allocates nothing and makes no thread once opened.</remarks>
 internal sealed unsafe class LastPid : IDisposable
 {
-    private const int TextSize = 128;
+    private const string File = "/proc/sys/kernel/ns_last_pid";
 
-    private int _fd;
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
+
+    private readonly ICaller _caller;
+    private SysResult _file;
     private bool _isLocked;
 
-    private LastPid(int fd, bool isLoadavg)
+    private LastPid(ICaller caller, string path, int flags)
     {
-        _fd = fd;
-        IsLoadavg = isLoadavg;
+        _caller = caller;
+        _file = Open(caller, path, flags);
     }
+
+    /// <summary>Why it could not be opened; 0 when it could.</summary>
+    internal Errno Error => _file.Error;
 
     /// <summary>
     /// Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
     /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.
     /// </summary>
-    internal bool IsLoadavg { get; }
+    internal bool IsLoadavg { get; private init; }
 
-    /// <summary>Opens last_pid for <see cref="Read"/>.</summary>
-    /// <returns>0, or the errno turned with which /proc/loadavg, the second choice, could not be opened.</returns>
-    internal static int OpenForReading(out LastPid? lastPid)
+    /// <summary>Opens last_pid for <see cref="Read"/> and <see cref="Lock"/>.</summary>
+    /// <param name="caller">Who reads it; null for nslp itself.</param>
+    internal static LastPid OpenForReading(ICaller? caller = null)
     {
-        bool isLoadavg = false;
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDONLY).Release();
-        if (fd < 0)
-        {
-            isLoadavg = true;
-            fd = Proc.Open(AT_FDCWD, "/proc/loadavg"u8, O_RDONLY).Release();
-        }
-
-        lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg);
-        return Math.Min(fd, 0);
+        LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
+        return lastPid.Error == 0 ? lastPid : new(caller ?? OwnCaller.Instance, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
     }
 
-    /// <summary>Opens last_pid for <see cref="Lock"/>, <see cref="Write"/> and <see cref="Read"/>.</summary>
-    /// <returns>
-    /// 0, or an errno turned: ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where something else is mounted over
-    /// the file, EROFS where it is mounted read-only. The file is writable for all: the capability is asked for by each write.
-    /// </returns>
-    internal static int OpenForWriting(out LastPid? lastPid)
-    {
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/ns_last_pid"u8, O_RDWR).Release();
-        lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
-        return Math.Min(fd, 0);
-    }
+    /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
+    /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
+    /// capability is asked for by each write.</summary>
+    /// <param name="caller">Who writes it; null for nslp itself.</param>
+    internal static LastPid OpenForWriting(ICaller? caller = null) => new(caller ?? OwnCaller.Instance, File, O_RDWR);
 
-    /// <summary>Opens the file that the members of a process's mount namespace take for theirs, for
-    /// <see cref="Lock"/> only.</summary>
-    /// <returns>0 or an errno turned.</returns>
-    internal static int OpenOf(int process, out LastPid? lastPid)
-    {
-        int fd = Proc.Open(AT_FDCWD, Encoding.ASCII.GetBytes($"/proc/{process}/root/proc/sys/kernel/ns_last_pid\0"), O_RDONLY).Release();
-        lastPid = fd < 0 ? null : new LastPid(fd, isLoadavg: false);
-        return Math.Min(fd, 0);
-    }
+    /// <summary>Opens the file that the members of a process's mount namespace take for theirs, for <see cref="Lock"/>
+    /// only.</summary>
+    internal static LastPid OpenOf(int process) => new(OwnCaller.Instance, $"/proc/{process}/root{File}", O_RDONLY);
 
     /// <summary>Finds who holds the lock on the ns_last_pid of /proc.</summary>
     /// <returns>A process, as /proc/locks numbers it; 0 when none is seen.</returns>
@@ -77,9 +61,10 @@ internal sealed unsafe class LastPid : IDisposable
     {
         statx file;
         byte[] text = [];
-        fixed (byte* path = "/proc/sys/kernel/ns_last_pid\0"u8)
+        fixed (byte* path = Encoding.ASCII.GetBytes(File + '\0'))
         {
-            if (LibC.statx(AT_FDCWD, path, 0, STATX_INO, &file) != 0 || Proc.ReadAllAt(AT_FDCWD, "/proc/locks\0"u8, out text) != 0)
+            if (SysResult.Of(LibC.statx(AT_FDCWD, path, 0, STATX_INO, &file)).IsError
+                || Proc.ReadAllAt(AT_FDCWD, "/proc/locks\0"u8, out text) != 0)
             {
                 return 0;
             }
@@ -100,109 +85,115 @@ internal sealed unsafe class LastPid : IDisposable
         return 0;
     }
 
-    /// <summary>Reads pid_max of this process's namespace; before 6.14 there is one for all.</summary>
-    /// <returns>The first number that is never handed out, or an errno turned.</returns>
-    internal static int ReadPidMax()
+    /// <summary>Reads pid_max of the caller's namespace, the first number that is never handed out; before 6.14 there is one
+    /// for all.</summary>
+    /// <param name="caller">Who reads it; null for nslp itself.</param>
+    internal static SysResult ReadPidMax(ICaller? caller = null)
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/sys/kernel/pid_max"u8, O_RDONLY).Release();
-        if (fd < 0)
-        {
-            return fd;
-        }
-
-        byte* text = stackalloc byte[TextSize];
-        int pidMax = Parse(text, ReadAt0(fd, text), lastField: false);
-        close(fd);
-        return pidMax;
+        // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
+        using LastPid file = new(caller ?? OwnCaller.Instance, "/proc/sys/kernel/pid_max", O_RDONLY);
+        return file.Read();
     }
 
-    /// <summary>Reads last_pid.</summary>
-    /// <returns>last_pid, 0 or more, or an errno turned.</returns>
-    internal int Read()
+    /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
+    internal SysResult Read()
     {
-        byte* text = stackalloc byte[TextSize];
-        return Parse(text, ReadAt0(_fd, text), IsLoadavg);
+        SysResult length = _file.IsError ? _file
+            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        return length.IsError ? length : Parse(Text[..length.Value], IsLoadavg);
     }
 
     /// <summary>
     /// Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
     /// unlocks.
     /// </summary>
-    /// <param name="timeout">How long to wait for another's lock.</param>
-    /// <returns>0, or an errno turned: ETIMEDOUT when another kept the lock.</returns>
-    internal int Lock(TimeSpan timeout)
+    /// <param name="timeout">How long to wait for another's lock; then it is ETIMEDOUT.</param>
+    internal Errno Lock(TimeSpan timeout)
     {
-        int error = FileLock.Take(_fd, timeout);
-        _isLocked |= error == 0;
-        return error;
-    }
+        long start = Stopwatch.GetTimestamp();
+        SysResult locked;
+        // The call itself has a time limit only by a signal.
+        while ((locked = _file.IsError ? _file : _caller.Call(SYS_flock, _file.Value, LOCK_EX | LOCK_NB)).Error
+            is Errno.EAGAIN or Errno.EINTR)
+        {
+            if (Stopwatch.GetElapsedTime(start) >= timeout)
+            {
+                return Errno.ETIMEDOUT;
+            }
 
-    /// <summary>Unlocks what <see cref="Lock"/> locked.</summary>
-    internal void Unlock() => _ = flock(_fd, LOCK_UN);
+            Thread.Sleep(s_pause);
+        }
+
+        _isLocked |= !locked.IsError;
+        return locked.Error;
+    }
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
     /// <param name="pid">0 to pid_max.</param>
-    /// <returns>0, or an errno turned: EPERM without the capability, EINVAL out of range.</returns>
-    internal int Write(int pid)
+    /// <returns>EPERM without the capability, EINVAL out of range.</returns>
+    internal Errno Write(int pid)
     {
-        byte* text = stackalloc byte[TextSize];
-        _ = pid.TryFormat(new Span<byte>(text, TextSize), out int length);
+        _ = pid.TryFormat(Text, out int length);
         // At offset 0 always: elsewhere the kernel swallows the write and says it was done
         // (sysctl_writes_strict; proc_sys_call_handler, fs/proc/proc_sysctl.c).
-        long written = pwrite(_fd, text, length, 0);
-        return written == length ? 0 : written < 0 ? -errno : -EIO;
+        SysResult written = WriteAt0(length);
+        return !written.IsError && written.Value != length ? Errno.EIO : written.Error;
     }
 
     /// <summary>Tries whether <see cref="Write"/> is allowed, by a text that is no number: permission is asked for first
     /// (proc_sys_call_handler, fs/proc/proc_sysctl.c). Changes nothing.</summary>
-    /// <returns>An errno turned: EINVAL where it is allowed, EPERM without the capability.</returns>
-    internal int TryToWrite()
+    /// <returns>EINVAL where it is allowed, EPERM without the capability.</returns>
+    internal Errno TryToWrite()
     {
-        byte letter = (byte)'x';
-        return pwrite(_fd, &letter, 1, 0) < 0 ? -errno : 0;
+        Text[0] = (byte)'x';
+        return WriteAt0(1).Error;
     }
 
-    /// <summary>The number in the text of such a file, or of its last field.</summary>
-    /// <returns>The number, or an errno turned: EIO when it is none.</returns>
-    internal static int Parse(ReadOnlySpan<byte> text, bool lastField)
+    /// <summary>The number in the text of such a file, or of its last field; EIO when it is none.</summary>
+    internal static SysResult Parse(ReadOnlySpan<byte> text, bool lastField)
     {
         ReadOnlySpan<byte> field = text.TrimEnd((byte)'\n');
         field = lastField ? field[(field.LastIndexOf((byte)' ') + 1)..] : field;
-        long value = 0;
-        foreach (byte digit in field)
-        {
-            value = digit is >= (byte)'0' and <= (byte)'9' && value <= int.MaxValue ? value * 10 + digit - '0' : -EIO;
-            if (value < 0)
-            {
-                return -EIO;
-            }
-        }
-
-        return field.IsEmpty || value > int.MaxValue ? -EIO : (int)value;
+        // The kernel pads nothing and signs nothing.
+        return !field.ContainsAnyExceptInRange((byte)'0', (byte)'9')
+            && int.TryParse(field, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : Errno.EIO;
     }
 
     /// <summary>Closes the file; a lock goes with it.</summary>
     public void Dispose()
     {
-        if (_fd >= 0)
+        if (_isLocked)
         {
-            if (_isLocked)
-            {
-                // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
-                Unlock();
-            }
-
-            close(_fd);
-            _fd = -1;
+            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
+            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
         }
+
+        if (!_file.IsError)
+        {
+            _ = _caller.Call(SYS_close, _file.Value);
+        }
+
+        (_file, _isLocked) = (Errno.EBADF, false);
     }
 
-    private static int ReadAt0(int fd, byte* text)
+    private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);
+
+    private SysResult WriteAt0(int length) =>
+        _file.IsError ? _file : _caller.Call(SYS_pwrite64, _file.Value, _caller.Memory, length, 0);
+
+    // Only what is on procfs counts. Never waits, whatever was put in its place: to open a FIFO may take for ever.
+    private static SysResult Open(ICaller caller, string path, int flags)
     {
-        long length = pread(fd, text, TextSize, 0);
-        return length < 0 ? -errno : (int)length;
-    }
+        Span<byte> memory = new((void*)caller.Memory, ICaller.Size);
+        memory[Encoding.ASCII.GetBytes(path, memory)] = 0;
+        SysResult file = caller.Call(SYS_openat, AT_FDCWD, caller.Memory, flags | O_CLOEXEC | O_NONBLOCK, 0);
+        if (!file.IsError
+            && (caller.Call(SYS_fstatfs, file.Value, caller.Memory).IsError || *(long*)caller.Memory != Proc.PROC_SUPER_MAGIC))
+        {
+            _ = caller.Call(SYS_close, file.Value);
+            return Errno.ENOENT;
+        }
 
-    private static int Parse(byte* text, int length, bool lastField) =>
-        length < 0 ? length : Parse(new ReadOnlySpan<byte>(text, length), lastField);
+        return file;
+    }
 }

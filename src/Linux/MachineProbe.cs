@@ -36,11 +36,9 @@ internal static unsafe class MachineProbe
         }
 
         Attempt verify = TryVerify();
-        int error = LastPid.OpenForReading(out LastPid? reader);
-        using (reader)
+        using (LastPid reader = LastPid.OpenForReading())
         {
-            int opened = LastPid.OpenForWriting(out LastPid? writer);
-            using (writer)
+            using (LastPid writer = LastPid.OpenForWriting())
             {
                 Capabilities capabilities = ReadCapabilities();
                 Version version = Environment.OSVersion.Version;
@@ -51,18 +49,18 @@ internal static unsafe class MachineProbe
                     hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
                     hasSysAdmin: capabilities.HasEffectiveSysAdmin,
                     isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)) == 1,
-                    ownsPidNamespace: PidSpaces.OwnsPidNamespace(),
+                    ownsPidNamespace: NamespaceLinks.OwnsPidNamespace(),
                     hasContainerMark: HasContainerMark(),
-                    hasHostNamespaces: PidSpaces.AreOthersInitial(),
+                    hasHostNamespaces: NamespaceLinks.AreOthersInitial(),
                     confinement: UserNamespaces.ReadConfinement(),
-                    hasProcSys: LastPid.ReadPidMax() >= 0,
-                    openLastPid: -opened,
-                    writeLastPid: writer is null ? 0 : -writer.TryToWrite(),
-                    @lock: TryLock(reader),
+                    hasProcSys: !LastPid.ReadPidMax().IsError,
+                    openLastPid: (int)writer.Error,
+                    writeLastPid: writer.Error != 0 ? 0 : (int)writer.TryToWrite(),
+                    @lock: TryLock(),
                     clone3: -(int)Raw.Call(SYS_clone3),
                     setTid: setTid,
                     flavours: ListModule.OfSeq(CyclingClone.All.Select(way => new TriedFlavour(
-                        way.Name, error < 0 ? -error : CyclingProbe.Probe(way, reader!), way.Since.Major, way.Since.Minor))),
+                        way.Name, (int)(reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader)), way.Since.Major, way.Since.Minor))),
                     newPidns: newPidns,
                     mapRoot: mapRoot,
                     verify: verify);
@@ -130,16 +128,10 @@ internal static unsafe class MachineProbe
         }
     }
 
-    private static int TryLock(LastPid? reader)
+    private static int TryLock()
     {
-        if (reader is null || reader.IsLoadavg)
-        {
-            return ENOENT;
-        }
-
-        int error = -reader.Lock(TimeSpan.Zero);
-        reader.Unlock();
-        return error;
+        using LastPid file = LastPid.OpenForReading();
+        return file.IsLoadavg ? ENOENT : (int)file.Lock(TimeSpan.Zero);
     }
 
     private static Capabilities ReadCapabilities()

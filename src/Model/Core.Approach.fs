@@ -14,7 +14,7 @@ type Method =
 
 /// What was tried when a system call failed.
 [<RequireQualifiedAccess>]
-type Action =
+type Stage =
     | ReadPidMax
     | ReadLastPid
     /// flock on ns_last_pid, CRIU's protocol.
@@ -45,7 +45,7 @@ type End =
     /// The process had the PID and could not execute COMMAND.
     | NotExecuted of Errno: Errno
     /// A system call failed.
-    | Failed of Action: Action * Errno: Errno
+    | Failed of Stage: Stage * Errno: Errno
 
 /// What comes after an attempt to make a process with a PID.
 [<RequireQualifiedAccess>]
@@ -74,16 +74,20 @@ module Approach =
     /// E2BIG before 5.5.
     let goesOn (ending: End) : bool =
         match ending with
-        | End.Failed(Action.ChoosePid, (Errno.EPERM | Errno.ENOSYS | Errno.E2BIG))
-        | End.Failed((Action.OpenLastPid | Action.WriteLastPid),
+        | End.Failed(Stage.ChoosePid, (Errno.EPERM | Errno.ENOSYS | Errno.E2BIG))
+        | End.Failed((Stage.OpenLastPid | Stage.WriteLastPid),
                      (Errno.EPERM | Errno.EACCES | Errno.EROFS | Errno.ENOENT)) -> true
         | _ -> false
 
     /// What the attempt to make the process comes to that failed with that errno.
-    let afterRefusal (action: Action) (errno: Errno) : AfterTry =
-        match action, errno with
-        | Action.ChoosePid, Errno.EEXIST -> AfterTry.SeeIfHeld
-        | _ -> AfterTry.Over(End.Failed(action, errno))
+    let afterRefusal (stage: Stage) (errno: Errno) : AfterTry =
+        match stage, errno with
+        | Stage.ChoosePid, Errno.EEXIST -> AfterTry.SeeIfHeld
+        // The file is opened, written, and the process made, in one go: each of them fails in its own way.
+        | Stage.WriteLastPid, (Errno.EACCES | Errno.EROFS | Errno.ENOENT) ->
+            AfterTry.Over(End.Failed(Stage.OpenLastPid, errno))
+        | Stage.WriteLastPid, errno when errno <> Errno.EPERM -> AfterTry.Over(End.Failed(Stage.MakeProcess, errno))
+        | _ -> AfterTry.Over(End.Failed(stage, errno))
 
     /// Whether there is no way but to give up when ns_last_pid cannot be locked. Where it cannot be opened there is nobody
     /// to share it with.

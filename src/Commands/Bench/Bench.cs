@@ -41,12 +41,15 @@ internal static class Bench
 
     private static int Measure(BenchOptions options, bool isOwn)
     {
-        int error = LastPid.OpenForReading(out LastPid? lastPid);
-        int pidMax = LastPid.ReadPidMax();
-        if (error < 0 || pidMax < 0)
+        using PidSpace space = new();
+        using LastPid lastPid = LastPid.OpenForReading();
+        SysResult read = space.ReadPidMax();
+        if (lastPid.Error != 0 || read.IsError)
         {
-            return Output.Fail(Name, "cannot read last_pid from /proc", -Math.Min(error, pidMax), "needs /proc mounted");
+            return Output.Fail(Name, Words.look(Stage.ReadLastPid, lastPid.Error != 0 ? lastPid.Error : read.Error));
         }
+
+        int pidMax = read.Value;
 
         List<BenchResult> results = [];
         using ProgressLine progress = new(Name);
@@ -54,7 +57,7 @@ internal static class Bench
         using (Zygote zygote = Zygote.Start())
         {
             BenchMeter processes = new((next, part) => Show(next, part * OtherShare));
-            BenchWays.AddProcesses(processes, zygote, CyclingProbe.FindBest(lastPid!, threads: 1), pidMax - 1, isOwn);
+            BenchWays.AddProcesses(processes, zygote, Array.Find(CyclingClone.All, way => way.Suits(isHere: true, threads: 1) && CyclingProbe.Probe(way, lastPid) == 0), pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 
@@ -63,18 +66,17 @@ internal static class Bench
         results.AddRange(files.Run(options.Seconds * OtherShare));
 
         BenchMeter consuming = new((next, part) => Show(next, (2 * OtherShare) + (part * ConsumingShare)));
-        BenchWays.AddConsuming(consuming, lastPid!, ThreadCounts());
+        BenchWays.AddConsuming(consuming, lastPid, ThreadCounts());
         results.AddRange(consuming.Run(options.Seconds * ConsumingShare));
 
         progress.Hide();
-        using OwnPidSpace space = new();
-        error = space.PrepareToConsume(null);
-        int from = Math.Max(space.ReadLastPid(), 0);
-        Landing landing = new(space, from + LapDistance < pidMax ? from + LapDistance : LapDistance);
+        Errno error = space.PrepareToConsume();
+        int from = Math.Max(space.ReadLastPid().Value, 0);
+        LandingRun landing = new(space, from + LapDistance < pidMax ? from + LapDistance : LapDistance, space.ReadOwnNumbers);
         long start = Stopwatch.GetTimestamp();
-        LandingEnd end = error < 0 ? LandingEnd.Broken : landing.Run(start + (10 * Stopwatch.Frequency));
+        End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(start + (10 * Stopwatch.Frequency));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        BenchLap? lap = end == LandingEnd.Landed ? new(space.Flavour, landing, seconds) : null;
+        BenchLap? lap = end.IsDone ? new(space.Cycler!.Way.Name, landing, seconds) : null;
         return Output.Print(Name, options.Json ? BenchText.ToJson(results, lap, isOwn) : BenchText.ToText(results, lap, isOwn));
 
         void Show(BenchResult next, double part) => progress.Show(string.Create(

@@ -22,8 +22,8 @@ internal static class BenchText
             ? text
             : text + string.Create(
                 CultureInfo.InvariantCulture,
-                $"\nset by {lap.Flavour}, with landing\n{lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, "
-                + $"{lap.Landing.Consumed / lap.Seconds:F0}/s, {lap.Landing.Reads} reads, {lap.Landing.Wasted} too many\n");
+                $"\nset by {lap.Flavour}, with landing\n{lap.Landing.State.Consumed} PIDs in {lap.Seconds:F3} s, "
+                + $"{lap.Landing.State.Consumed / lap.Seconds:F0}/s, {lap.Landing.State.Reads} reads, {lap.Landing.State.Wasted} too many\n");
     }
 
     /// <summary>For programs: one object.</summary>
@@ -47,8 +47,8 @@ internal static class BenchText
         {
             json.Append(
                 CultureInfo.InvariantCulture,
-                $",\"set\":{{\"flavour\":\"{lap.Flavour}\",\"consumed\":{lap.Landing.Consumed},\"wasted\":{lap.Landing.Wasted},"
-                + $"\"reads\":{lap.Landing.Reads},\"seconds\":{lap.Seconds:F6}}}");
+                $",\"set\":{{\"flavour\":\"{lap.Flavour}\",\"consumed\":{lap.Landing.State.Consumed},\"wasted\":{lap.Landing.State.Wasted},"
+                + $"\"reads\":{lap.Landing.State.Reads},\"seconds\":{lap.Seconds:F6}}}");
         }
 
         return json.Append("}\n").ToString();

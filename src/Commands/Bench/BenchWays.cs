@@ -26,7 +26,7 @@ internal static unsafe class BenchWays
     {
         foreach (CyclingClone way in CyclingClone.All)
         {
-            int error = CyclingProbe.Probe(way, lastPid);
+            int error = (int)CyclingProbe.Probe(way, lastPid);
             if (error != 0)
             {
                 meter.AddFailed(new BenchResult(Consume, way.Name, 0, 0, error));
@@ -45,16 +45,16 @@ internal static unsafe class BenchWays
     /// <param name="mayWrite">Whether nobody else is troubled by a last_pid written.</param>
     internal static void AddLastPid(BenchMeter meter, bool mayWrite)
     {
-        meter.Add(new BenchResult(LastPidFile, "read", 0, 0, 0), ticks => Repeat(ticks, LastPid.OpenForReading, Read));
+        meter.Add(new BenchResult(LastPidFile, "read", 0, 0, 0), ticks => Repeat(ticks, () => LastPid.OpenForReading(), Read));
         meter.Add(
             new BenchResult(LastPidFile, "open-read-close", 0, 0, 0),
-            ticks => Repeat(ticks, null, _ => Once(LastPid.OpenForReading, Read)));
+            ticks => Repeat(ticks, null, _ => Once(() => LastPid.OpenForReading(), Read)));
         if (mayWrite)
         {
-            meter.Add(new BenchResult(LastPidFile, "write", 0, 0, 0), ticks => Repeat(ticks, LastPid.OpenForWriting, Write));
+            meter.Add(new BenchResult(LastPidFile, "write", 0, 0, 0), ticks => Repeat(ticks, () => LastPid.OpenForWriting(), Write));
             meter.Add(
                 new BenchResult(LastPidFile, "open-write-close", 0, 0, 0),
-                ticks => Repeat(ticks, null, _ => Once(LastPid.OpenForWriting, Write)));
+                ticks => Repeat(ticks, null, _ => Once(() => LastPid.OpenForWriting(), Write)));
         }
     }
 
@@ -93,29 +93,26 @@ internal static unsafe class BenchWays
         using Cycler cycler = new(way, threads);
         long start = Stopwatch.GetTimestamp();
         CycleResult result = cycler.Burst(long.MaxValue / 2, start + ticks);
-        return result.Error != 0 ? -Math.Abs(result.Error) : PerSecond(result.Consumed, start);
+        return result.Error != 0 ? -(int)result.Error : PerSecond(result.Consumed, start);
     }
 
     private static double PerSecond(long done, long start) => done / Stopwatch.GetElapsedTime(start).TotalSeconds;
 
-    private static int Read(LastPid lastPid) => Math.Min(lastPid.Read(), 0);
+    private static Errno Read(LastPid lastPid) => lastPid.Read().Error;
 
-    private static int Write(LastPid lastPid) => lastPid.Write(1000);
+    private static Errno Write(LastPid lastPid) => lastPid.Write(1000);
 
-    private static int Once(Opener open, Func<LastPid, int> act)
+    private static Errno Once(Func<LastPid> open, Func<LastPid, Errno> act)
     {
-        int error = open(out LastPid? lastPid);
-        using (lastPid)
-        {
-            return error < 0 ? error : act(lastPid!);
-        }
+        using LastPid lastPid = open();
+        return lastPid.Error != 0 ? lastPid.Error : act(lastPid);
     }
 
-    private static double Repeat(long ticks, Opener? open, Func<LastPid, int> act)
+    private static double Repeat(long ticks, Func<LastPid>? open, Func<LastPid, Errno> act)
     {
         long start = Stopwatch.GetTimestamp();
-        LastPid? lastPid = null;
-        int error = open is null ? 0 : open(out lastPid);
+        LastPid? lastPid = open?.Invoke();
+        Errno error = lastPid?.Error ?? 0;
         long done = 0;
         using (lastPid)
         {
@@ -128,7 +125,7 @@ internal static unsafe class BenchWays
             }
         }
 
-        return error < 0 ? error : PerSecond(done, start);
+        return error != 0 ? -(int)error : PerSecond(done, start);
     }
 
     private static double Make(Zygote zygote, long ticks, Func<Order, Arg, int> make)
@@ -173,11 +170,11 @@ internal static unsafe class BenchWays
         long done = 0;
         while (Stopwatch.GetTimestamp() - start < ticks)
         {
-            int error = cycler.Burst(distance - 1).Error;
+            Errno error = cycler.Burst(distance - 1).Error;
             zygote.Root.Run(order);
             if (error != 0 || order[made] < 0)
             {
-                return error != 0 ? -Math.Abs(error) : order[made];
+                return error != 0 ? -(int)error : order[made];
             }
 
             done++;
@@ -209,6 +206,4 @@ internal static unsafe class BenchWays
         order.Call(SYS_flock, file, LOCK_UN);
         return made;
     }
-
-    private delegate int Opener(out LastPid? lastPid);
 }

@@ -35,23 +35,23 @@ internal static class Doctor
 
     private static DoctorFacts Measure(Observed seen)
     {
-        using OwnPidSpace space = new();
-        int pidMax = space.ReadPidMax();
-        int lastPid = space.ReadLastPid();
+        using PidSpace space = new();
+        int pidMax = (int)space.ReadPidMax().Raw;
+        int lastPid = (int)space.ReadLastPid().Raw;
         PidSet inUse = space.ReadNumbersInUse();
         DoctorFacts facts = new(seen, Kernel.Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
-        if (pidMax < 0 || space.PrepareToConsume(null) < 0)
+        if (pidMax < 0 || space.PrepareToConsume() != 0)
         {
             return facts;
         }
 
         long start = Stopwatch.GetTimestamp();
         long deadline = start + (long)(s_longest.TotalSeconds * Stopwatch.Frequency);
-        CycleResult result = space.Consume(Math.Min(MostConsumed, pidMax / 4), deadline);
+        CycleResult result = space.Cycler!.Burst(Math.Min(MostConsumed, pidMax / 4), deadline);
         double rate = result.Consumed / Stopwatch.GetElapsedTime(start).TotalSeconds;
         return facts with
         {
-            Flavour = space.Flavour,
+            Flavour = space.Cycler.Way.Name,
             Rate = rate,
             Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
         };

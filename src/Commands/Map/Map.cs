@@ -22,7 +22,7 @@ internal static class Map
 
         try
         {
-            using IPidSpace space = PidSpaces.Open(options.Target);
+            using PidSpace space = PidSpace.Open(options.Target);
             int error = TryRead(space, options.Pid, out MapFacts? facts);
             if (error != 0)
             {
@@ -46,13 +46,13 @@ internal static class Map
 
     /// <summary>Reads a namespace.</summary>
     /// <returns>0 or an errno.</returns>
-    internal static int TryRead(IPidSpace space, int target, out MapFacts? facts)
+    internal static int TryRead(PidSpace space, int target, out MapFacts? facts)
     {
         facts = null;
-        int pidMax = space.ReadPidMax();
+        int pidMax = (int)space.ReadPidMax().Raw;
         // nslp is gone when the picture is looked at.
         PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
-        int lastPid = space.ReadLastPid();
+        int lastPid = (int)space.ReadLastPid().Raw;
         if (pidMax < 0 || lastPid < 0)
         {
             return -Math.Min(pidMax, lastPid);
@@ -113,7 +113,7 @@ internal static class Map
         }
         else if (picture.Reach is Reach.Never never)
         {
-            json.WriteString("obstacle", ObstacleText.Name(never.Obstacle));
+            json.WriteString("obstacle", Words.obstacleName(never.Obstacle));
         }
 
         json.WriteEndObject();

@@ -60,7 +60,7 @@ internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, 
             {
                 Reach.After { Allocations: 0 } => Invariant($"{facts.Target}: {held}, the last PID already"),
                 Reach.After after => Invariant($"{facts.Target}: {held}, the last PID when {after.Allocations} more are consumed"),
-                Reach.Never never => Invariant($"{facts.Target}: {held}, not to be reached by cycling: {ObstacleText.Describe(never.Obstacle)}"),
+                Reach.Never never => Invariant($"{facts.Target}: {held}, not to be reached by cycling: {SetNsLastPid.Words.obstacle(never.Obstacle)}"),
                 _ => "",
             };
     }

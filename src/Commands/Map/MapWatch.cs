@@ -22,7 +22,7 @@ internal sealed class MapWatch
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan s_frame = TimeSpan.FromMilliseconds(500);
 
-    private readonly IPidSpace _space;
+    private readonly PidSpace _space;
     private readonly int _target;
     private readonly Queue<(long Time, long Consumed)> _frames = [];
 
@@ -32,7 +32,7 @@ internal sealed class MapWatch
     private long _consumed;
     private double _unseen;
 
-    private MapWatch(IPidSpace space, int target, MapFacts facts)
+    private MapWatch(PidSpace space, int target, MapFacts facts)
     {
         (_space, _target, _facts) = (space, target, facts);
     }
@@ -42,7 +42,7 @@ internal sealed class MapWatch
     /// <param name="target">A number to show the place of; -1 for none.</param>
     /// <param name="facts">What was seen of it first.</param>
     /// <returns>The exit status: 0 after Ctrl-C, 128 + n after another signal n.</returns>
-    internal static int Run(IPidSpace space, int target, MapFacts facts)
+    internal static int Run(PidSpace space, int target, MapFacts facts)
     {
         MapWatch watch = new(space, target, facts);
         (int signal, int error) = watch.Loop();
@@ -84,7 +84,7 @@ internal sealed class MapWatch
 
     private int Tick()
     {
-        int last = _space.ReadLastPid();
+        int last = (int)_space.ReadLastPid().Raw;
         if (last < 0)
         {
             return -last;

@@ -50,6 +50,11 @@ internal static unsafe class Output
         return Failed;
     }
 
+    /// <summary>Says on stderr why a command failed.</summary>
+    /// <returns><see cref="Failed"/>.</returns>
+    internal static int Fail(string command, Complaint complaint) =>
+        Fail(command, complaint.Message, (int)complaint.Errno, complaint.Help);
+
     /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
     /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, RemoteException e) =>

@@ -179,18 +179,18 @@ internal sealed class ServeLoop
         }
 
         long start = Stopwatch.GetTimestamp();
-        int error = 0;
-        string? why = request.Value > int.MaxValue
-            ? "out of range"
-            : _way.Set((int)request.Value, request.Sender.pid, _interrupt, out error);
-        _answers.Send(request, why is null ? Done : NotDone);
-        if (why is null)
+        End end = request.Value > int.MaxValue
+            ? End.NewHopeless(Obstacle.OutOfRange)
+            : _way.Set((int)request.Value, request.Sender.pid, _interrupt);
+        _answers.Send(request, end.IsDone ? Done : NotDone);
+        if (end.IsDone)
         {
             _log.Done(request, _way.Method, start);
         }
         else
         {
-            _log.Tell(ServeTrouble.Failed, request, why, error);
+            Complaint complaint = Words.serve(end);
+            _log.Tell(ServeTrouble.Failed, request, complaint.Message, (int)complaint.Errno);
         }
 
         if (_way.Method == "cycle" && _queue.Count == 0)

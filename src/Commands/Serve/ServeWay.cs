@@ -12,105 +12,106 @@ namespace SetNsLastPid.Commands;
 internal sealed class ServeWay
 {
     private readonly LastPid? _writer;
-    private readonly OwnPidSpace? _space;
+    private readonly PidSpace? _space;
     private readonly double _timeout;
     private int _pidMax;
 
     /// <summary>Finds out what is allowed, without moving last_pid. Throws <see cref="RemoteException"/>.</summary>
-    /// <param name="method">The method asked for.</param>
+    /// <param name="asked">The method asked for.</param>
     /// <param name="timeout">Seconds after which to give up on a request; may be infinite.</param>
-    internal ServeWay(SetMethod method, double timeout)
+    internal ServeWay(Method asked, double timeout)
     {
         _timeout = timeout;
-        if (method != SetMethod.Cycle)
+        Complaint? complaint = null;
+        foreach (Method method in Approach.methods(asked, makesProcess: false, 1))
         {
-            int opened = LastPid.OpenForWriting(out _writer);
-            int tried = opened < 0 ? opened : _writer!.TryToWrite();
-            if (tried == -EINVAL)
+            complaint = method.IsWrite ? TryToWrite(out _writer) : TryToCycle(out _space);
+            if (complaint is null)
             {
                 return;
             }
-
-            _writer = null;
-            if (method == SetMethod.Write)
-            {
-                throw new RemoteException(
-                    "cannot write ns_last_pid", -tried, tried == -EPERM ? "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN" : null);
-            }
         }
 
-        _space = new OwnPidSpace();
-        int last = _space.ReadLastPid();
-        if (last < 0)
-        {
-            throw new RemoteException("cannot read last_pid from /proc", -last, Output.NeedsProc(-last));
-        }
-
-        int error = -_space.PrepareToConsume(null);
-        if (error != 0)
-        {
-            throw new RemoteException("cannot consume PIDs here", error);
-        }
+        throw new RemoteException(complaint!.Message, (int)complaint.Errno, complaint.Help);
     }
 
     /// <summary>The name of the method, as of <c>--method</c>.</summary>
     internal string Method => _space is null ? "write" : "cycle";
 
     /// <summary>The method, and how PIDs are consumed.</summary>
-    internal string Description => _space is null ? Method : $"{Method}, {_space.Flavour}";
+    internal string Description => _space is null ? Method : $"{Method}, {_space.Cycler!.Way.Name}";
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
     /// <param name="pid">0 or more.</param>
     /// <param name="client">The process that asks, 0 when it is not seen here.</param>
     /// <param name="interrupt">What to do every now and then when it takes long; true gives up.</param>
-    /// <param name="error">The errno of what failed, 0 for none; ECANCELED when given up.</param>
-    /// <returns>Null when it is, else why not; empty when <paramref name="error"/> says it all.</returns>
-    internal string? Set(int pid, int client, Func<bool> interrupt, out int error) =>
-        _space is null ? Write(pid, out error) : Cycle(_space, pid, client, interrupt, out error);
+    internal End Set(int pid, int client, Func<bool> interrupt) =>
+        _space is null ? Write(pid) : Cycle(_space, pid, client, interrupt);
 
-    private string? Write(int pid, out int error)
+    private static Complaint? TryToWrite(out LastPid? writer)
     {
-        error = 0;
+        writer = LastPid.OpenForWriting();
+        Errno error = writer.Error != 0 ? writer.Error : writer.TryToWrite();
+        if (error == Errno.EINVAL)
+        {
+            return null;
+        }
+
+        Stage stage = writer.Error != 0 ? Stage.OpenLastPid : Stage.WriteLastPid;
+        writer.Dispose();
+        writer = null;
+        return Words.look(stage, error);
+    }
+
+    private static Complaint? TryToCycle(out PidSpace? space)
+    {
+        space = new PidSpace();
+        SysResult last = space.ReadLastPid();
+        Errno error = last.IsError ? last.Error : space.PrepareToConsume();
+        if (error == 0)
+        {
+            return null;
+        }
+
+        space.Dispose();
+        space = null;
+        return Words.look(last.IsError ? Stage.ReadLastPid : Stage.ConsumePids, error);
+    }
+
+    private End Write(int pid)
+    {
         // The kernel takes pid_max itself too. Below the last known one its own check is enough, should that have
         // been lowered since.
         if (pid >= _pidMax)
         {
-            _pidMax = LastPid.ReadPidMax();
+            SysResult pidMax = LastPid.ReadPidMax();
+            if (pidMax.IsError)
+            {
+                return End.NewFailed(Stage.ReadPidMax, pidMax.Error);
+            }
+
+            _pidMax = pidMax.Value;
             if (pid >= _pidMax)
             {
-                error = -Math.Min(_pidMax, 0);
-                return "out of range";
+                return End.NewHopeless(Obstacle.OutOfRange);
             }
         }
 
-        error = -_writer!.Write(pid);
-        return error == 0 ? null : "";
+        Errno error = _writer!.Write(pid);
+        return error == 0 ? End.Done : End.NewFailed(Stage.WriteLastPid, error);
     }
 
-    private string? Cycle(OwnPidSpace space, int pid, int client, Func<bool> interrupt, out int error)
+    private End Cycle(PidSpace space, int pid, int client, Func<bool> interrupt)
     {
         long deadline = double.IsFinite(_timeout)
             ? Stopwatch.GetTimestamp() + (long)(_timeout * Stopwatch.Frequency)
             : long.MaxValue;
         // Whether the client ends now, as nslp set does, or goes on to fork, cannot be known. So its numbers are taken
         // for free by then, unless that makes it impossible.
-        Landing landing = new(space, pid, leaving: () => ThreadsOf(client), interrupt: interrupt);
-        LandingEnd end = landing.Run(deadline);
-        if (landing.Obstacle is Obstacle.Ours)
-        {
-            landing = new Landing(space, pid, staysAlive: true, interrupt: interrupt);
-            end = landing.Run(deadline);
-        }
-
-        error = end switch { LandingEnd.Broken => landing.Error, LandingEnd.Interrupted => ECANCELED, _ => 0 };
-        return end switch
-        {
-            LandingEnd.Landed => null,
-            LandingEnd.Hopeless => ObstacleText.Describe(landing.Obstacle!),
-            LandingEnd.TimedOut => "no time left",
-            LandingEnd.OutOfLaps => "others take PIDs too fast",
-            _ => "",
-        };
+        End end = new LandingRun(space, pid, () => ThreadsOf(client), interrupt).Run(deadline);
+        return end is End.Hopeless { Why: Obstacle.Ours }
+            ? new LandingRun(space, pid, () => PidSetModule.empty, interrupt).Run(deadline)
+            : end;
     }
 
     // The server stays, so its own numbers are in use like any other's.

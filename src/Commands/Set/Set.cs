@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -9,12 +10,27 @@ namespace SetNsLastPid.Commands;
 /// Once the number is set, nslp must not take a PID itself: it writes what there is to say with write(2) and ends the
 /// process by exit_group, since the runtime's own way out may make a thread.
 /// </remarks>
-internal static class Set
+internal sealed class Set
 {
     private const string Name = "set";
 
     // How long to wait for another's lock, and how often to write again when others fork, without --timeout.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    private readonly SetOptions _options;
+    private readonly PidSpace _space;
+    private readonly long _start = Stopwatch.GetTimestamp();
+    private readonly long _deadline;
+    private LandingRun? _landing;
+    private int _signal;
+
+    private Set(SetOptions options, PidSpace space)
+    {
+        (_options, _space) = (options, space);
+        _deadline = double.IsFinite(options.Timeout)
+            ? _start + (long)(options.Timeout * Stopwatch.Frequency)
+            : long.MaxValue;
+    }
 
     /// <summary>Runs the command. Does not return once the number is set.</summary>
     /// <returns>The exit status.</returns>
@@ -28,8 +44,8 @@ internal static class Set
         using DefaultSignals signals = new();
         try
         {
-            using IPidSpace space = PidSpaces.Open(options.Target);
-            return Run(options, space);
+            using PidSpace space = PidSpace.Open(options.Target);
+            return new Set(options, space).Run();
         }
         catch (RemoteException e)
         {
@@ -37,160 +53,101 @@ internal static class Set
         }
     }
 
-    private static int Run(SetOptions options, IPidSpace space)
+    private int Run()
     {
-        long start = Stopwatch.GetTimestamp();
-        long deadline = double.IsFinite(options.Timeout)
-            ? start + (long)(options.Timeout * Stopwatch.Frequency)
-            : long.MaxValue;
-
-        int pidMax = space.ReadPidMax();
-        if (pidMax < 0)
+        SysResult pidMax = _space.ReadPidMax();
+        if (pidMax.IsError)
         {
-            return Output.Fail(Name, "cannot read /proc/sys/kernel/pid_max", -pidMax, Output.NeedsProc(-pidMax));
+            return Fail(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
         }
 
-        if (options.Pid >= pidMax)
+        if (_options.Pid >= pidMax.Value)
         {
-            return Output.Fail(Name, $"cannot make {options.Pid} the last PID: here that is 0 to {pidMax - 1}");
+            return Output.Fail(Name, $"cannot make {_options.Pid} the last PID: here that is 0 to {pidMax.Value - 1}");
         }
 
         // Asked beforehand: it takes time, in which others may fork.
-        if (options.Pid + 1 < pidMax
-            && !space.IsOwn(options.Pid + 1)
-            && HolderText.Describe(space.FindHolder(options.Pid + 1)) is { } holder)
+        if (_options.Pid + 1 < pidMax.Value
+            && !_space.IsOwn(_options.Pid + 1)
+            && HolderText.Describe(_space.FindHolder(_options.Pid + 1)) is { } holder)
         {
-            Output.Say(Name, $"warning: {options.Pid + 1} is taken by {holder}; the next process gets another PID");
+            Output.Say(Name, $"warning: {_options.Pid + 1} is taken by {holder}; the next process gets another PID");
         }
 
-        MakeWay(space, options.Pid);
-        if (options.Method != SetMethod.Cycle)
+        MakeWay();
+        End end = End.Done;
+        for (var methods = Approach.methods(_options.Method, makesProcess: false, 1); !methods.IsEmpty; methods = methods.Tail)
         {
-            int error = TryWrite(space, options, deadline);
-            if (error == 0)
+            end = methods.Head.IsWrite ? Write() : Cycle();
+            if (!Approach.goesOn(end))
             {
-                return Finish(options, start, "write", null, space);
+                break;
             }
 
-            bool canCycle = (Errno)error is Errno.EPERM or Errno.EACCES or Errno.EROFS or Errno.ENOENT;
-            if (options.Method == SetMethod.Write || !canCycle)
+            if (_options.Verbose && !methods.Tail.IsEmpty && end is End.Failed refused)
             {
-                return FailWrite(options, error, space);
-            }
-
-            if (options.Verbose)
-            {
-                Output.Say(Name, $"cannot write ns_last_pid: {Output.Describe(error)}; cycling");
+                Output.Say(Name, $"cannot write ns_last_pid: {Output.Describe((int)refused.Errno)}; cycling");
             }
         }
 
-        return Cycle(space, options, start, deadline);
+        return _signal != 0 ? Interrupt() : end.IsDone ? Finish() : Fail(end);
     }
 
-    private static long EndOfPatience(long deadline) =>
-        Math.Min(deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency));
+    private TimeSpan Patience => Stopwatch.GetElapsedTime(
+        Stopwatch.GetTimestamp(), Math.Min(_deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency)));
 
-    private static int TryWrite(IPidSpace space, SetOptions options, long deadline)
+    private End Write()
     {
-        long end = EndOfPatience(deadline);
+        long since = Stopwatch.GetTimestamp();
+        TimeSpan patience = Patience;
         while (true)
         {
-            int written = space.WriteLastPid(options.Pid, Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), end));
-            if (written < 0)
+            End end = _space.WriteLastPid(_options.Pid, patience - Stopwatch.GetElapsedTime(since));
+            SysResult last = end.IsDone ? _space.ReadLastPid() : default;
+            if (!end.IsDone || last.IsError || last.Value == _options.Pid)
             {
-                return -written;
-            }
-
-            int last = space.ReadLastPid();
-            if (last == options.Pid || last < 0)
-            {
-                return -Math.Min(last, 0);
+                return last.IsError ? End.NewFailed(Stage.ReadLastPid, last.Error) : end;
             }
 
             // Somebody forked between the write and the read.
-            if (Stopwatch.GetTimestamp() >= end)
+            if (Stopwatch.GetElapsedTime(since) >= patience)
             {
-                return (int)Errno.ETIMEDOUT;
+                return End.NewFailed(Stage.WriteLastPid, Errno.ETIMEDOUT);
             }
         }
     }
 
-    private static int FailWrite(SetOptions options, int error, IPidSpace space) => (Errno)error switch
-    {
-        Errno.EPERM => Output.Fail(
-            Name, "cannot write ns_last_pid", error,
-            "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN; without them --method cycle works"),
-        Errno.EROFS or Errno.EACCES => Output.Fail(
-            Name, "cannot open ns_last_pid for writing", error,
-            "needs a writable /proc/sys/kernel/ns_last_pid; without it --method cycle works"),
-        Errno.ENOENT => Output.Fail(
-            Name, "cannot open ns_last_pid", error,
-            "needs CONFIG_CHECKPOINT_RESTORE, and /proc/sys with nothing else mounted over it; without them --method cycle works"),
-        Errno.ETIMEDOUT => Output.Fail(
-            Name,
-            $"cannot make {options.Pid} the last PID: "
-            + (HolderText.DescribeLocker(space) ?? "others hold the lock on ns_last_pid or fork all the time")),
-        _ => Output.Fail(Name, "cannot write ns_last_pid", error),
-    };
-
-    private static int Cycle(IPidSpace space, SetOptions options, long start, long deadline)
+    private End Cycle()
     {
         // Of two that cycle at the same time each takes the other past its target.
-        int error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), EndOfPatience(deadline)));
-        if ((Errno)error == Errno.ETIMEDOUT)
+        Errno error = _space.Lock(Patience);
+        if (Approach.needsLock(error))
         {
-            return FailWrite(options, error, space);
+            return End.NewFailed(Stage.LockLastPid, error);
         }
 
         // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
         using CaughtSignals? caught = TryMake();
-        error = -space.PrepareToConsume(options.Flavour);
+        error = _space.PrepareToConsume(_options.Flavour);
         if (error != 0)
         {
-            return options.Flavour is null
-                ? Output.Fail(Name, "cannot consume PIDs here", error)
-                : Output.Fail(Name, $"cannot consume PIDs by '{options.Flavour}'", error);
+            return End.NewFailed(Stage.ConsumePids, error);
         }
 
         // Now with the threads that consume.
-        MakeWay(space, options.Pid);
+        MakeWay();
         CycleProgress progress = new(Name);
-        int signal = 0;
-        Landing landing = new(space, options.Pid, progress, interrupt: IsInterrupted);
+        _landing = new LandingRun(_space, _options.Pid, _space.ReadOwnNumbers, IsInterrupted, progress);
         Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
-        LandingEnd end = landing.Run(deadline);
+        End end = _landing.Run(_deadline);
         progress.Hide();
         caught?.Release();
-        if (IsInterrupted())
-        {
-            return Interrupt(space, signal);
-        }
-
-        if (end == LandingEnd.Hopeless && landing.Obstacle is Obstacle.Ours { Pid: var ours })
-        {
-            return MakeWay(options, space, ours);
-        }
-
-        return end switch
-        {
-            LandingEnd.Landed => Finish(options, start, "cycle", landing, space),
-            LandingEnd.Hopeless => Output.Fail(
-                Name, $"cannot reach {options.Pid} by cycling: {ObstacleText.Describe(landing.Obstacle!)}; last_pid is {landing.LastPid}"),
-            LandingEnd.TimedOut => Output.Fail(
-                Name,
-                $"cannot make {options.Pid} the last PID within {options.Timeout.ToString(CultureInfo.InvariantCulture)} s"
-                + $": last_pid is {landing.LastPid}"),
-            LandingEnd.OutOfLaps => Output.Fail(
-                Name,
-                $"cannot make {options.Pid} the last PID in {Landing.MaxLaps} laps, others take PIDs too fast"
-                + $": last_pid is {landing.LastPid}"),
-            _ => Output.Fail(Name, landing.Failure, landing.Error),
-        };
+        return IsInterrupted() ? End.Interrupted : end;
 
         bool IsInterrupted()
         {
-            signal = signal == 0 && caught is not null ? caught.Next(wait: false).Number : signal;
-            return signal != 0;
+            _signal = _signal == 0 && caught is not null ? caught.Next(wait: false).Number : _signal;
+            return _signal != 0;
         }
     }
 
@@ -208,86 +165,90 @@ internal static class Set
     }
 
     // By that signal, so that a shell's loop ends too.
-    private static int Interrupt(IPidSpace space, int signal)
+    private int Interrupt()
     {
-        int last = space.ReadLastPid();
-        Output.Say(Name, last < 0 ? "interrupted" : string.Concat("interrupted: last_pid is ", last.ToString(CultureInfo.InvariantCulture)));
-        space.Dispose();
-        CaughtSignals.Suffer(signal);
-        return 128 + signal;
+        SysResult last = _space.ReadLastPid();
+        _ = Output.Fail(Name, Words.set(Attempted(last.IsError ? -1 : last.Value), End.Interrupted));
+        _space.Dispose();
+        CaughtSignals.Suffer(_signal);
+        return 128 + _signal;
     }
+
+    private int Fail(End end)
+    {
+        if (end is End.Hopeless { Why: Obstacle.Ours { Pid: var ours } }
+            && !(_space.IsHere && ours == Environment.ProcessId) && !OwnProgram.IsRestarted)
+        {
+            // A number that nslp itself holds cannot be consumed. That of one of its threads is free after a new start.
+            _space.Dispose();
+            _ = OwnProgram.RestartOnce();
+        }
+
+        return Output.Fail(Name, Words.set(Attempted(_landing?.State.LastPid ?? -1), end));
+    }
+
+    private Attempted Attempted(int lastPid) => new(
+        ListModule.OfArray([_options.Pid]), _options.Timeout, lastPid, 0, _options.Flavour,
+        HolderText.DescribeLocker(_space), "--method cycle works");
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
     // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
     // starts anew: its threads then have later numbers. Where it cannot, it goes on.
-    private static void MakeWay(IPidSpace space, int target)
+    private void MakeWay()
     {
-        PidSet own = space.ReadOwnNumbers();
-        int next = target + 1;
-        while (!PidSetModule.contains(next, own) && space.IsHeld(next))
+        PidSet own = _space.ReadOwnNumbers();
+        int next = _options.Pid + 1;
+        while (!PidSetModule.contains(next, own) && _space.IsHeld(next))
         {
             next++;
         }
 
-        if (space is OwnPidSpace && next != Environment.ProcessId && PidSetModule.contains(next, own)
-            && !OwnProgram.IsRestarted)
+        if (_space.IsHere && next != Environment.ProcessId && PidSetModule.contains(next, own) && !OwnProgram.IsRestarted)
         {
             _ = OwnProgram.RestartOnce();
         }
     }
 
-    // A number that nslp itself holds cannot be consumed. That of one of its threads is free after a new start.
-    private static int MakeWay(SetOptions options, IPidSpace space, int ours)
+    private int Finish()
     {
-        string message = $"cannot make {options.Pid} the last PID: nslp itself got PID {ours}";
-        if ((space is OwnPidSpace && ours == Environment.ProcessId) || OwnProgram.IsRestarted)
-        {
-            return Output.Fail(Name, message, 0, "the same call once more works, as it gets another PID");
-        }
-
-        space.Dispose();
-        return Output.Fail(Name, $"{message}, and cannot start again", -OwnProgram.RestartOnce());
-    }
-
-    private static int Finish(SetOptions options, long start, string method, Landing? landing, IPidSpace space)
-    {
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        int last = landing?.LastPid ?? options.Pid;
-        if (options.Verbose)
+        double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
+        int last = _landing?.State.LastPid ?? _options.Pid;
+        string flavour = _space.Cycler?.Way.Name ?? "";
+        if (_options.Verbose)
         {
             Output.Say(
                 Name,
-                landing is null
+                _landing is null
                     ? $"last_pid is {last}, by write"
                     : string.Create(
                         CultureInfo.InvariantCulture,
-                        $"last_pid is {last}, by {space.Flavour}: {landing.Consumed} PIDs consumed, {landing.Wasted} of "
-                        + $"them beyond the distance, {landing.Overshoots} overshoots, {landing.Reads} reads, {seconds:F3} s, "
-                        + $"{landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000"));
+                        $"last_pid is {last}, by {flavour}: {_landing.State.Consumed} PIDs consumed, {_landing.State.Wasted} of "
+                        + $"them beyond the distance, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads, "
+                        + $"{seconds:F3} s, {_landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000"));
         }
 
         int status = Output.Done;
-        if (options.Json)
+        if (_options.Json)
         {
-            string cycle = landing is null
+            string cycle = _landing is null
                 ? ""
-                : $",\"flavour\":\"{space.Flavour}\",\"consumed\":{landing.Consumed},\"wasted\":{landing.Wasted}"
-                    + $",\"overshoots\":{landing.Overshoots},\"reads\":{landing.Reads}"
+                : $",\"flavour\":\"{flavour}\",\"consumed\":{_landing.State.Consumed},\"wasted\":{_landing.State.Wasted}"
+                    + $",\"overshoots\":{_landing.State.Overshoots},\"reads\":{_landing.State.Reads}"
                     + string.Create(
-                        CultureInfo.InvariantCulture, $",\"last_thousand_seconds\":{landing.LastPart.TotalSeconds:F6}");
+                        CultureInfo.InvariantCulture, $",\"last_thousand_seconds\":{_landing.LastPart.TotalSeconds:F6}");
             status = Output.Print(
                 Name,
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{{\"pid\":{options.Pid},\"last_pid\":{last},\"method\":\"{method}\"{cycle},\"seconds\":{seconds:F6}}}\n"));
+                    $"{{\"pid\":{_options.Pid},\"last_pid\":{last},\"method\":\"{(_landing is null ? "write" : "cycle")}\"{cycle},\"seconds\":{seconds:F6}}}\n"));
         }
 
-        if (space is RemotePidSpace)
+        if (!_space.IsHere)
         {
             // Not by the death of nslp: its number in there must be free for the next process.
-            space.Dispose();
+            _space.Dispose();
         }
-        else if (status == Output.Done && OwnProgram.HasThreadFrom(options.Pid))
+        else if (status == Output.Done && OwnProgram.HasThreadFrom(_options.Pid))
         {
             OwnProgram.ExitAfterThreads();
         }

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -12,9 +12,6 @@ internal static class Spawn
 
     /// <summary>The command's name.</summary>
     internal const string Name = "spawn";
-
-    private const int CannotExecute = 126;
-    private const int NotFound = 127;
 
     /// <summary>Says what is wrong with the command line: not with status 2, which may be the command's.</summary>
     internal static int Wrong(string message)
@@ -32,24 +29,26 @@ internal static class Spawn
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
-                return Fail(fault);
+                _ = Output.Fail(Name, fault);
+                return Failed;
             }
 
             using Launcher launcher = Start(given, options);
             using CaughtSignals caught = new();
             RemoteTask? init = options.NewPidns ? PidNamespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
-            using IPidSpace space = OpenSpace(launcher, options, init);
+            using PidSpace space = OpenSpace(launcher, options, init);
             long deadline = Stopwatch.GetTimestamp() + (long)(options.Timeout * Stopwatch.Frequency);
             SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            SpawnEnd end = attempts.Run([.. options.Pids], options.Method);
-            if (end != SpawnEnd.Running)
+            End end = attempts.Run([.. options.Pids], options.Method);
+            if (!end.IsDone)
             {
-                return Fail(options, launcher, space, attempts, end);
+                _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
+                return Words.spawnStatus(end);
             }
 
             if (options.Verbose)
             {
-                Output.Say(Name, Words(options, space, attempts));
+                Output.Say(Name, Describe(options, space, attempts));
             }
 
             int status = options.Detach
@@ -80,32 +79,32 @@ internal static class Spawn
         }
     }
 
-    private static IPidSpace OpenSpace(Launcher launcher, SpawnOptions options, RemoteTask? init)
+    private static PidSpace OpenSpace(Launcher launcher, SpawnOptions options, RemoteTask? init)
     {
         if (init is not null)
         {
-            return new RemotePidSpace(init);
+            return new PidSpace(init);
         }
 
-        if (PidSpaces.IsOwn(options.Target))
+        if (NamespaceLinks.IsOwn(options.Target))
         {
-            return new OwnPidSpace();
+            return new PidSpace();
         }
 
         PidNamespaces.Enter(launcher.Zygote.Root, options.Target);
-        RemoteTask inside = RemotePidSpace.ForkInside(launcher.Zygote.Root);
+        RemoteTask inside = PidSpace.ForkInside(launcher.Zygote.Root);
         if (inside.OwnPid == options.Pids[0])
         {
             // The one that looks on must not have the PID itself.
-            RemoteTask other = RemotePidSpace.ForkInside(launcher.Zygote.Root);
+            RemoteTask other = PidSpace.ForkInside(launcher.Zygote.Root);
             inside.End();
             inside = other;
         }
 
-        return new RemotePidSpace(inside);
+        return new PidSpace(inside);
     }
 
-    private static int Wait(Launcher launcher, IPidSpace space, CaughtSignals caught, int pid, RemoteTask? init)
+    private static int Wait(Launcher launcher, PidSpace space, CaughtSignals caught, int pid, RemoteTask? init)
     {
         // The lock on ns_last_pid goes with the space.
         space.Dispose();
@@ -129,99 +128,50 @@ internal static class Spawn
         return Output.Print(Name, $"{pid}\n") == Output.Done ? Output.Done : Failed;
     }
 
-    private static string Words(SpawnOptions options, IPidSpace space, SpawnAttempts attempts)
+    private static string Describe(SpawnOptions options, PidSpace space, SpawnAttempts attempts)
     {
         string tries = attempts.Tries == 1 ? "" : $", {attempts.Tries} tries";
-        string way = attempts.Method switch
-        {
-            SpawnMethod.Clone3 => "clone3",
-            SpawnMethod.Write => "write",
-            _ => $"{space.Flavour}, {attempts.Consumed} PIDs consumed",
-        };
+        string way = attempts.Method.IsClone3 ? "clone3"
+            : attempts.Method.IsWrite ? "write"
+            : $"{space.Cycler!.Way.Name}, {attempts.Consumed} PIDs consumed";
         return $"PID {string.Join(',', options.Pids)} by {way}{tries}";
     }
 
-    private static int Fail(string message, int error = 0, string? help = null)
+    private static Complaint Explain(SpawnOptions options, Launcher launcher, PidSpace space, SpawnAttempts attempts, End end)
     {
-        _ = Output.Fail(Name, message, error, help);
-        return Failed;
+        bool isElsewhere = options.NewPidns || options.Target != 0 || options.Pids.Length > 1;
+        const string Instead = "--new-pidns gives any PID in a namespace of its own";
+        Complaint complaint = Words.spawn(
+            new Attempted(
+                options.Pids, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
+                isElsewhere ? Instead : $"--method cycle works, and {Instead}"),
+            Printable.From(options.Command[0]), end);
+        string? more = end.IsTaken ? FindHolder(options, launcher, space)
+            : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EINVAL } ? SpawnLevels.Explain(options, space)
+            : null;
+        return more is null ? complaint : new Complaint(more, end.IsTaken ? 0 : Errno.EINVAL, complaint.Help);
     }
 
-    private static int Fail(
-        SpawnOptions options, Launcher launcher, IPidSpace space, SpawnAttempts attempts, SpawnEnd end)
+    // Who has one of the PIDs, in words; null when that is not seen.
+    private static string? FindHolder(SpawnOptions options, Launcher launcher, PidSpace space)
     {
-        string pids = string.Join(',', options.Pids);
-        switch (end)
-        {
-            case SpawnEnd.Taken:
-                return FailTaken(options, launcher, space);
-            case SpawnEnd.TimedOut:
-                string seconds = options.Timeout.ToString(CultureInfo.InvariantCulture);
-                return attempts.Method == SpawnMethod.Cycle && attempts.Tries == 0
-                    ? Fail($"cannot reach PID {pids} by cycling within {seconds} s: last_pid is {attempts.LastPid}")
-                    : Fail($"cannot give PID {pids} within {seconds} s: others took it in all of {attempts.Tries} tries");
-            case SpawnEnd.Hopeless:
-                return Fail(attempts.Obstacle switch
-                {
-                    { IsBelowReserved: true } => $"cannot reach PID {pids} by cycling: after a wrap PIDs start at 300",
-                    { IsNoneFree: true } => $"cannot reach PID {pids} by cycling: no PID is free",
-                    _ => $"cannot reach PID {pids} by cycling: it is out of range",
-                });
-            case SpawnEnd.NotExecuted:
-                _ = Output.Fail(Name, $"cannot execute '{Printable.From(options.Command[0])}'", attempts.Error);
-                return (Errno)attempts.Error == Errno.ENOENT ? NotFound : CannotExecute;
-            default:
-                return FailRefused(options, launcher, space, attempts, pids);
-        }
-    }
-
-    private static int FailTaken(SpawnOptions options, Launcher launcher, IPidSpace space)
-    {
-        for (int i = 0; i < options.Pids.Length; i++)
+        using PidSpace own = new();
+        for (int i = 0; i < Math.Min(options.Pids.Length, 2); i++)
         {
             int pid = options.Pids[i];
-            using OwnPidSpace own = new();
-            bool isInner = i == 0;
-            bool isOwn = isInner ? space is OwnPidSpace : options.NewPidns && i == 1;
-            Holder holder = isInner ? space.FindHolder(pid) : isOwn ? own.FindHolder(pid) : default;
+            bool isOwn = i == 0 ? space.IsHere : options.NewPidns;
             if (isOwn && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
             {
-                return Fail($"nslp itself got PID {pid}", 0, "the same call once more works, as it gets another PID");
+                return Words.ownPid(pid);
             }
 
+            Holder holder = i == 0 ? space.FindHolder(pid) : isOwn ? own.FindHolder(pid) : default;
             if (HolderText.Describe(holder) is { } words)
             {
-                return Fail($"PID {pid} is taken by {words}");
+                return $"PID {pid} is taken by {words}";
             }
         }
 
-        return Fail(options.Pids.Length == 1
-            ? $"PID {options.Pids[0]} is taken; /proc does not show by whom"
-            : $"one of the PIDs {string.Join(',', options.Pids)} is taken");
-    }
-
-    private static int FailRefused(
-        SpawnOptions options, Launcher launcher, IPidSpace space, SpawnAttempts attempts, string pids)
-    {
-        const string NeedsCapability = "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN over the PID namespace; without them";
-        string help = options.NewPidns || options.Target != 0 || options.Pids.Length > 1
-            ? "--new-pidns gives any PID in a namespace of its own"
-            : "--method cycle works, and --new-pidns gives any PID in a namespace of its own";
-        return (attempts.Method, (Errno)attempts.Error) switch
-        {
-            (SpawnMethod.Clone3, Errno.EINVAL) =>
-                Fail(SpawnLevels.Explain(options, space) ?? $"cannot make a process with PID {pids}", attempts.Error),
-            (SpawnMethod.Clone3, Errno.EPERM) =>
-                Fail($"cannot make a process with PID {pids}", attempts.Error, $"{NeedsCapability} {help}"),
-            (SpawnMethod.Clone3, Errno.ENOSYS or (Errno)7) =>
-                Fail("cannot choose PIDs by clone3", attempts.Error, "needs Linux 5.5, and clone3 not filtered by seccomp"),
-            (SpawnMethod.Write, Errno.EPERM) => Fail("cannot write ns_last_pid", attempts.Error, $"{NeedsCapability} {help}"),
-            (SpawnMethod.Write, Errno.EROFS or Errno.EACCES or Errno.ENOENT) => Fail(
-                "cannot open ns_last_pid for writing", attempts.Error, "needs a writable /proc/sys/kernel/ns_last_pid"),
-            (SpawnMethod.Write or SpawnMethod.Cycle, Errno.ETIMEDOUT) =>
-                Fail("cannot change last_pid: " + (HolderText.DescribeLocker(space) ?? "another holds the lock on ns_last_pid")),
-            (SpawnMethod.Cycle, _) => Fail(attempts.Failure, attempts.Error),
-            _ => Fail("cannot make a process", attempts.Error),
-        };
+        return null;
     }
 }

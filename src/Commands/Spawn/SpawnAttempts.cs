@@ -3,28 +3,6 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>Why a command could not be started with its PID.</summary>
-internal enum SpawnEnd
-{
-    /// <summary>It runs: see <see cref="SpawnAttempts.Pid"/>.</summary>
-    Running,
-
-    /// <summary>A PID is held by another.</summary>
-    Taken,
-
-    /// <summary>Others took PIDs whenever the PID was near, until the deadline.</summary>
-    TimedOut,
-
-    /// <summary>No number of allocations makes the PID the next one: see <see cref="SpawnAttempts.Obstacle"/>.</summary>
-    Hopeless,
-
-    /// <summary>The command could not be executed: see <see cref="SpawnAttempts.Error"/>.</summary>
-    NotExecuted,
-
-    /// <summary>A call failed: see <see cref="SpawnAttempts.Error"/> and <see cref="SpawnAttempts.Method"/>.</summary>
-    Refused,
-}
-
 /// <summary>The ways to a process with a PID, one after the other, each as often as it takes.</summary>
 /// <param name="launcher">What starts it.</param>
 /// <param name="space">Its PID namespace.</param>
@@ -32,166 +10,138 @@ internal enum SpawnEnd
 /// <param name="ignored">Those that nslp was told to ignore.</param>
 /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to give up.</param>
 internal sealed class SpawnAttempts(
-    Launcher launcher, IPidSpace space, CaughtSignals caught, ulong ignored, long deadline)
+    Launcher launcher, PidSpace space, CaughtSignals caught, ulong ignored, long deadline)
 {
     // So long a PID must be held without pause to count as taken: who is about to end, or was just waited for, holds
     // it a little longer, and under many forks a process of a millisecond may be in the way.
     private static readonly TimeSpan s_grace = TimeSpan.FromMilliseconds(50);
 
+    private int[] _pids = [];
+
     /// <summary>The command's PID in nslp's own namespace.</summary>
     internal int Pid { get; private set; }
 
-    /// <summary>The way that was tried last.</summary>
-    internal SpawnMethod Method { get; private set; }
-
-    /// <summary>The errno of what failed.</summary>
-    internal int Error { get; private set; }
-
-    /// <summary>What failed while cycling, in words.</summary>
-    internal string Failure { get; private set; } = "cannot consume PIDs here";
-
-    /// <summary>Why the PID cannot be reached by cycling.</summary>
-    internal Obstacle? Obstacle { get; private set; }
+    /// <summary>The method that was tried last.</summary>
+    internal Method Method { get; private set; } = Method.Auto;
 
     /// <summary>How many processes were to be made.</summary>
     internal int Tries { get; private set; }
 
-    /// <summary>last_pid as cycling saw it last.</summary>
-    internal int LastPid { get; private set; }
+    /// <summary>last_pid as cycling saw it last; -1 before.</summary>
+    internal int LastPid { get; private set; } = -1;
 
     /// <summary>How many PIDs were consumed.</summary>
     internal long Consumed { get; private set; }
 
     /// <summary>Tries until an end.</summary>
     /// <param name="pids">Innermost namespace first; more than one only with clone3.</param>
-    /// <param name="method">The way, or that it shall be the first that works.</param>
-    internal SpawnEnd Run(int[] pids, SpawnMethod method)
+    /// <param name="asked">The method, or that it shall be the first that works.</param>
+    internal End Run(int[] pids, Method asked)
     {
-        if (method is SpawnMethod.Auto or SpawnMethod.Clone3)
+        _pids = pids;
+        End end = End.Done;
+        foreach (Method method in Approach.methods(asked, makesProcess: true, pids.Length))
         {
-            SpawnEnd end = Clone3(pids);
-            // ENOSYS before 5.3 and by seccomp profiles, E2BIG before 5.5; EPERM by some profiles as without the
-            // capability.
-            bool canGoOn = end == SpawnEnd.Refused && (Errno)Error is Errno.EPERM or Errno.ENOSYS or (Errno)7;
-            if (method == SpawnMethod.Clone3 || pids.Length > 1 || !canGoOn)
+            Method = method;
+            end = Begin() ?? (method.IsClone3 ? Clone3() : Repeat(method.IsWrite ? Write : Cycle));
+            if (!Approach.goesOn(end))
             {
-                return end;
+                break;
             }
         }
 
-        int pid = pids[0];
-        if (method != SpawnMethod.Cycle)
-        {
-            SpawnEnd end = Write(pid);
-            bool canGoOn = end == SpawnEnd.Refused
-                && (Errno)Error is Errno.EPERM or Errno.EACCES or Errno.EROFS or Errno.ENOENT;
-            if (method == SpawnMethod.Write || !canGoOn)
-            {
-                return end;
-            }
-        }
-
-        return Cycle(pid);
+        return end;
     }
 
-    private SpawnEnd Clone3(int[] pids)
+    // What keeps the method from being tried at all; null for nothing.
+    private End? Begin()
     {
-        Method = SpawnMethod.Clone3;
+        if (Method.IsClone3)
+        {
+            return null;
+        }
+
+        // Nothing is written before each try: the next process of others would get the PID. And of two that cycle at the
+        // same time each takes the other past its target.
+        Errno error = space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
+        if (error != 0 && (Method.IsWrite || Approach.needsLock(error)))
+        {
+            return End.NewFailed(Stage.LockLastPid, error);
+        }
+
+        error = Method.IsCycle ? space.PrepareToConsume() : 0;
+        return error != 0 ? End.NewFailed(Stage.ConsumePids, error)
+            : IsTaken() ? End.Taken
+            : null;
+    }
+
+    private End Clone3()
+    {
         long since = Stopwatch.GetTimestamp();
         while (true)
         {
-            SpawnEnd end = Judge(Try(() => launcher.TryClone3(pids)));
-            if (end != SpawnEnd.Refused || (Errno)Error != Errno.EEXIST)
+            AfterTry after = Try(() => launcher.TryClone3(_pids), Stage.ChoosePid);
+            if (after is AfterTry.Over { Item: var end })
             {
                 return end;
             }
 
             if (Stopwatch.GetElapsedTime(since) >= s_grace || IsLate)
             {
-                return SpawnEnd.Taken;
+                return End.Taken;
             }
 
             Thread.Sleep(1);
         }
     }
 
-    private SpawnEnd Write(int pid)
+    private AfterTry Write()
     {
-        Method = SpawnMethod.Write;
-        // Nothing is written before each try: the next process of others would get the PID.
-        Error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
-        return Error != 0 ? SpawnEnd.Refused : Repeat(pid, () =>
+        if (space.IsHere)
         {
-            if (space is OwnPidSpace)
-            {
-                return Judge(Try(() => launcher.TryWriteAndNext(pid)));
-            }
-
-            Error = -space.WriteLastPid(pid - 1, TimeSpan.Zero);
-            return Error != 0 ? SpawnEnd.Refused : Judge(Try(() => launcher.TryNext(pid)));
-        });
-    }
-
-    private SpawnEnd Cycle(int pid)
-    {
-        Method = SpawnMethod.Cycle;
-        // Of two that cycle at the same time each takes the other past its target.
-        Error = -space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
-        if ((Errno)Error == Errno.ETIMEDOUT)
-        {
-            return SpawnEnd.Refused;
+            return Try(() => launcher.TryWriteAndNext(_pids[0]), Stage.WriteLastPid);
         }
 
-        Error = -space.PrepareToConsume(null);
-        return Error != 0 ? SpawnEnd.Refused : Repeat(pid, () =>
-        {
-            Landing landing = new(space, pid - 1, staysAlive: true);
-            LandingEnd end = landing.Run(deadline);
-            Consumed += landing.Consumed;
-            (Failure, Error) = (end == LandingEnd.Broken ? landing.Failure : "cannot make a process", landing.Error);
-            (Obstacle, LastPid) = (landing.Obstacle, landing.LastPid);
-            return end switch
-            {
-                LandingEnd.Landed => Judge(Try(() => launcher.TryNext(pid))),
-                LandingEnd.Hopeless => SpawnEnd.Hopeless,
-                LandingEnd.Broken => SpawnEnd.Refused,
-                _ => SpawnEnd.TimedOut,
-            };
-        });
+        End written = space.WriteLastPid(_pids[0] - 1, TimeSpan.Zero);
+        return written.IsDone ? Try(() => launcher.TryNext(_pids[0]), Stage.MakeProcess) : AfterTry.NewOver(written);
+    }
+
+    private AfterTry Cycle()
+    {
+        LandingRun landing = new(space, _pids[0] - 1, own: () => PidSetModule.empty);
+        End end = landing.Run(deadline);
+        (Consumed, LastPid) = (Consumed + landing.State.Consumed, landing.State.LastPid);
+        return end.IsDone ? Try(() => launcher.TryNext(_pids[0]), Stage.MakeProcess)
+            : end.IsOutOfLaps ? AfterTry.TryAgain
+            : AfterTry.NewOver(end);
     }
 
     // Until something else comes of it than another PID.
-    private SpawnEnd Repeat(int pid, Func<SpawnEnd> attempt)
+    private End Repeat(Func<AfterTry> attempt)
     {
-        if (IsTaken(pid))
-        {
-            return SpawnEnd.Taken;
-        }
-
         while (true)
         {
-            SpawnEnd end = attempt();
-            if (end != SpawnEnd.TimedOut)
+            if (attempt() is AfterTry.Over { Item: var end })
             {
                 return end;
             }
 
             if (IsLate)
             {
-                return end;
+                return End.TimedOut;
             }
 
-            if ((space.HasTask(pid) || space.HasGroup(pid)) && IsTaken(pid))
+            if (space.IsHeld(_pids[0]) && IsTaken())
             {
-                return SpawnEnd.Taken;
+                return End.Taken;
             }
         }
     }
 
-    private bool IsTaken(int pid)
+    private bool IsTaken()
     {
         long since = Stopwatch.GetTimestamp();
-        while (space.FindHolder(pid).Kind is not (HolderKind.Nobody or HolderKind.Unknown))
+        while (space.FindHolder(_pids[0]).Kind is not (HolderKind.Nobody or HolderKind.Unknown))
         {
             if (Stopwatch.GetElapsedTime(since) >= s_grace)
             {
@@ -207,7 +157,7 @@ internal sealed class SpawnAttempts(
     private bool IsLate => Stopwatch.GetTimestamp() >= deadline;
 
     // From before there is a child until it is known not to be the command, signals are held for it.
-    private Launch Try(Func<Launch> attempt)
+    private AfterTry Try(Func<Launch> attempt, Stage stage)
     {
         Tries++;
         SpawnParent.Catch(caught);
@@ -218,18 +168,13 @@ internal sealed class SpawnAttempts(
             SpawnParent.SufferAll(caught, ignored);
         }
 
-        return launch;
-    }
-
-    private SpawnEnd Judge(Launch launch)
-    {
-        (Pid, Error) = (launch.Pid, launch.Error);
+        Pid = launch.Pid;
         return launch.End switch
         {
-            LaunchEnd.Running => SpawnEnd.Running,
-            LaunchEnd.NotExecuted => SpawnEnd.NotExecuted,
-            LaunchEnd.OtherPid => SpawnEnd.TimedOut,
-            _ => SpawnEnd.Refused,
+            LaunchEnd.Running => AfterTry.NewOver(End.Done),
+            LaunchEnd.NotExecuted => AfterTry.NewOver(End.NewNotExecuted((Errno)launch.Error)),
+            LaunchEnd.OtherPid => AfterTry.TryAgain,
+            _ => Approach.afterRefusal(stage, (Errno)launch.Error),
         };
     }
 }

@@ -9,10 +9,9 @@ internal static class SpawnLevels
     internal static string? FindFault(SpawnOptions options) => Find(options, Limits.PidMax);
 
     /// <summary>The same once the innermost namespace can be looked at.</summary>
-    internal static string? Explain(SpawnOptions options, IPidSpace space)
+    internal static string? Explain(SpawnOptions options, PidSpace space)
     {
-        int pidMax = space.ReadPidMax();
-        return Find(options, pidMax < 0 ? Limits.PidMax : pidMax)
+        return Find(options, PidMaxOf(space))
             ?? (options.Pids.Length > 1
                 ? $"{options.Pids.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
                 : null);
@@ -22,9 +21,8 @@ internal static class SpawnLevels
     {
         Version version = Environment.OSVersion.Version;
         KernelRules kernel = KernelRulesModule.ofVersion(version.Major, version.Minor);
-        using OwnPidSpace own = new();
-        int ownPidMax = own.ReadPidMax();
-        PidNamespace here = Namespace(ownPidMax < 0 ? Limits.PidMax : ownPidMax, PidSetModule.empty);
+        using PidSpace own = new();
+        PidNamespace here = Namespace(PidMaxOf(own), PidSetModule.empty);
         List<PidNamespace> stack = [];
         if (options.NewPidns)
         {
@@ -40,7 +38,7 @@ internal static class SpawnLevels
         }
 
         stack.Add(here);
-        if (!PidSpaces.IsInitial())
+        if (!NamespaceLinks.IsInitial())
         {
             // Those further out cannot be counted from within.
             while (stack.Count < Limits.Levels)
@@ -53,6 +51,9 @@ internal static class SpawnLevels
             kernel, options.Pids, Microsoft.FSharp.Collections.ListModule.OfSeq(stack));
         return fault.IsValueSome ? SetTid.describe(fault.Value) : null;
     }
+
+    private static int PidMaxOf(PidSpace space) =>
+        space.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;
 
     private static PidNamespace Namespace(int pidMax, PidSet inUse) =>
         PidNamespaceModule.withChoice(PidNamespaceModule.observed(0, pidMax, inUse));

@@ -29,7 +29,7 @@ internal static class HolderText
     }
 
     /// <summary>Who keeps others from writing ns_last_pid, where /proc/locks tells of nslp's own namespace; else null.</summary>
-    internal static string? DescribeLocker(IPidSpace space) =>
+    internal static string? DescribeLocker(PidSpace space) =>
         space.IsHere && LastPid.FindLocker() is > 0 and var process && Describe(space.FindHolder(process)) is { } locker
             ? locker + " holds the lock on ns_last_pid"
             : null;

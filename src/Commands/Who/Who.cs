@@ -14,7 +14,7 @@ internal static class Who
     {
         try
         {
-            using IPidSpace space = PidSpaces.Open(options.Target);
+            using PidSpace space = PidSpace.Open(options.Target);
             if (space.ProcDirectory < 0)
             {
                 _ = Output.Fail(Name, "cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
@@ -30,12 +30,12 @@ internal static class Who
         }
     }
 
-    private static int Run(WhoOptions options, IPidSpace space)
+    private static int Run(WhoOptions options, PidSpace space)
     {
         using ProgressLine progress = new(Name);
         Results results = new(Name, progress);
-        int pidMax = space.ReadPidMax();
-        pidMax = pidMax > 0 ? pidMax : Limits.PidMax;
+        SysResult read = space.ReadPidMax();
+        int pidMax = read.IsError ? Limits.PidMax : read.Value;
         WhoScan scan = new(space, pidMax, progress);
         WhoText text = new(results, pidMax, options.Json);
         bool isHeld = false, isUnknown = false;

@@ -6,7 +6,7 @@ namespace SetNsLastPid.Commands;
 /// <param name="space">The namespace, with its /proc.</param>
 /// <param name="pidMax">Its pid_max.</param>
 /// <param name="progress">Says how far it is where there are many numbers.</param>
-internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress)
+internal sealed class WhoScan(PidSpace space, int pidMax, ProgressLine progress)
 {
     // A hundredth of a second.
     private const int Part = 65536;
@@ -50,7 +50,7 @@ internal sealed class WhoScan(IPidSpace space, int pidMax, ProgressLine progress
         for (int pid = Math.Max(first, 1); pid <= last; pid++)
         {
             int end = (int)Math.Min(last, (long)pid + Part - 1);
-            pid = _isExact ? space.FindHeld(pid, end) : pid;
+            pid = _isExact ? (int)space.FindHeld(pid, end) : pid;
             if (pid > end)
             {
                 pid = end;

@@ -11,7 +11,7 @@ namespace SetNsLastPid.Linux;
 /// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
 /// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at it.
 /// </remarks>
-internal sealed unsafe class Cycler : IDisposable
+internal sealed unsafe class Cycler : ICycler
 {
     // Threads look at the deadline, and the shared count, once a chunk: some 50 us, which is as long as they wait for
     // each other at the end.
@@ -44,7 +44,7 @@ internal sealed unsafe class Cycler : IDisposable
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_state == MAP_FAILED)
         {
-            throw new RemoteException("cannot map memory", errno);
+            throw new RemoteException("cannot map memory", LibC.errno);
         }
 
         int tasks = threads + (way.FillsFiles ? 1 : 0);
@@ -85,18 +85,19 @@ internal sealed unsafe class Cycler : IDisposable
         }
     }
 
+    /// <inheritdoc/>
+    public CyclingClone Way => _way;
+
     /// <summary>Consumes <paramref name="count"/> PIDs on all threads.</summary>
-    /// <param name="count">0 or more.</param>
-    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
-    /// <returns>Fewer than ordered only together with an error or a stop.</returns>
-    internal CycleResult Burst(long count, long deadline = long.MaxValue)
+    /// <inheritdoc/>
+    public CycleResult Burst(long count, long deadline = long.MaxValue)
     {
         bool all = _workers.Length > 0 && count >= WorthWaking;
         bool lowers = _way.LimitsFiles || (_way.FillsFiles && all);
         FileLimit limit = default;
         if (lowers && limit.Lower(_way.FillsFiles ? FullFiles.Size : 0) is not 0 and int error)
         {
-            return new CycleResult(0, error, false);
+            return new CycleResult(0, (Errno)error, false);
         }
 
         try
@@ -156,7 +157,7 @@ internal sealed unsafe class Cycler : IDisposable
         WaitForEnd(yields ? 0 : s_patience);
         // After a stop there is something left, which who comes late now must not take.
         Volatile.Write(ref _state->Left, 0);
-        return new CycleResult(_state->Consumed, _state->Error, _state->Stop != 0 && _state->Error == 0);
+        return new CycleResult(_state->Consumed, (Errno)_state->Error, _state->Stop != 0 && _state->Error == 0);
     }
 
     private void Work(CyclingTask task, int cpu, int number)
@@ -223,7 +224,7 @@ internal sealed unsafe class Cycler : IDisposable
                 break;
             }
 
-            int error = 0;
+            Errno error = 0;
             long consumed = 0;
             for (long take = Math.Min(some, Chunk); consumed < take; consumed++)
             {
@@ -237,7 +238,7 @@ internal sealed unsafe class Cycler : IDisposable
             Interlocked.Add(ref _state->Consumed, consumed);
             if (error != 0)
             {
-                Interlocked.CompareExchange(ref _state->Error, error, 0);
+                Interlocked.CompareExchange(ref _state->Error, (int)error, 0);
                 Stop();
                 break;
             }

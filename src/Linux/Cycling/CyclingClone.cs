@@ -86,6 +86,14 @@ internal sealed unsafe class CyclingClone
     /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>
     internal bool IsProcess => !_isThread;
 
+    /// <summary>Whether it is worth trying: in nslp itself with so many threads, else in a helper.</summary>
+    internal bool Suits(bool isHere, int threads) => isHere
+        // With one thread none competes for a table of open files.
+        ? threads > 1 || !FillsFiles
+        // A limit of the helper, or a full table, is of no use: it could not open files to read last_pid.
+        // A thread that exits cannot be made without a stack of its own.
+        : !LimitsFiles && !FillsFiles && (IsProcess || Call != CyclingCall.Child);
+
     /// <summary>The names of all ways, with commas between them.</summary>
     internal static string Names => string.Join(", ", Array.ConvertAll(All, way => way.Name));
 

@@ -13,22 +13,15 @@ internal static unsafe class CyclingProbe
 
     private const int StackSize = 8192;
 
-    /// <summary>The best way that works here.</summary>
-    /// <param name="lastPid">To see that the cursor moves.</param>
-    /// <param name="threads">How many are to consume: with one none competes for a table of open files.</param>
-    /// <returns>Null when not even a child can be made: see the result of the last of the ways.</returns>
-    internal static CyclingClone? FindBest(LastPid lastPid, int threads) =>
-        Array.Find(CyclingClone.All, way => (threads > 1 || !way.FillsFiles) && Probe(way, lastPid) == 0);
-
     /// <summary>Tries a way; consumes some PIDs.</summary>
     /// <returns>
     /// 0 when it works; else why not: the errno of the call (ENOSYS, EINVAL: the kernel or a seccomp profile does
     /// not have it; EAGAIN: no more tasks allowed), EPROTO when the cursor did not move, ECHILD when a task was
     /// born by mistake, or that of reading last_pid.
     /// </returns>
-    internal static int Probe(CyclingClone way, LastPid lastPid)
+    internal static Errno Probe(CyclingClone way, LastPid lastPid)
     {
-        int error = way.Call switch
+        Errno error = way.Call switch
         {
             CyclingCall.Clone3 when way.Error == EBADF => TryCgroupAlone(),
             CyclingCall.Clone => TryPidfdAlone(),
@@ -50,12 +43,12 @@ internal static unsafe class CyclingProbe
             _ = task.Consume();
         }
 
-        int before = lastPid.Read();
+        SysResult before = lastPid.Read();
         FileLimit limit = default;
-        error = way.LimitsFiles ? limit.Lower(0) : 0;
+        error = way.LimitsFiles ? (Errno)limit.Lower(0) : 0;
         if (error == 0)
         {
-            error = before < 0 ? -before : Try(task, lastPid, before);
+            error = before.IsError ? before.Error : Try(task, lastPid, before.Value);
             if (way.LimitsFiles)
             {
                 limit.Restore();
@@ -66,23 +59,23 @@ internal static unsafe class CyclingProbe
         return error;
     }
 
-    private static int Try(CyclingTask task, LastPid lastPid, int before)
+    private static Errno Try(CyclingTask task, LastPid lastPid, int before)
     {
         for (int i = 0; i < Tries; i++)
         {
-            int error = task.Consume();
+            Errno error = task.Consume();
             if (error != 0)
             {
-                return error < 0 ? ECHILD : error;
+                return error;
             }
 
-            int after = lastPid.Read();
-            if (after < 0 || after == before)
+            SysResult after = lastPid.Read();
+            if (after.IsError || after.Value == before)
             {
-                return after < 0 ? -after : EPROTO;
+                return after.IsError ? after.Error : Errno.EPROTO;
             }
 
-            before = after;
+            before = after.Value;
         }
 
         return 0;
@@ -91,12 +84,12 @@ internal static unsafe class CyclingProbe
     // Without CONFIG_CGROUPS clone3 takes CLONE_INTO_CGROUP and no one looks at it (cgroup_can_fork,
     // linux/cgroup.h): the one way for a task to be born of it. Where the configuration has cgroups each process
     // shows its own; a task born for all that is a process of its own memory, and returns into _exit.
-    private static int TryCgroupAlone()
+    private static Errno TryCgroupAlone()
     {
         int fd = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY).Release();
         if (fd < 0)
         {
-            return ENOSYS;
+            return Errno.ENOSYS;
         }
 
         close(fd);
@@ -107,34 +100,34 @@ internal static unsafe class CyclingProbe
         args.stack = (ulong)stack;
         args.stack_size = StackSize - 64;
         *(nint*)(args.stack + args.stack_size) = (nint)Raw.Exit;
-        return Judge(clone3(&args, sizeof(clone_args)), EBADF);
+        return Judge(Raw.Call(SYS_clone3, (nint)(&args), sizeof(clone_args)), Errno.EBADF);
     }
 
     // A kernel before 5.2 ignores CLONE_PIDFD and makes a child, which libc sends into _exit.
-    private static int TryPidfdAlone()
+    private static Errno TryPidfdAlone()
     {
         byte* stack = stackalloc byte[StackSize];
         int flags = (int)CLONE_PIDFD | CLONE_VM | CLONE_VFORK;
         BlockedSignals signals = default;
         signals.Block();
-        int result = Judge(
-            clone(Raw.Exit, (byte*)((nint)(stack + StackSize) & -64), flags, null, (pid_t*)CyclingTask.Unwritable), EFAULT);
+        Errno result = Judge(
+            SysResult.Of(clone(Raw.Exit, (byte*)((nint)(stack + StackSize) & -64), flags, null, (pid_t*)CyclingTask.Unwritable)),
+            Errno.EFAULT);
         signals.Restore();
         return result;
     }
 
-    private static int Judge(int got, int expected)
+    private static Errno Judge(SysResult got, Errno expected)
     {
-        if (got < 0)
+        if (got.IsError)
         {
-            int error = errno;
-            return error == expected ? 0 : error;
+            return got.Error == expected ? 0 : got.Error;
         }
 
-        while (wait4(got, null, __WALL) < 0 && errno == EINTR)
+        while (Raw.Call(SYS_wait4, got.Value, 0, __WALL).Error == Errno.EINTR)
         {
         }
 
-        return ECHILD;
+        return Errno.ECHILD;
     }
 }

@@ -49,7 +49,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_memory == MAP_FAILED)
         {
-            throw new RemoteException("cannot map memory", errno);
+            throw new RemoteException("cannot map memory", LibC.errno);
         }
 
         _stackTop = _memory + Size - 64;
@@ -73,10 +73,10 @@ internal sealed unsafe class CyclingTask : IDisposable
 
     /// <summary>Consumes one PID.</summary>
     /// <returns>
-    /// 0 when it did; else the errno, after which no PID was consumed or none for certain; below zero the PID of a
-    /// task that was born by mistake, turned. That task has ended and is reaped.
+    /// 0 when it did; else the errno, after which no PID was consumed or none for certain; ECHILD when a task was born by
+    /// mistake, which has ended and is reaped.
     /// </returns>
-    internal int Consume()
+    internal Errno Consume()
     {
         int got = _call == CyclingCall.Clone3
             ? (int)_syscall(SYS_clone3, (long)_args, sizeof(clone_args), 0, 0, 0, 0)
@@ -84,18 +84,18 @@ internal sealed unsafe class CyclingTask : IDisposable
         if (got < 0)
         {
             int error = *_errno();
-            return error == _error || error == _otherError ? 0 : error;
+            return error == _error || error == _otherError ? 0 : (Errno)error;
         }
 
         if (_isProcess)
         {
             // Only with __WALL does wait4 see a child that sends no signal at its end.
-            while (wait4(got, null, __WALL) < 0 && errno == EINTR)
+            while (Raw.Call(SYS_wait4, got, 0, __WALL).Error == Errno.EINTR)
             {
             }
         }
 
-        return _call == CyclingCall.Child ? 0 : -got;
+        return _call == CyclingCall.Child ? 0 : Errno.ECHILD;
     }
 
     /// <summary>Frees the memory. Nothing that was made from it may still run.</summary>

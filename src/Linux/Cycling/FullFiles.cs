@@ -20,27 +20,24 @@ internal static class FullFiles
 
     /// <summary>Whether a thread may have a table of its own. Changes nothing.</summary>
     /// <returns>0 or the errno: ENOSYS before Linux 5.9.</returns>
-    internal static int Probe() => CloseRange(0);
+    internal static Errno Probe() => CloseRange(0);
 
     /// <summary>Gives the calling thread such a table for the rest of its life.</summary>
     /// <returns>0, or the errno with which that failed; the table may then be its own, but not full.</returns>
-    internal static int Make()
+    internal static Errno Make()
     {
-        int error = CloseRange(CLOSE_RANGE_UNSHARE);
-        long file = error == 0 ? Raw.Call(SYS_eventfd2) : -error;
+        Errno error = CloseRange(CLOSE_RANGE_UNSHARE);
+        SysResult file = error == 0 ? Raw.Call(SYS_eventfd2) : error, last = file;
         // Always the lowest number that is free; those below Size which the process has open stay as they are.
-        for (long last = file; last < Size - 1; last = Raw.Call(SYS_dup, file))
+        while (!last.IsError && last.Value < Size - 1)
         {
-            if (last < 0)
-            {
-                return (int)-last;
-            }
+            last = Raw.Call(SYS_dup, file.Value);
         }
 
-        return 0;
+        return last.Error;
     }
 
     // Of numbers that no table has, so that none is closed: by unshare, the other call that does it, containers may not
     // leave anything.
-    private static int CloseRange(int flags) => -(int)Raw.Call(SYS_close_range, uint.MaxValue, uint.MaxValue, flags);
+    private static Errno CloseRange(int flags) => Raw.Call(SYS_close_range, uint.MaxValue, uint.MaxValue, flags).Error;
 }

@@ -52,7 +52,7 @@ internal readonly record struct Holder(HolderKind Kind, int Process = 0, string 
     /// <param name="proc">A /proc of the namespace.</param>
     /// <param name="number">1 or more.</param>
     /// <param name="space">Who to ask about numbers that /proc does not show.</param>
-    internal static Holder Find(int proc, int number, IPidSpace space)
+    internal static Holder Find(int proc, int number, PidSpace space)
     {
         // Most numbers that are asked for are free, and to see that in /proc takes a look at every process there is.
         if (space.IsFree(number))

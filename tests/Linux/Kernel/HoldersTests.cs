@@ -13,7 +13,7 @@ public sealed class HoldersTests
     [Fact]
     public void A_free_number_is_told_without_a_look_at_proc()
     {
-        using IPidSpace space = new OwnPidSpace();
+        using PidSpace space = new PidSpace();
 
         Assert.Equal(HolderKind.Nobody, Holder.Find(NoDirectory, int.MaxValue, space).Kind);
     }
@@ -21,7 +21,7 @@ public sealed class HoldersTests
     [Fact]
     public void What_holds_a_number_makes_it_not_free()
     {
-        using IPidSpace space = new OwnPidSpace();
+        using PidSpace space = new PidSpace();
         int thread = 0;
         using ManualResetEventSlim born = new(), end = new();
         Thread other = new(() =>

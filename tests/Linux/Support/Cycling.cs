@@ -12,15 +12,15 @@ internal static class Cycling
     internal static int Try(string name)
     {
         CyclingClone way = CyclingClone.Find(name)!;
-        _ = LastPid.OpenForReading(out LastPid? lastPid);
+        using LastPid lastPid = LastPid.OpenForReading();
         string limit = Limit();
-        int probe = CyclingProbe.Probe(way, lastPid!);
+        int probe = (int)CyclingProbe.Probe(way, lastPid);
         using Cycler cycler = new(way, 1);
         _ = cycler.Step();
-        int before = lastPid!.Read();
+        int before = lastPid.Read().Value;
         CycleResult result = cycler.Step();
-        int after = lastPid.Read();
-        Console.WriteLine($"{probe} {after - before} {result.Error} {limit} {Limit()} {Tasks()}");
+        int after = lastPid.Read().Value;
+        Console.WriteLine($"{probe} {after - before} {(int)result.Error} {limit} {Limit()} {Tasks()}");
         return 0;
     }
 
@@ -28,14 +28,14 @@ internal static class Cycling
     internal static int Burst(string name, int threads, long count)
     {
         CyclingClone way = CyclingClone.Find(name)!;
-        _ = LastPid.OpenForReading(out LastPid? lastPid);
+        using LastPid lastPid = LastPid.OpenForReading();
         string limit = Limit();
         using Cycler cycler = new(way, threads);
         // At once: who starts late must not take part in more than what is ordered.
-        int before = lastPid!.Read();
+        int before = lastPid.Read().Value;
         CycleResult result = cycler.Burst(count);
-        int after = lastPid.Read();
-        Console.WriteLine($"{result.Consumed} {after - before} {result.Error} {limit} {Limit()}");
+        int after = lastPid.Read().Value;
+        Console.WriteLine($"{result.Consumed} {after - before} {(int)result.Error} {limit} {Limit()}");
         return 0;
     }
 
@@ -61,12 +61,11 @@ internal static class Cycling
         string[] files = Files();
         using (Cycler cycler = new(CyclingClone.Find(name)!, threads))
         {
-            _ = LastPid.OpenForReading(out LastPid? lastPid);
-            using LastPid reader = lastPid!;
-            int before = reader.Read();
+            using LastPid reader = LastPid.OpenForReading();
+            int before = reader.Read().Value;
             Thread burst = new(() => cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (10 * Stopwatch.Frequency)));
             burst.Start();
-            while (reader.Read() < before + 1000)
+            while (reader.Read().Value < before + 1000)
             {
             }
 
@@ -100,13 +99,12 @@ internal static class Cycling
         return 0;
     }
 
-    // Prints: whether a thread got a full table, errno turned of locking what another locked before, and closed while that
+    // Prints: whether a thread got a full table, errno of locking what another locked before, and closed while that
     // thread had a copy.
     internal static int Unlock()
     {
-        _ = LastPid.OpenForReading(out LastPid? first);
-        int locked = first!.Lock(TimeSpan.Zero);
-        int made = -1;
+        LastPid first = LastPid.OpenForReading();
+        Errno locked = first.Lock(TimeSpan.Zero), made = Errno.EIO;
         using ManualResetEventSlim isMade = new(), isOver = new();
         Thread other = new(() =>
         {
@@ -117,11 +115,11 @@ internal static class Cycling
         other.Start();
         isMade.Wait();
         first.Dispose();
-        _ = LastPid.OpenForReading(out LastPid? second);
-        int again = second!.Lock(TimeSpan.Zero);
+        using LastPid second = LastPid.OpenForReading();
+        Errno again = second.Lock(TimeSpan.Zero);
         isOver.Set();
         other.Join();
-        Console.WriteLine($"{made} {locked} {again}");
+        Console.WriteLine($"{(int)made} {(int)locked} {(int)again}");
         return 0;
     }
 
@@ -143,7 +141,7 @@ internal static class Cycling
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             Console.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{ways[i % ways.Length].Name} {threads} {result.Consumed} {seconds:F6} {result.Consumed / seconds:F0} {result.Error}"));
+                $"{ways[i % ways.Length].Name} {threads} {result.Consumed} {seconds:F6} {result.Consumed / seconds:F0} {(int)result.Error}"));
         }
 
         return 0;
@@ -158,7 +156,7 @@ internal static class Cycling
         using Cycler cycler = new(CyclingClone.Find(name)!, threads);
         using DefaultSignals defaults = new();
         Console.WriteLine("cycling");
-        int error = cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (5 * Stopwatch.Frequency)).Error;
+        int error = (int)cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (5 * Stopwatch.Frequency)).Error;
         GC.KeepAlive(ignored);
         return error;
     }

@@ -26,7 +26,7 @@ internal static class Numbers
         int held = number == "own-thread"
             ? int.Parse(Path.GetFileName(Directory.GetDirectories("/proc/self/task").Last()), CultureInfo.InvariantCulture)
             : int.Parse(number, CultureInfo.InvariantCulture);
-        using IPidSpace space = new OwnPidSpace();
+        using PidSpace space = new PidSpace();
         Holder holder = space.FindHolder(held);
         Console.WriteLine($"{holder.Kind} {holder.Process} {holder.CommandLine}");
         return 0;

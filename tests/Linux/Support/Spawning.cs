@@ -11,13 +11,13 @@ internal static unsafe class Spawning
     // tries, seconds, spawns a second, the PIDs that run, in order, unless there is nobody to compare them.
     internal static int Repeat(string[] args)
     {
-        SpawnMethod method = Enum.Parse<SpawnMethod>(args[1], ignoreCase: true);
+        Method method = args[1] switch { "clone3" => Method.Clone3, "write" => Method.Write, "cycle" => Method.Cycle, _ => Method.Auto };
         int count = int.Parse(args[2], CultureInfo.InvariantCulture);
         int pidMax = int.Parse(args[3], CultureInfo.InvariantCulture);
         double timeout = double.Parse(args[4], CultureInfo.InvariantCulture);
         Given given = Given.Read(args[5..]);
         using Launcher launcher = Launcher.Start(given, detach: false);
-        using IPidSpace space = new OwnPidSpace();
+        using PidSpace space = new PidSpace();
         using CaughtSignals caught = new();
         Random random = new(20261122);
         string before = Resources();
@@ -27,8 +27,8 @@ internal static unsafe class Spawning
         for (int i = 0; i < count; i++)
         {
             // A cycle is to be short here, and set_tid of a held number is no success of anybody.
-            int last = space.ReadLastPid();
-            int pid = method == SpawnMethod.Cycle ? 300 + ((last + 200 + random.Next(100)) % (pidMax - 300)) : random.Next(1000, pidMax);
+            int last = space.ReadLastPid().Value;
+            int pid = method.IsCycle ? 300 + ((last + 200 + random.Next(100)) % (pidMax - 300)) : random.Next(1000, pidMax);
             while (space.HasTask(pid) || space.HasGroup(pid))
             {
                 pid = 300 + ((pid + 1) % (pidMax - 300));
@@ -36,8 +36,8 @@ internal static unsafe class Spawning
 
             long deadline = Stopwatch.GetTimestamp() + (long)(timeout * Stopwatch.Frequency);
             SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            SpawnEnd end = attempts.Run([pid], method);
-            if (end == SpawnEnd.Taken && ++taken < count)
+            End end = attempts.Run([pid], method);
+            if (end.IsTaken && ++taken < count)
             {
                 // Somebody got it before this began.
                 i--;
@@ -45,12 +45,12 @@ internal static unsafe class Spawning
             }
 
             tries += attempts.Tries;
-            if (end != SpawnEnd.Running)
+            if (!end.IsDone)
             {
                 failed++;
-                if (end != SpawnEnd.TimedOut)
+                if (!end.IsTimedOut)
                 {
-                    Console.WriteLine($"{end} {attempts.Error}");
+                    Console.WriteLine($"{end.Tag} {(end as End.Failed)?.Errno}");
                 }
 
                 continue;

@@ -3,15 +3,10 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Which PID namespace a process lives in.</summary>
-internal static unsafe class PidSpaces
+/// <summary>Which namespaces processes live in, by the links in /proc/N/ns.</summary>
+internal static unsafe class NamespaceLinks
 {
     private const int LinkSize = 64;
-
-    /// <summary>The PID namespace of a process. Throws <see cref="RemoteException"/> if it cannot be entered.</summary>
-    /// <param name="process">A process, or 0 for nslp itself.</param>
-    internal static IPidSpace Open(int process) =>
-        IsOwn(process) ? new OwnPidSpace() : RemotePidSpace.Enter(process);
 
     /// <summary>Whether a process, or 0 for nslp itself, is known to live in nslp's own PID namespace.</summary>
     internal static bool IsOwn(int process)

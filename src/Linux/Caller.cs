@@ -1,0 +1,105 @@
+using System.Runtime.InteropServices;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>Who makes the system calls in a PID namespace: nslp itself, or a helper of it that lives there.</summary>
+internal interface ICaller
+{
+    /// <summary>Bytes of <see cref="Memory"/>.</summary>
+    internal const int Size = 256;
+
+    /// <summary>Memory that calls may point to, at one address for the caller and for nslp.</summary>
+    nint Memory { get; }
+
+    /// <summary>Makes a call. Throws <see cref="RemoteException"/> where the helper has gone.</summary>
+    SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0);
+
+    /// <summary>Makes a call with its third argument from <paramref name="first"/> to <paramref name="last"/>, as long as
+    /// each fails with that errno.</summary>
+    /// <returns>The first argument with which it did not; above <paramref name="last"/> when there is none.</returns>
+    long CallWhile(Errno errno, long number, long a0, long a1, long first, long last);
+}
+
+/// <summary>nslp itself.</summary>
+internal sealed unsafe class OwnCaller : ICaller
+{
+    /// <summary>The one that there is. Its memory is for one thread.</summary>
+    internal static readonly OwnCaller Instance = new();
+
+    /// <inheritdoc/>
+    public nint Memory { get; } = (nint)NativeMemory.Alloc(ICaller.Size);
+
+    /// <inheritdoc/>
+    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) => Raw.Call(number, a0, a1, a2, a3);
+
+    /// <inheritdoc/>
+    public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
+    {
+        while (first <= last && Raw.Call(number, a0, a1, first).Error == errno)
+        {
+            first++;
+        }
+
+        return first;
+    }
+}
+
+/// <summary>A helper; it stays whoever's it was.</summary>
+internal sealed class HelperCaller : ICaller, IDisposable
+{
+    private const int Batch = 128;
+
+    private readonly RemoteTask _task;
+    private readonly Order _calls;
+    private readonly Order _memory;
+
+    internal HelperCaller(RemoteTask task)
+    {
+        (_task, _calls, _memory) = (task, task.NewOrder(), task.NewOrder());
+        Memory = _memory.Reserve(ICaller.Size);
+    }
+
+    /// <inheritdoc/>
+    public nint Memory { get; }
+
+    /// <inheritdoc/>
+    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0)
+    {
+        _calls.Clear();
+        int call = _calls.Call(number, a0, a1, a2, a3);
+        _task.Run(_calls);
+        return new SysResult(_calls[call]);
+    }
+
+    /// <inheritdoc/>
+    public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
+    {
+        for (; first <= last; first += Batch)
+        {
+            _calls.Clear();
+            int count = (int)Math.Min(Batch, last - first + 1);
+            for (int i = 0; i < count; i++)
+            {
+                _calls.Call(number, a0, a1, first + i);
+            }
+
+            _task.Run(_calls);
+            for (int i = 0; i < count; i++)
+            {
+                if (new SysResult(_calls[i]).Error != errno)
+                {
+                    return first + i;
+                }
+            }
+        }
+
+        return last + 1;
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        _calls.Dispose();
+        _memory.Dispose();
+    }
+}

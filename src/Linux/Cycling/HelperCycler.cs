@@ -1,0 +1,128 @@
+using System.Diagnostics;
+using static SetNsLastPid.Linux.Kernel;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>What consumes PIDs.</summary>
+internal interface ICycler : IDisposable
+{
+    /// <summary>How.</summary>
+    CyclingClone Way { get; }
+
+    /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
+    /// <param name="count">0 or more.</param>
+    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
+    CycleResult Burst(long count, long deadline);
+}
+
+/// <summary>Consumes PIDs where a helper lives.</summary>
+internal sealed unsafe class HelperCycler : ICycler
+{
+    private const int Batch = 128;
+
+    private readonly RemoteTask _task;
+    private readonly Order _step;
+    private readonly Order _batch;
+
+    private HelperCycler(RemoteTask task, CyclingClone way)
+    {
+        (_task, Way) = (task, way);
+        _step = NewOrder(task, way, alone: false, 1);
+        _batch = NewOrder(task, way, alone: false, Batch);
+    }
+
+    /// <inheritdoc/>
+    public CyclingClone Way { get; }
+
+    /// <summary>Tries a way, first in memory of its own, where a task born by mistake does no harm; after that never
+    /// again.</summary>
+    /// <param name="task">The helper.</param>
+    /// <param name="way">How to consume.</param>
+    /// <param name="lastPid">To see that the cursor moves.</param>
+    /// <param name="error">0, or why it does not work: as of <see cref="CyclingProbe.Probe"/>.</param>
+    internal static HelperCycler? TryMake(RemoteTask task, CyclingClone way, LastPid lastPid, out Errno error)
+    {
+        using Order alone = NewOrder(task, way, alone: true, 1);
+        int before = lastPid.Read().Value;
+        CycleResult result = Run(task, alone, way);
+        error = result.Error != 0 ? result.Error
+            : lastPid.Read().Value == before ? Errno.EPROTO
+            : 0;
+        return error == 0 ? new HelperCycler(task, way) : null;
+    }
+
+    /// <inheritdoc/>
+    public CycleResult Burst(long count, long deadline)
+    {
+        long done = 0;
+        while (done < count)
+        {
+            if (Stopwatch.GetTimestamp() >= deadline)
+            {
+                return new CycleResult(done, 0, true);
+            }
+
+            CycleResult part = Run(_task, count - done >= Batch ? _batch : _step, Way);
+            done += part.Consumed;
+            if (part.Error != 0)
+            {
+                return part with { Consumed = done };
+            }
+        }
+
+        return new CycleResult(done, 0, false);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        _step.Dispose();
+        _batch.Dispose();
+    }
+
+    private static Order NewOrder(RemoteTask task, CyclingClone way, bool alone, int calls)
+    {
+        Order order = task.NewOrder();
+        clone_args args;
+        Span<long> call = stackalloc long[6];
+        nint status = order.Reserve(sizeof(long));
+        for (int i = 0; i < calls; i++)
+        {
+            if (way.Call == CyclingCall.Child)
+            {
+                int child = order.Clone(0, Child.Exits());
+                order.Require(child);
+                order.Call(SYS_wait4, order.Result(child), status, __WALL, 0);
+                continue;
+            }
+
+            bool isClone3 = way.ToSystemCall(&args, call, alone) == SYS_clone3;
+            order.Expect(
+                isClone3 ? order.Clone3(args, Child.Exits()) : order.Clone((ulong)call[0], Child.Exits(), call[2]),
+                -way.Error);
+        }
+
+        return order;
+    }
+
+    private static CycleResult Run(RemoteTask task, Order order, CyclingClone way)
+    {
+        int each = way.Call == CyclingCall.Child ? 2 : 1;
+        task.Run(order);
+        for (int i = 0; i < order.Count; i += each)
+        {
+            long result = order[i];
+            if (way.Call == CyclingCall.Child ? result < 0 : result != -way.Error)
+            {
+                if (result > 0)
+                {
+                    task.Call(SYS_wait4, result, 0, __WALL);
+                }
+
+                return new CycleResult(i / each, result > 0 ? Errno.ECHILD : new SysResult(result).Error, false);
+            }
+        }
+
+        return new CycleResult(order.Count / each, 0, false);
+    }
+}

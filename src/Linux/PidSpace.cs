@@ -1,0 +1,301 @@
+using System.Text;
+using Tmds.Linux;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// One PID namespace, as it can be seen and moved from where nslp or a helper of it stands: last_pid is that of who reads
+/// or writes, and what is consumed comes from where the clones are made. Nothing here decides anything, and nothing consumes
+/// a PID but <see cref="Cycler"/>.
+/// </summary>
+internal sealed unsafe class PidSpace : IDisposable
+{
+    private readonly ICaller _caller;
+    private readonly RemoteTask? _inside;
+    private readonly int _process;
+    private readonly Zygote? _zygote;
+    private Fd? _proc;
+    private LastPid? _reader, _writer, _lock;
+
+    // Whether what is mounted at /proc numbers processes as another namespace does.
+    private bool? _isOtherProc;
+
+    /// <summary>The namespace that nslp itself lives in.</summary>
+    internal PidSpace() => _caller = OwnCaller.Instance;
+
+    /// <summary>The namespace that a task lives in, which must have mounted /proc in a mount namespace that is not
+    /// nslp's.</summary>
+    /// <param name="inside">The task; it stays the caller's.</param>
+    internal PidSpace(RemoteTask inside)
+        : this(inside, 0, null)
+    {
+    }
+
+    private PidSpace(RemoteTask inside, int process, Zygote? zygote)
+    {
+        (_inside, _process, _zygote) = (inside, process, zygote);
+        _caller = new HelperCaller(inside);
+        _proc = Proc.OpenOf(inside.Pid);
+    }
+
+    /// <summary>The PID namespace of a process. Where it is not nslp's own that costs a PID in it. Throws
+    /// <see cref="RemoteException"/> if it cannot be entered.</summary>
+    /// <param name="process">A process, or 0 for nslp itself.</param>
+    internal static PidSpace Open(int process)
+    {
+        if (NamespaceLinks.IsOwn(process))
+        {
+            return new PidSpace();
+        }
+
+        Zygote zygote = Zygote.Start();
+        try
+        {
+            PidNamespaces.Enter(zygote.Root, process);
+            return new PidSpace(ForkInside(zygote.Root), process, zygote);
+        }
+        catch
+        {
+            zygote.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A child of a task that has entered a PID namespace, with that one's /proc. Throws
+    /// <see cref="RemoteException"/>.</summary>
+    internal static RemoteTask ForkInside(RemoteTask entered)
+    {
+        RemoteTask inside = entered.Fork();
+        try
+        {
+            using Order order = inside.NewOrder();
+            int unshare = order.Call(SYS_unshare, Kernel.CLONE_NEWNS);
+            order.Require(unshare);
+            int mounted = PidNamespaces.MountProc(order);
+            inside.Run(order);
+            if (order[unshare] < 0)
+            {
+                throw new RemoteException("cannot make a mount namespace", (int)-order[unshare]);
+            }
+
+            PidNamespaces.ThrowIfFailed(order, mounted);
+            return inside;
+        }
+        catch
+        {
+            inside.End();
+            throw;
+        }
+    }
+
+    /// <summary>Whether nslp itself lives in it.</summary>
+    internal bool IsHere => _inside is null;
+
+    /// <summary>A /proc of this namespace; below 0 when there is none.</summary>
+    internal int ProcDirectory
+    {
+        get
+        {
+            if (_proc is null)
+            {
+                _proc = Proc.Open();
+                if (_proc.IsOpen && IsOtherProc(_proc))
+                {
+                    _proc.Dispose();
+                }
+            }
+
+            return _proc.Number;
+        }
+    }
+
+    /// <summary>Whether /proc may not show all tasks of it: there is none, or it has hidepid.</summary>
+    internal bool MayBeBlind => IsHere && (ProcDirectory < 0 || ProcMount.HidesTasks(ProcDirectory));
+
+    /// <summary>What consumes PIDs, once <see cref="PrepareToConsume"/> found a flavour; null before.</summary>
+    internal ICycler? Cycler { get; private set; }
+
+    /// <summary>The first number that is never handed out.</summary>
+    internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
+
+    /// <summary>last_pid, 0 or more.</summary>
+    internal SysResult ReadLastPid() => Reader.Read();
+
+    /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file
+    /// cannot be opened there is nobody to share it with.</summary>
+    /// <param name="timeout">How long to wait for it; then it is ETIMEDOUT.</param>
+    internal Errno Lock(TimeSpan timeout)
+    {
+        if (_lock is null)
+        {
+            // The one that others in another namespace would take is on their own mount of /proc.
+            _lock = IsHere ? LastPid.OpenForReading() : LastPid.OpenOf(_process);
+            Errno error = _lock.IsLoadavg || _lock.Error != 0 ? 0 : _lock.Lock(timeout);
+            if (error != 0)
+            {
+                _lock.Dispose();
+                _lock = null;
+            }
+
+            return error;
+        }
+
+        return 0;
+    }
+
+    /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
+    /// <param name="pid">0 to pid_max.</param>
+    /// <param name="timeout">How long to wait for the lock.</param>
+    internal End WriteLastPid(int pid, TimeSpan timeout)
+    {
+        _writer ??= LastPid.OpenForWriting(_caller);
+        return _writer.Error is not 0 and var unopened ? End.NewFailed(Stage.OpenLastPid, unopened)
+            : Lock(timeout) is not 0 and var locked ? End.NewFailed(Stage.LockLastPid, locked)
+            : _writer.Write(pid) is not 0 and var refused ? End.NewFailed(Stage.WriteLastPid, refused)
+            : End.Done;
+    }
+
+    /// <summary>Makes ready to consume PIDs: finds a flavour that works, or tries the one named; consumes some.</summary>
+    /// <param name="flavour">Its name, or null for the best.</param>
+    /// <returns>0, or why the one named, or the last resort, does not work here.</returns>
+    internal Errno PrepareToConsume(string? flavour = null)
+    {
+        if (Cycler is not null)
+        {
+            return 0;
+        }
+
+        int threads = IsHere ? Environment.ProcessorCount : 1;
+        Errno error = ReadLastPid().Error;
+        if (error != 0)
+        {
+            return error;
+        }
+
+        foreach (CyclingClone way in CyclingClone.All)
+        {
+            if (flavour is null ? way.Suits(IsHere, threads) : way.Name == flavour)
+            {
+                error = Prepare(way, threads);
+                if (error == 0)
+                {
+                    return 0;
+                }
+            }
+        }
+
+        return Approach.whyNoFlavour(error);
+    }
+
+    /// <summary>Every number that is seen to be held, which takes milliseconds.</summary>
+    internal PidSet ReadNumbersInUse()
+    {
+        // What is mounted may change; not where a helper mounted it.
+        using Fd? proc = IsHere ? Proc.Open() : null;
+        return proc is { IsOpen: true } && !IsOtherProc(proc) ? ProcTable.Read(proc.Number).ReadNumbers()
+            : !IsHere && ProcDirectory >= 0 ? ProcTable.Read(ProcDirectory).ReadNumbers()
+            : PidSetModule.empty;
+    }
+
+    /// <summary>The numbers of the processes and threads that consume, nslp's own: in use until they end.</summary>
+    internal PidSet ReadOwnNumbers()
+    {
+        if (_inside is not null)
+        {
+            return PidSetModule.add(_inside.OwnPid, PidSetModule.empty);
+        }
+
+        PidSet own = PidSetModule.empty;
+        using Fd proc = Proc.Open();
+        if (proc.IsOpen)
+        {
+            _isOtherProc ??= IsOtherProc(proc);
+            List<int> threads = [];
+            _ = Proc.ListOwnThreads(proc.Number, threads);
+            foreach (int number in threads)
+            {
+                own = PidSetModule.add(_isOtherProc.Value ? ProcMount.FindOwnNumber(proc.Number, number) : number, own);
+            }
+        }
+
+        return own;
+    }
+
+    /// <summary>Who holds a number.</summary>
+    internal Holder FindHolder(int pid) => ProcDirectory < 0 ? new Holder(HolderKind.Unknown) : Holder.Find(ProcDirectory, pid, this);
+
+    /// <summary>Whether a process or thread has that number, also where /proc hides it.</summary>
+    internal bool HasTask(int number) => _caller.Call(SYS_kill, number, 0).Error is 0 or Errno.EPERM;
+
+    /// <summary>Whether a process group has that number.</summary>
+    internal bool HasGroup(int number) => !_caller.Call(SYS_getpriority, PRIO_PGRP, number).IsError;
+
+    /// <summary>Whether a number is held, in about a microsecond and also where /proc hides its holder; a session
+    /// without a process or group of that number is not noticed.</summary>
+    internal bool IsHeld(int number) => HasTask(number) || HasGroup(number);
+
+    /// <summary>The first number of some of which it is not certain that nobody holds it, as thread, process, group or
+    /// session: F_SETOWN finds no such number then (f_setown, fs/fcntl.c; tells so since 4.14, before never). Where it cannot
+    /// be asked that is the first of them; where it can, it is held.</summary>
+    /// <param name="first">1 or more.</param>
+    /// <param name="last">The last of them.</param>
+    /// <returns>Above <paramref name="last"/> when all are free.</returns>
+    internal long FindHeld(long first, long last)
+    {
+        // A file of nobody else: it would send him signals.
+        SysResult file = _caller.Call(SYS_eventfd2);
+        if (file.IsError)
+        {
+            return first;
+        }
+
+        long held = _caller.CallWhile(Errno.ESRCH, SYS_fcntl, file.Value, F_SETOWN, first, last);
+        _ = _caller.Call(SYS_close, file.Value);
+        return held;
+    }
+
+    /// <summary>Whether it is certain that nobody holds a number: see <see cref="FindHeld"/>.</summary>
+    internal bool IsFree(int number) => FindHeld(number, number) != number;
+
+    /// <summary>Whether <see cref="FindHeld"/> can be asked: whether it finds free what no task ever has.</summary>
+    internal bool KnowsHeld => IsFree(int.MaxValue);
+
+    /// <summary>Whether a number is one of nslp's own here, which is free when nslp has ended.</summary>
+    internal bool IsOwn(int number) => _inside is null ? OwnProgram.HasThread(number) : number == _inside.OwnPid;
+
+    /// <summary>Closes what it opened, and ends the helper that acts, where it made it.</summary>
+    public void Dispose()
+    {
+        Cycler?.Dispose();
+        _reader?.Dispose();
+        _writer?.Dispose();
+        _lock?.Dispose();
+        _proc?.Dispose();
+        (_caller as HelperCaller)?.Dispose();
+        _zygote?.Dispose();
+        (Cycler, _reader, _writer, _lock) = (null, null, null, null);
+    }
+
+    private LastPid Reader => _reader ??= LastPid.OpenForReading(_caller);
+
+    private bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
+
+    private Errno Prepare(CyclingClone way, int threads)
+    {
+        try
+        {
+            Errno error = IsHere ? CyclingProbe.Probe(way, Reader) : 0;
+            // Who makes a real child sleeps until it is gone.
+            Cycler = error != 0 ? null
+                : IsHere ? new Cycler(way, threads + (way.Call == CyclingCall.Child ? 2 : 0))
+                : HelperCycler.TryMake(_inside!, way, Reader, out error);
+            return error;
+        }
+        catch (RemoteException e) when (e.Errno != 0)
+        {
+            return (Errno)e.Errno;
+        }
+    }
+}

@@ -1,0 +1,221 @@
+namespace SetNsLastPid
+
+open System.Globalization
+
+/// What a user gets to read about a failure.
+type Complaint =
+    {
+        /// What failed, on what.
+        Message: string
+        /// Why; 0 where the message says it all.
+        Errno: Errno
+        /// What would help, or null.
+        Help: string | null
+    }
+
+/// What else the words for a failure need to know.
+type Attempted =
+    {
+        /// The PIDs asked for, innermost namespace first; for set and serve the one that was to be last_pid.
+        Pids: int list
+        /// The time limit in seconds.
+        Timeout: float
+        /// last_pid when it was read last; below 0 where it was not.
+        LastPid: int
+        /// How many processes were made to get the PID.
+        Tries: int
+        /// The flavour asked for, or null.
+        Flavour: string | null
+        /// Who holds the lock on ns_last_pid, in words, or null.
+        Locker: string | null
+        /// What works without the capability that is missing, in words.
+        Instead: string
+    }
+
+/// The words for how an attempt to choose a PID ended, and the exit status.
+[<RequireQualifiedAccess>]
+module Words =
+    /// Why no number of allocations leads there, for one who did not take any of the numbers himself.
+    let obstacle (obstacle: Obstacle) : string =
+        match obstacle with
+        | Obstacle.BelowReserved -> "after a wrap PIDs start at 300"
+        | Obstacle.NoneFree -> "no PID is free"
+        | Obstacle.OutOfRange
+        | Obstacle.Ours _ -> "out of range"
+
+    /// Its stable name.
+    let obstacleName (obstacle: Obstacle) : string =
+        match obstacle with
+        | Obstacle.BelowReserved -> "below_reserved"
+        | Obstacle.NoneFree -> "none_free"
+        | Obstacle.OutOfRange
+        | Obstacle.Ours _ -> "out_of_range"
+
+    /// What helps where a file of /proc cannot be read; null where that is not known.
+    let needsProc (errno: Errno) : string | null =
+        if errno = Errno.ENOENT then
+            "needs /proc mounted, with its directory sys and nothing else mounted over it"
+        else
+            null
+
+    /// What nslp says where it itself holds the number that is to be free.
+    let private itsOwn = "run it again: nslp will get a different PID"
+
+    let private plain message =
+        {
+            Message = message
+            Errno = enum<Errno> 0
+            Help = null
+        }
+
+    let private failed message errno help =
+        {
+            Message = message
+            Errno = errno
+            Help = help
+        }
+
+    let private seconds (timeout: float) =
+        timeout.ToString CultureInfo.InvariantCulture
+
+    let private joined pids =
+        pids |> List.map string<int> |> String.concat ","
+
+    let private needsCapability =
+        "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN over the PID namespace; without them "
+
+    // A system call that failed; `goal` is what it was for.
+    let private call (goal: string) (attempted: Attempted) (stage: Stage) (errno: Errno) : Complaint =
+        match stage, errno with
+        | Stage.ReadPidMax, _ -> failed "cannot read /proc/sys/kernel/pid_max" errno (needsProc errno)
+        | Stage.ReadLastPid, _ -> failed "cannot read last_pid from /proc" errno (needsProc errno)
+        | (Stage.WriteLastPid | Stage.LockLastPid), Errno.ETIMEDOUT ->
+            let why =
+                match attempted.Locker with
+                | null -> "others hold the lock on ns_last_pid or fork all the time"
+                | locker -> locker
+
+            plain ("cannot " + goal + ": " + why)
+        | Stage.LockLastPid, _ -> failed "cannot lock ns_last_pid" errno null
+        | Stage.WriteLastPid, Errno.EPERM ->
+            failed "cannot write ns_last_pid" errno (needsCapability + attempted.Instead)
+        | Stage.WriteLastPid, _ -> failed "cannot write ns_last_pid" errno null
+        | Stage.OpenLastPid, (Errno.EROFS | Errno.EACCES) ->
+            failed
+                "cannot open ns_last_pid for writing"
+                errno
+                ("needs a writable /proc/sys/kernel/ns_last_pid; without it " + attempted.Instead)
+        | Stage.OpenLastPid, Errno.ENOENT ->
+            failed
+                "cannot open ns_last_pid"
+                errno
+                ("needs CONFIG_CHECKPOINT_RESTORE, and /proc/sys with nothing else mounted over it; without them "
+                 + attempted.Instead)
+        | Stage.OpenLastPid, _ -> failed "cannot open ns_last_pid for writing" errno null
+        | Stage.ConsumePids, _ ->
+            match attempted.Flavour with
+            | null -> failed "cannot consume PIDs here" errno null
+            | flavour -> failed ("cannot consume PIDs by '" + flavour + "'") errno null
+        | Stage.ChoosePid, Errno.EPERM ->
+            failed
+                ("cannot make a process with PID " + joined attempted.Pids)
+                errno
+                (needsCapability + attempted.Instead)
+        | Stage.ChoosePid, (Errno.ENOSYS | Errno.E2BIG) ->
+            failed "cannot choose PIDs by clone3" errno "needs Linux 5.5, and clone3 not filtered by seccomp"
+        | Stage.ChoosePid, Errno.EINVAL -> failed ("cannot make a process with PID " + joined attempted.Pids) errno null
+        | (Stage.ChoosePid | Stage.MakeProcess), _ -> failed "cannot make a process" errno null
+
+    /// For a command that only looks.
+    let look (stage: Stage) (errno: Errno) : Complaint =
+        call
+            ""
+            {
+                Pids = []
+                Timeout = 0.0
+                LastPid = -1
+                Tries = 0
+                Flavour = null
+                Locker = null
+                Instead = ""
+            }
+            stage
+            errno
+
+    let private at (attempted: Attempted) =
+        if attempted.LastPid < 0 then
+            ""
+        else
+            ": last_pid is " + string attempted.LastPid
+
+    /// For `nslp set`, which failed to put last_pid where it was to be.
+    let set (attempted: Attempted) (ending: End) : Complaint =
+        let pid = joined attempted.Pids
+        let goal = "make " + pid + " the last PID"
+
+        match ending with
+        | End.Hopeless(Obstacle.Ours ours) ->
+            failed ("cannot " + goal + ": nslp itself got PID " + string ours) (enum 0) itsOwn
+        | End.Hopeless why -> plain ("cannot reach " + pid + " by cycling: " + obstacle why + (at attempted).Replace(':', ';'))
+        | End.OutOfLaps ->
+            plain (
+                "cannot "
+                + goal
+                + " in "
+                + string Landing.rules.Laps
+                + " laps, others take PIDs too fast"
+                + at attempted
+            )
+        | End.Interrupted -> plain ("interrupted" + at attempted)
+        | End.Failed(stage, errno) -> call goal attempted stage errno
+        | End.TimedOut
+        | End.Done
+        | End.Taken
+        | End.NotExecuted _ -> plain ("cannot " + goal + " within " + seconds attempted.Timeout + " s" + at attempted)
+
+    /// For `nslp spawn`; `command` is the one that was to run, safe to print.
+    let spawn (attempted: Attempted) (command: string) (ending: End) : Complaint =
+        let pids = joined attempted.Pids
+
+        match ending with
+        | End.Hopeless why -> plain ("cannot reach PID " + pids + " by cycling: " + obstacle why)
+        | End.NotExecuted errno -> failed ("cannot execute '" + command + "'") errno null
+        | End.Failed(stage, errno) -> call "change last_pid" attempted stage errno
+        | End.Taken when attempted.Pids.Length = 1 -> plain ("PID " + pids + " is taken; /proc does not show by whom")
+        | End.Taken -> plain ("one of the PIDs " + pids + " is taken")
+        | _ when attempted.Tries = 0 ->
+            plain ("cannot reach PID " + pids + " by cycling within " + seconds attempted.Timeout + " s" + at attempted)
+        | _ ->
+            plain (
+                "cannot give PID "
+                + pids
+                + " within "
+                + seconds attempted.Timeout
+                + " s: others took it in all of "
+                + string attempted.Tries
+                + " tries"
+            )
+
+    /// For `nslp spawn` where nslp itself holds the PID.
+    let ownPid (pid: int) : string =
+        "nslp itself got PID " + string pid + "; " + itsOwn
+
+    /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.
+    let serve (ending: End) : Complaint =
+        match ending with
+        | End.Hopeless why -> plain (obstacle why)
+        | End.TimedOut -> plain "no time left"
+        | End.OutOfLaps -> plain "others take PIDs too fast"
+        | End.Interrupted -> failed "" Errno.ECANCELED null
+        | End.Failed(_, errno) -> failed "" errno null
+        | End.Done
+        | End.Taken
+        | End.NotExecuted _ -> plain ""
+
+    /// The exit status of `nslp spawn` when COMMAND did not run, as that of env(1) and timeout(1): 127 when it was not
+    /// found, 126 when it could not be executed, else 125.
+    let spawnStatus (ending: End) : int =
+        match ending with
+        | End.NotExecuted Errno.ENOENT -> 127
+        | End.NotExecuted _ -> 126
+        | _ -> 125
