@@ -19,6 +19,8 @@ internal sealed unsafe class PidSpace : IDisposable
     private Fd? _proc;
     private LastPid? _reader, _writer, _lock;
 
+    private bool _isLocked, _isDisposed;
+
     // Whether what is mounted at /proc numbers processes as another namespace does.
     private bool? _isOtherProc;
 
@@ -128,21 +130,16 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <param name="timeout">How long to wait for it; then it is ETIMEDOUT.</param>
     internal Errno Lock(TimeSpan timeout)
     {
-        if (_lock is null)
+        if (_isLocked)
         {
-            // The one that others in another namespace would take is on their own mount of /proc.
-            _lock = IsHere ? LastPid.OpenForReading() : LastPid.OpenOf(_process);
-            Errno error = _lock.IsLoadavg || _lock.Error != 0 ? 0 : _lock.Lock(timeout);
-            if (error != 0)
-            {
-                _lock.Dispose();
-                _lock = null;
-            }
-
-            return error;
+            return 0;
         }
 
-        return 0;
+        // The one that others in another namespace would take is on their own mount of /proc.
+        LastPid file = IsHere ? Reader : _lock ??= LastPid.OpenOf(_process);
+        Errno error = file.IsLoadavg || file.Error != 0 ? 0 : file.Lock(timeout);
+        _isLocked = error == 0;
+        return error;
     }
 
     /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
@@ -152,7 +149,7 @@ internal sealed unsafe class PidSpace : IDisposable
     {
         _writer ??= LastPid.OpenForWriting(_caller);
         return _writer.Error is not 0 and var unopened ? End.NewFailed(Stage.OpenLastPid, unopened)
-            : Lock(timeout) is not 0 and var locked ? End.NewFailed(Stage.LockLastPid, locked)
+            : Lock(timeout) is not 0 and var kept ? End.NewFailed(Stage.LockLastPid, kept)
             : _writer.Write(pid) is not 0 and var refused ? End.NewFailed(Stage.WriteLastPid, refused)
             : End.Done;
     }
@@ -268,6 +265,12 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>Closes what it opened, and ends the helper that acts, where it made it.</summary>
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         Cycler?.Dispose();
         _reader?.Dispose();
         _writer?.Dispose();
@@ -275,10 +278,10 @@ internal sealed unsafe class PidSpace : IDisposable
         _proc?.Dispose();
         (_caller as HelperCaller)?.Dispose();
         _zygote?.Dispose();
-        (Cycler, _reader, _writer, _lock) = (null, null, null, null);
     }
 
-    private LastPid Reader => _reader ??= LastPid.OpenForReading(_caller);
+    // Each open file is one that the caller must be allowed to have.
+    private LastPid Reader => _writer is { Error: 0 } ? _writer : _reader ??= LastPid.OpenForReading(_caller);
 
     private bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
 

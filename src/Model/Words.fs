@@ -126,7 +126,7 @@ module Words =
         | Stage.ChoosePid, Errno.EINVAL -> failed ("cannot make a process with PID " + joined attempted.Pids) errno null
         | (Stage.ChoosePid | Stage.MakeProcess), _ -> failed "cannot make a process" errno null
 
-    /// For a command that only looks.
+    /// For a command that has not begun to choose a PID.
     let look (stage: Stage) (errno: Errno) : Complaint =
         call
             ""
@@ -137,7 +137,7 @@ module Words =
                 Tries = 0
                 Flavour = null
                 Locker = null
-                Instead = ""
+                Instead = "--method cycle works"
             }
             stage
             errno

@@ -200,7 +200,7 @@ public sealed class ServeTests
         Assert.Equal("1", run.Lines[0]);
         Assert.Equal(
             "nslp: serve: cannot write ns_last_pid: Operation not permitted\n"
-            + "nslp: serve: needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN\n",
+            + "nslp: serve: needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN over the PID namespace; without them --method cycle works\n",
             run.Errors);
     }
 }
