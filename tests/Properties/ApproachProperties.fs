@@ -101,15 +101,17 @@ let onlyAHeldPidIsWaitedFor =
                     (chooser.AfterRefusal action errno))
 
 let onlyAHeldLockIsNeeded =
-    law (fun chooser ->
-        Law.same "needs the lock" [ Errno.ETIMEDOUT ] (List.filter chooser.NeedsLock errnos))
+    law (fun chooser -> Law.same "needs the lock" [ Errno.ETIMEDOUT ] (List.filter chooser.NeedsLock errnos))
 
 let thereIsAlwaysAReason =
     law (fun chooser ->
         for errno in errnos do
             Law.same
                 $"why, after %A{errno}"
-                (if errno = enum 0 || errno = Errno.EPROTO then Errno.EAGAIN else errno)
+                (if errno = enum 0 || errno = Errno.EPROTO then
+                     Errno.EAGAIN
+                 else
+                     errno)
                 (chooser.WhyNoFlavour errno))
 
 [<Fact>]
@@ -126,7 +128,8 @@ let wrongChoosers: (string * Chooser) list =
 
     [
         "adds to what was asked for", methods (fun _ _ _ list -> List.distinct (list @ [ Method.Cycle ]))
-        "chooses several PIDs by writing", methods (fun _ _ _ list -> if list.Length = 1 then list @ [ Method.Write ] else list)
+        "chooses several PIDs by writing",
+        methods (fun _ _ _ list -> if list.Length = 1 then list @ [ Method.Write ] else list)
         "clone3 for a process of others", methods (fun asked _ pids _ -> Approach.methods asked true pids)
         "tries the first again", methods (fun _ _ _ list -> if list.Length = 3 then list @ [ list.Head ] else list)
         "goes on always", { model with GoesOn = fun _ -> true }
@@ -138,7 +141,10 @@ let wrongChoosers: (string * Chooser) list =
         { model with
             GoesOn = fun ending -> ending <> End.Failed(Action.ChoosePid, Errno.E2BIG) && Approach.goesOn ending
         }
-        "waits after each EEXIST", { model with AfterRefusal = fun _ errno -> Approach.afterRefusal Action.ChoosePid errno }
+        "waits after each EEXIST",
+        { model with
+            AfterRefusal = fun _ errno -> Approach.afterRefusal Action.ChoosePid errno
+        }
         "always needs the lock", { model with NeedsLock = fun _ -> true }
         "no reason", { model with WhyNoFlavour = id }
     ]

@@ -40,6 +40,25 @@ type World =
         Own: uint64
     }
 
+let rulesOf near far laps reserved : LandingRules =
+    {
+        Near = near
+        Far = far
+        Laps = laps
+        Reserved = reserved
+    }
+
+let worldOf rules (pidMax, target, cursor) (held, hidden, own) : World =
+    {
+        Rules = rules
+        PidMax = pidMax
+        Target = target
+        Cursor = cursor
+        Held = held
+        Hidden = hidden
+        Own = own
+    }
+
 /// What happens between two steps.
 type Deed =
     | Fork of Keeps: bool * Hides: bool
@@ -232,7 +251,9 @@ let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing)
             lander.Scanned (set seen) (set w.Own) moment.Landing
         )
     | LandingStep.Look ranges ->
-        let found = w.Held &&& mask (inRanges ranges |> List.filter (fun n -> n > 0 && n < 64))
+        let found =
+            w.Held &&& mask (inRanges ranges |> List.filter (fun n -> n > 0 && n < 64))
+
         let isWay = isBlind watch || wayIsDue watch
 
         Some(
@@ -246,7 +267,12 @@ let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing)
         )
     | LandingStep.Consume ordered ->
         let rec consume count w =
-            match if count < (if isCut then ordered / 2 else ordered) then draw w else None with
+            match
+                if count < (if isCut then ordered / 2 else ordered) then
+                    draw w
+                else
+                    None
+            with
             | Some(_, w) -> consume (count + 1) w
             | None -> count, w
 
@@ -310,12 +336,7 @@ let countsAreTrue (m: Moment) : unit =
          watch.Overshoots,
          max 0L (watch.Consumed - int64 (max 0 watch.Distance)),
          watch.World.Cursor - 1)
-        (landing.Reads,
-         landing.Distance,
-         landing.Consumed,
-         landing.Overshoots,
-         landing.Wasted,
-         landing.LastPid)
+        (landing.Reads, landing.Distance, landing.Consumed, landing.Overshoots, landing.Wasted, landing.LastPid)
 
 /// A scan comes first and before an end on old numbers; the whole way is asked for once a lap and after such a scan, what
 /// is ahead before single steps; nothing is asked for in vain.
@@ -388,11 +409,19 @@ let private scenarios =
             let! cursor = Gen.choose (1, pidMax + 1)
 
             let! target =
-                Gen.frequency [ 6, Gen.choose (0, pidMax - 1); 3, Gen.choose (cursor - 6, cursor + 6); 1, Gen.elements [ -1; pidMax ] ]
+                Gen.frequency
+                    [
+                        6, Gen.choose (0, pidMax - 1)
+                        3, Gen.choose (cursor - 6, cursor + 6)
+                        1, Gen.elements [ -1; pidMax ]
+                    ]
 
             let! some = Gen.subListOf [ 1 .. pidMax - 1 ]
             let! others = Gen.subListOf [ 1 .. pidMax - 1 ]
-            let! held = Gen.elements [ mask some; mask some ||| mask others; mask some &&& mask others ]
+
+            let! held =
+                Gen.elements [ mask some; mask some ||| mask others; mask some &&& mask others ]
+
             let! own = Gen.subListOf (numbers held)
             let! own = Gen.elements [ 0UL; mask (List.truncate 2 own); mask own ]
             let! hidden = Gen.subListOf (numbers (held &&& ~~~own))
@@ -401,9 +430,10 @@ let private scenarios =
             let deed =
                 Gen.frequency
                     [
-                        8, Gen.map2 (fun keeps hides -> Fork(keeps, hides)) (Gen.elements [ true; false ]) (Gen.elements [ true; false ])
-                        3, Gen.choose (1, pidMax) |> Gen.map Exit
-                        2, Gen.constant Cut
+                        8, Gen.elements [ for keeps in [ true; false ] -> Fork(keeps, false) ]
+                        8, Gen.elements [ for hides in [ true; false ] -> Fork(true, hides) ]
+                        6, Gen.choose (1, pidMax) |> Gen.map Exit
+                        4, Gen.constant Cut
                     ]
 
             let! steps = Gen.frequency [ 1, Gen.constant 0; 3, Gen.choose (1, 60) ]
@@ -413,23 +443,10 @@ let private scenarios =
                 |> Gen.bind (fun n -> Gen.listOfLength n deed)
                 |> Gen.listOfLength steps
 
-            return
-                {
-                    Rules =
-                        {
-                            Near = near
-                            Far = far
-                            Laps = laps
-                            Reserved = reserved
-                        }
-                    PidMax = pidMax
-                    Target = target
-                    Cursor = cursor
-                    Held = held
-                    Hidden = hidden
-                    Own = own
-                },
-                deeds
+            let world =
+                worldOf (rulesOf near far laps reserved) (pidMax, target, cursor) (held, hidden, own)
+
+            return world, deeds
         }
 
     let shrink (w, deeds: Deed list list) =
@@ -497,15 +514,7 @@ let ``a landing ends where it should, whatever others do meanwhile`` () =
 
 [<Fact>]
 let ``the rules of nslp`` () =
-    Law.same
-        "rules"
-        {
-            Near = 16
-            Far = 8192
-            Laps = 10
-            Reserved = 300
-        }
-        Landing.rules
+    Law.same "rules" (rulesOf 16 8192 10 300) Landing.rules
 
 /// Landers that are wrong on purpose.
 let wrongLanders: (string * Lander) list =
@@ -523,45 +532,43 @@ let wrongLanders: (string * Lander) list =
         }
 
     let instead change =
-        after (fun _ step landing -> struct (change step landing, landing))
+        after (fun _ step landing -> struct (change step, landing))
 
     let consuming change =
-        instead (fun step landing ->
-            match step with
-            | LandingStep.Consume count -> change count landing
-            | _ -> step)
-
-    let starting change =
-        { model with
-            Start = fun rules target pidMax -> change (Landing.start rules target pidMax)
-        }
+        instead (function
+            | LandingStep.Consume count -> change count
+            | step -> step)
 
     [
-        "believes old numbers", before (fun l -> { l with StepsSinceScan = min l.StepsSinceScan 0 })
-        "does not scan first", starting (fun l -> { l with StepsSinceScan = 0 })
+        "believes old numbers",
+        before (fun l ->
+            { l with
+                StepsSinceScan = min l.StepsSinceScan 0
+            })
+        "does not scan first",
+        before (fun l ->
+            { l with
+                StepsSinceScan = max 0 l.StepsSinceScan
+            })
         "does not look ahead", before (fun l -> { l with StepsSinceLook = 0 })
-        "never asks for the way", before (fun l -> { l with LapsLooked = Int32.MaxValue; LooksAgain = false })
         "forgets the way with a scan", before (fun l -> { l with LooksAgain = false })
-        "one too many", consuming (fun count _ -> LandingStep.Consume(count + 1))
-        "all at once", consuming (fun _ l -> LandingStep.Consume l.Left)
-        "one by one", consuming (fun _ _ -> LandingStep.Consume 1)
-        "scans for ever", consuming (fun _ _ -> LandingStep.Scan)
-        "lands one early", consuming (fun count l -> if l.Left = 1 then LandingStep.Landed else LandingStep.Consume count)
-        "never gives up", before (fun l -> { l with Rules = { l.Rules with Laps = Int32.MaxValue / 64 } })
-        "gives up a lap early", starting (fun l -> { l with Rules = { l.Rules with Laps = l.Rules.Laps - 1 } })
-        "hopes for what is reserved", starting (fun l -> { l with Rules = { l.Rules with Reserved = 1 } })
+        "one too many", consuming (fun count -> LandingStep.Consume(count + 1))
+        "scans for ever", consuming (fun _ -> LandingStep.Scan)
+        "lands where it is not", consuming (fun _ -> LandingStep.Landed)
         "always the same reason",
-        instead (fun step _ ->
-            match step with
+        instead (function
             | LandingStep.Hopeless _ -> LandingStep.Hopeless Obstacle.NoneFree
-            | _ -> step)
+            | step -> step)
         "looks one too far",
-        instead (fun step _ ->
-            match step with
-            | LandingStep.Look ranges -> ranges |> List.map (fun struct (a, b) -> struct (a, b + 1)) |> LandingStep.Look
-            | _ -> step)
+        instead (function
+            | LandingStep.Look ranges -> LandingStep.Look [ for struct (a, b) in ranges -> struct (a, b + 1) ]
+            | step -> step)
         "takes a farther target after a scan for an overshoot",
-        after (fun old step l -> struct (step, (if step = LandingStep.Scan then { l with Left = old.Left } else l)))
+        after (fun old step l ->
+            struct (step,
+                    { l with
+                        Left = if step = LandingStep.Scan then old.Left else l.Left
+                    }))
         "counts what was ordered",
         { model with
             Consumed = fun ordered _ -> Landing.consumed ordered (int64 ordered)
