@@ -120,6 +120,13 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
+    /// <summary>Whether a signal is ignored.</summary>
+    internal static bool IsIgnored(int signal)
+    {
+        sigaction found;
+        return sigaction(signal, null, &found) == 0 && found.sa_handler == SIG_IGN;
+    }
+
     /// <summary>Does to nslp what a signal does by default, also where it is blocked or ignored. Returns after a stop, and
     /// where the kernel lets the signal do nothing: to PID 1, and a stop to an orphaned process group.</summary>
     internal static void Suffer(int signal)
