@@ -207,6 +207,9 @@ module CommandLine =
     /// What there is to know about each command.
     let pages () : Page list = Grammar.pages ()
 
+    let private tryFind (name: string) =
+        pages () |> List.tryFind (fun page -> page.Name = name)
+
     let private unknown (word: string) =
         let hint =
             if (Value.number 10UL word).IsValueSome then
@@ -221,13 +224,13 @@ module CommandLine =
         match List.ofArray argv with
         | [] -> Command.Wrong("", "no command given")
         | ("--help" | "-h" | "help") :: name :: _ when not (name.StartsWith '-') ->
-            match Grammar.tryFind name with
+            match tryFind name with
             | Some page -> Command.Help(Document.help page)
             | None -> unknown name
         | ("--help" | "-h" | "help") :: _ -> Command.Help(Document.index (pages ()))
         | ("--version" | "-V") :: _ -> Command.Version
         | name :: words ->
-            match Grammar.tryFind name with
+            match tryFind name with
             | Some page ->
                 match Line.read page words with
                 | Parsed.Right line -> understand page line

@@ -76,6 +76,47 @@ type Page =
     member page.Options: Argument list =
         page.Arguments |> List.filter (fun argument -> not argument.Names.IsEmpty)
 
+/// How `Grammar` spells pages.
+module Page =
+    /// An operand that can be left out.
+    let operand (placeholder: string) (value: Value) (text: string) : Argument =
+        {
+            Names = []
+            Placeholder = placeholder
+            Value = value
+            IsRequired = false
+            IsRepeatable = false
+            Text = text
+        }
+
+    /// An operand that cannot.
+    let required (placeholder: string) (value: Value) (text: string) : Argument =
+        { operand placeholder value text with
+            IsRequired = true
+        }
+
+    /// An option with a value, by names such as "--verbose, -v".
+    let option (names: string) (placeholder: string) (value: Value) (text: string) : Argument =
+        { operand placeholder value text with
+            Names = List.ofArray (names.Split ", ")
+        }
+
+    /// An option without one.
+    let flag (names: string) (text: string) : Argument = option names "" Value.Nothing text
+
+    /// The same, where each one counts that is given.
+    let repeatable (argument: Argument) : Argument = { argument with IsRepeatable = true }
+
+    /// A page, with --help for its last option.
+    let page (name: string) (summary: string) (rest: string) (example: string) (arguments: Argument list) : Page =
+        {
+            Name = name
+            Summary = summary
+            Arguments = arguments @ [ flag "--help, -h" "print this help" ]
+            Rest = rest
+            Example = example
+        }
+
 /// Reading the values of a command line. Nothing here throws.
 [<RequireQualifiedAccess>]
 module Value =

@@ -36,13 +36,10 @@ internal static unsafe class NamespaceLinks
     {
         fixed (byte* path = "/proc/self/ns/pid"u8)
         {
-            int pid = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+            using Fd pid = new(SysResult.Of(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
             // EPERM for an owner further out.
-            int owner = pid < 0 ? -1 : Kernel.ioctl(pid, Kernel.NS_GET_USERNS, null);
-            bool owns = owner >= 0 && ReadLink($"/proc/self/fd/{owner}") == ReadLink("/proc/self/ns/user");
-            close(pid);
-            close(owner);
-            return owns;
+            using Fd owner = new(pid.IsOpen ? Raw.Call(Kernel.SYS_ioctl, pid.Number, Kernel.NS_GET_USERNS) : pid.Error);
+            return owner.IsOpen && ReadLink($"/proc/self/fd/{owner.Number}") == ReadLink("/proc/self/ns/user");
         }
     }
 

@@ -50,15 +50,7 @@ module ArguGrammar =
             Text = case.Description.Value
         }
 
-    let private help: Argument =
-        {
-            Names = [ "--help"; "-h" ]
-            Placeholder = ""
-            Value = Value.Nothing
-            IsRequired = false
-            IsRepeatable = false
-            Text = "print this help"
-        }
+    let private help = Page.flag "--help, -h" "print this help"
 
     let private given (result: 'T) =
         let case, fields = FSharpValue.GetUnionFields(result, typeof<'T>, true)
@@ -137,55 +129,41 @@ module ArguGrammar =
     let private literal (text: string) =
         "\"" + text.Replace("\\", "\\\\").Replace("\"", "\\\"") + "\""
 
-    let private list (words: string list) =
-        if words.IsEmpty then
-            "[]"
-        else
-            "[ " + String.concat "; " (List.map literal words) + " ]"
-
     let private value (value: Value) =
         match value with
-        | Value.Choice words -> $"Value.Choice %s{list words}"
+        | Value.Text -> "Value.Text"
+        | Value.Choice words -> $"""(Value.Choice [ %s{words |> List.map literal |> String.concat "; "} ])"""
         // As it is written, with the suffixes of its numbers.
-        | value -> Regex.Replace($"Value.%A{value}", @" \((.*)\)$", "($1)")
+        | value -> Regex.Replace($"(Value.%A{value})", @" \((.*)\)\)$", "($1))")
 
-    /// The text of CommandLine/Grammar.fs.
+    /// The text of CommandLine/Grammar.fs: an operand or option a line, or two where its text does not fit.
     let source: string =
         let argument (argument: Argument) =
-            [
-                "{"
-                $"    Names = %s{list argument.Names}"
-                $"    Placeholder = %s{literal argument.Placeholder}"
-                $"    Value = %s{value argument.Value}"
-                $"    IsRequired = %b{argument.IsRequired}"
-                $"    IsRepeatable = %b{argument.IsRepeatable}"
-                // As fantomas has it.
-                if argument.Text.Length > 87 then
-                    "    Text ="
-                    $"        %s{literal argument.Text}"
-                else
-                    $"    Text = %s{literal argument.Text}"
-                "}"
-            ]
+            let head =
+                match argument.Names, argument.Value with
+                | [], _ when argument.IsRequired -> $"required %s{literal argument.Placeholder} %s{value argument.Value}"
+                | [], _ -> $"operand %s{literal argument.Placeholder} %s{value argument.Value}"
+                | names, Value.Nothing -> $"""flag %s{literal (String.concat ", " names)}"""
+                | names, _ ->
+                    $"""option %s{literal (String.concat ", " names)} %s{literal argument.Placeholder} %s{value argument.Value}"""
+
+            let head = if argument.IsRepeatable then $"repeatable <| %s{head}" else head
+            let text = literal argument.Text
+
+            if head.Length + text.Length < 100 then
+                [ $"%s{head} %s{text}" ]
+            else
+                [ head; $"    %s{text}" ]
 
         let page (page: Page) =
             [
-                $"    let private %s{page.Name} () : Page ="
-                "        {"
-                $"            Name = %s{literal page.Name}"
-                $"            Summary = %s{literal page.Summary}"
-                "            Arguments ="
-                "                ["
-                for line in List.collect argument page.Arguments do
-                    "                    " + line
-                "                ]"
-                $"            Rest = %s{literal page.Rest}"
-                $"            Example = %s{literal page.Example}"
-                "        }"
-                ""
+                $"page %s{literal page.Name} %s{literal page.Summary}"
+                $"    %s{literal page.Rest} %s{literal page.Example}"
+                "    ["
+                for line in page.Arguments |> List.filter ((<>) help) |> List.collect argument do
+                    "        " + line
+                "    ]"
             ]
-
-        let pages = commands |> List.map _.Page
 
         [
             "namespace SetNsLastPid"
@@ -194,21 +172,14 @@ module ArguGrammar =
             "/// NSLP_WRITE=1 dotnet test --project tests/Properties --filter-class '*CommandLineTests'"
             "[<RequireQualifiedAccess>]"
             "module Grammar ="
-            "    // Functions, as values would all be made at every start."
-            yield! List.collect page pages
-            "    /// Every command's page."
+            "    open Page"
+            ""
+            "    /// Every command's page. A function, as a value would be made at every start."
             "    let pages () : Page list ="
             "        ["
-            for page in pages do
-                $"            %s{page.Name} ()"
+            for line in commands |> List.collect (fun command -> page command.Page) do
+                "            " + line
             "        ]"
-            ""
-            "    /// The page of the command of that name."
-            "    let tryFind (name: string) : Page option ="
-            "        match name with"
-            for page in pages do
-                $"        | %s{literal page.Name} -> Some(%s{page.Name} ())"
-            "        | _ -> None"
             ""
         ]
         |> String.concat "\n"

@@ -107,13 +107,13 @@ internal static unsafe class Output
         {
             for (int done = 0; done < bytes.Length;)
             {
-                long written = write(fd, start + done, bytes.Length - done);
-                if (written < 0 && errno != EINTR)
+                SysResult written = SysResult.Of(write(fd, start + done, bytes.Length - done));
+                if (written.IsError && written.Error != Errno.EINTR)
                 {
-                    return errno;
+                    return (int)written.Error;
                 }
 
-                done += (int)Math.Max(written, 0);
+                done += Math.Max(written.Value, 0);
             }
         }
 

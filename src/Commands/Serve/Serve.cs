@@ -44,8 +44,8 @@ internal static class Serve
             long nobody = Accounts.FindOverflowUser();
             uint[] users = Array.ConvertAll(options.AllowUsers, user => FindUser(user, nobody));
             using CaughtSignals signals = Catch();
-            ServeWay way = new(options.Method, options.Timeout);
-            ServerSocket socket = options.Socket is null
+            using ServeWay way = new(options.Method, options.Timeout);
+            using ServerSocket socket = options.Socket is null
                 ? new ServerSocket(ServiceManager.FirstDescriptor)
                 : new ServerSocket(options.Socket, options.Mode >= 0 ? options.Mode : DefaultMode, group);
             ServeLoop loop = new(new Mailbox(socket.Descriptor, socket.IsOwn, nobody), signals, way, users, new ServeLog(options.Verbose));
@@ -69,25 +69,26 @@ internal static class Serve
 
     private static int Run(ServeLoop loop, ServerSocket socket, string description)
     {
-        int connected = ServiceManager.Connect(out ServiceManager? manager);
-        if (connected != 0)
+        using ServiceManager manager = new();
+        if (manager.Error != 0)
         {
-            Output.Say(Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe(-connected)}");
+            Output.Say(
+                Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe((int)manager.Error)}");
         }
 
         Output.Say(Name, $"listening on '{socket.Path}', by {description}");
-        manager?.Notify("READY=1"u8, wait: true);
+        manager.Notify("READY=1"u8, wait: true);
         try
         {
             loop.Run();
-            manager?.Notify("STOPPING=1"u8, wait: false);
+            manager.Notify("STOPPING=1"u8, wait: false);
         }
         finally
         {
-            int left = socket.Remove();
+            Errno left = socket.Remove();
             if (left != 0)
             {
-                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe(-left)}");
+                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe((int)left)}");
             }
         }
 
@@ -97,14 +98,12 @@ internal static class Serve
     }
 
     // SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's background jobs ask for it.
-    private static unsafe CaughtSignals Catch()
+    private static CaughtSignals Catch()
     {
         CaughtSignals signals = new();
         foreach (int signal in (ReadOnlySpan<int>)[SIGTERM, SIGINT, SIGHUP])
         {
-            sigaction old;
-            _ = LibC.sigaction(signal, null, &old);
-            if (signal == SIGTERM || old.sa_handler != SIG_IGN)
+            if (signal == SIGTERM || !CaughtSignals.IsIgnored(signal))
             {
                 signals.Catch(signal);
                 signals.Unblock(signal);

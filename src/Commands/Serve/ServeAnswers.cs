@@ -11,7 +11,7 @@ namespace SetNsLastPid.Commands;
 /// used it is seen after each answer whether that is read, and a process, and a user, who has left unread more than a share
 /// of what room there still is gets no more. The more of them there are the smaller the share, so that there always is room.
 /// </remarks>
-internal sealed class ServeAnswers
+internal sealed class ServeAnswers(Mailbox mailbox, ServeLog log)
 {
     private const int UserShare = 8;
     private const int ProcessShare = 32;
@@ -20,9 +20,7 @@ internal sealed class ServeAnswers
     // How long to watch in vain within a second for all of a user's answers: what others may have to wait.
     private static readonly long s_patience = Stopwatch.Frequency / 200;
 
-    private readonly Mailbox _mailbox;
-    private readonly ServeLog _log;
-    private readonly int _room;
+    private readonly int _room = mailbox.SendBuffer;
 
     // How many answers a process, and a user, left unread while there is little room: no more of them than answers fit.
     private readonly Dictionary<ulong, int> _left = [];
@@ -33,13 +31,6 @@ internal sealed class ServeAnswers
     private int _unread;
     private int _sent;
     private bool _isTight;
-
-    internal ServeAnswers(Mailbox mailbox, ServeLog log)
-    {
-        _mailbox = mailbox;
-        _log = log;
-        _room = mailbox.SendBuffer;
-    }
 
     /// <summary>Whether the sender, or its user, does not read answers.</summary>
     internal bool IsDeaf(in Datagram request)
@@ -64,10 +55,10 @@ internal sealed class ServeAnswers
             Look();
         }
 
-        string? why = _mailbox.Answer(request, answer, out int error);
+        string? why = mailbox.Answer(request, answer, out Errno error);
         if (why is not null)
         {
-            _log.Tell(ServeTrouble.Unanswered, request, why, error);
+            log.Tell(ServeTrouble.Unanswered, request, why, error);
         }
         else if (_isTight && request.AddressLength != 0)
         {
@@ -78,15 +69,15 @@ internal sealed class ServeAnswers
     /// <summary>Answers a request of someone who is not served, if that leaves room for those who are.</summary>
     internal void SendIfRoom(in Datagram request, byte answer)
     {
-        if (_mailbox.Unread < _room / 4)
+        if (mailbox.Unread < _room / 4)
         {
-            _ = _mailbox.Answer(request, answer, out _);
+            _ = mailbox.Answer(request, answer, out _);
         }
     }
 
     private void Look()
     {
-        int unread = _mailbox.Unread;
+        int unread = mailbox.Unread;
         // What was read since the last watch ended is likely that answer, a little late.
         if (unread < _unread)
         {
@@ -113,12 +104,12 @@ internal sealed class ServeAnswers
 
         int before = _unread;
         ref long waited = ref _waited[(process >> 32) % Places];
-        _unread = _mailbox.Unread;
+        _unread = mailbox.Unread;
         _size = Math.Max(_size, _unread - before);
         while (_unread > before && now - start < s_patience - waited)
         {
-            Kernel.sched_yield();
-            _unread = _mailbox.Unread;
+            _ = Raw.Call(Kernel.SYS_sched_yield);
+            _unread = mailbox.Unread;
             now = Stopwatch.GetTimestamp();
         }
 
@@ -132,7 +123,9 @@ internal sealed class ServeAnswers
 
     private void Count(ulong process, int by)
     {
-        _left[process] = Math.Max(0, _left.GetValueOrDefault(process) + by);
-        _left[ServeQueue.UserOf(process)] = Math.Max(0, _left.GetValueOrDefault(ServeQueue.UserOf(process)) + by);
+        foreach (ulong who in (ReadOnlySpan<ulong>)[process, ServeQueue.UserOf(process)])
+        {
+            _left[who] = Math.Max(0, _left.GetValueOrDefault(who) + by);
+        }
     }
 }

@@ -46,7 +46,7 @@ internal sealed class ServeLog(bool isVerbose)
     /// <param name="request">With whom.</param>
     /// <param name="why">Why.</param>
     /// <param name="error">The errno that says why instead, or 0.</param>
-    internal void Tell(ServeTrouble trouble, in Datagram request, string why, int error = 0)
+    internal void Tell(ServeTrouble trouble, in Datagram request, string why, Errno error = 0)
     {
         ref long untold = ref _untold[(int)trouble], last = ref _lastTold[(int)trouble];
         long now = Stopwatch.GetTimestamp();
@@ -57,7 +57,7 @@ internal sealed class ServeLog(bool isVerbose)
         }
 
         last = now;
-        why = error == 0 ? why : Output.Describe(error);
+        why = error == 0 ? why : Output.Describe((int)error);
         string what = trouble switch
         {
             ServeTrouble.Refused => "refused",

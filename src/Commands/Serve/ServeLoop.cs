@@ -9,7 +9,12 @@ namespace SetNsLastPid.Commands;
 /// which is what clients count on until they have forked. An answer is one byte, and only what has four is answered: no
 /// answer breeds another, wherever it goes.
 /// </remarks>
-internal sealed class ServeLoop
+/// <param name="mailbox">Where requests come from.</param>
+/// <param name="signals">What ends it.</param>
+/// <param name="way">How to carry them out.</param>
+/// <param name="users">The numbers of the users to serve; empty for all.</param>
+/// <param name="log">Where to tell of it.</param>
+internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay way, uint[] users, ServeLog log)
 {
     private const int RequestLength = 4;
     private const byte Done = 0;
@@ -27,26 +32,9 @@ internal sealed class ServeLoop
     private static readonly long s_flooded = Stopwatch.Frequency / 300;
 
     private readonly ServeQueue _queue = new();
-    private readonly Mailbox _mailbox;
-    private readonly ServeAnswers _answers;
-    private readonly ServeLog _log;
-    private readonly CaughtSignals _signals;
-    private readonly ServeWay _way;
-    private readonly uint[] _users;
-    private readonly Func<bool> _interrupt;
+    private readonly ServeAnswers _answers = new(mailbox, log);
+    private Func<bool>? _interrupt;
     private int _alone;
-
-    /// <param name="mailbox">Where requests come from.</param>
-    /// <param name="signals">What ends it.</param>
-    /// <param name="way">How to carry them out.</param>
-    /// <param name="users">The numbers of the users to serve; empty for all.</param>
-    /// <param name="log">Where to tell of it.</param>
-    internal ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay way, uint[] users, ServeLog log)
-    {
-        (_mailbox, _signals, _way, _users, _log) = (mailbox, signals, way, users, log);
-        _answers = new ServeAnswers(mailbox, log);
-        _interrupt = Interrupt;
-    }
 
     /// <summary>The signal that came, or 0.</summary>
     internal int Signal { get; private set; }
@@ -57,7 +45,7 @@ internal sealed class ServeLoop
         while (true)
         {
             // A wait in recvmmsg takes a call less than one in poll, but a signal may come just before it: so it has its limit.
-            bool isIdle = _queue.Count == 0, isAlone = isIdle && _alone % LookAround != 0 && _mailbox.CanWait;
+            bool isIdle = _queue.Count == 0, isAlone = isIdle && _alone % LookAround != 0 && mailbox.CanWait;
             if (isAlone)
             {
                 _alone = Receive(1, wait: true) == 1 ? _alone + 1 : 0;
@@ -90,7 +78,7 @@ internal sealed class ServeLoop
             goesOn = everyone && Collect(isIdle: false) > 0 && Stopwatch.GetTimestamp() < deadline;
             while (_queue.TryTake(out Datagram request))
             {
-                _ = _mailbox.Answer(request, NotDone, out _);
+                _ = mailbox.Answer(request, NotDone, out _);
             }
         }
         while (goesOn);
@@ -98,9 +86,9 @@ internal sealed class ServeLoop
 
     private bool HasSignal(int milliseconds)
     {
-        if (Signal == 0 && _mailbox.Wait(_signals.Descriptor, milliseconds))
+        if (Signal == 0 && mailbox.Wait(signals.Descriptor, milliseconds))
         {
-            Signal = _signals.Next(wait: false).Number;
+            Signal = signals.Next(wait: false).Number;
         }
 
         return Signal != 0;
@@ -132,7 +120,7 @@ internal sealed class ServeLoop
 
         if (total >= Flood)
         {
-            Kernel.sched_yield();
+            _ = Raw.Call(Kernel.SYS_sched_yield);
         }
 
         return total;
@@ -140,21 +128,21 @@ internal sealed class ServeLoop
 
     private int Receive(int most, bool wait = false)
     {
-        int count = _mailbox.Receive(most, wait);
+        int count = mailbox.Receive(most, wait);
         for (int i = 0; i < count; i++)
         {
-            ref readonly Datagram datagram = ref _mailbox[i];
+            ref readonly Datagram datagram = ref mailbox[i];
             if (datagram.Length != RequestLength)
             {
-                _log.Tell(ServeTrouble.Refused, datagram, "only four bytes are a request");
+                log.Tell(ServeTrouble.Refused, datagram, "only four bytes are a request");
             }
-            else if (_users.Length > 0 && !_users.AsSpan().Contains(datagram.Sender.uid))
+            else if (users.Length > 0 && !users.AsSpan().Contains(datagram.Sender.uid))
             {
                 Refuse(datagram, "not a user to serve");
             }
             else if (_answers.IsDeaf(datagram))
             {
-                _log.Tell(ServeTrouble.Refused, datagram, "it, or its user, does not read answers");
+                log.Tell(ServeTrouble.Refused, datagram, "it, or its user, does not read answers");
             }
             else if (_queue.Add(datagram, out Datagram dropped))
             {
@@ -167,7 +155,7 @@ internal sealed class ServeLoop
 
     private void Refuse(in Datagram datagram, string why)
     {
-        _log.Tell(ServeTrouble.Refused, datagram, why);
+        log.Tell(ServeTrouble.Refused, datagram, why);
         _answers.SendIfRoom(datagram, NotDone);
     }
 
@@ -181,19 +169,19 @@ internal sealed class ServeLoop
         long start = Stopwatch.GetTimestamp();
         End end = request.Value > int.MaxValue
             ? End.NewHopeless(Obstacle.OutOfRange)
-            : _way.Set((int)request.Value, request.Sender.pid, _interrupt);
+            : way.Set((int)request.Value, request.Sender.pid, _interrupt ??= Interrupt);
         _answers.Send(request, end.IsDone ? Done : NotDone);
         if (end.IsDone)
         {
-            _log.Done(request, _way.Method, start);
+            log.Done(request, way.Method, start);
         }
         else
         {
             Complaint complaint = Words.serve(end);
-            _log.Tell(ServeTrouble.Failed, request, complaint.Message, (int)complaint.Errno);
+            log.Tell(ServeTrouble.Failed, request, complaint.Message, complaint.Errno);
         }
 
-        if (_way.Method == "cycle" && _queue.Count == 0)
+        if (way.IsCycling && _queue.Count == 0)
         {
             // Each lap reads /proc into the heap: left to itself the collector lets it grow to 20 MB.
             GC.Collect(0);

@@ -18,16 +18,14 @@ internal sealed class ServeQueue
     /// <summary>How many requests can wait.</summary>
     internal const int Capacity = 1024;
 
-    // Those that wait, in the order of their coming, are the first Count.
-    private readonly Waiting[] _line = new Waiting[Capacity];
-    private readonly Datagram[] _requests = new Datagram[Capacity];
-    private readonly Dictionary<uint, int> _users = [];
-    private readonly Dictionary<ulong, int> _processes = [];
+    // Those that wait, in the order of their coming, are the first Count. One place more, for who comes when it is full.
+    private readonly Waiting[] _line = new Waiting[Capacity + 1];
+    private readonly Datagram[] _requests = new Datagram[Capacity + 1];
     private long _turn;
 
     internal ServeQueue()
     {
-        for (int i = 0; i < Capacity; i++)
+        for (int i = 0; i < _line.Length; i++)
         {
             _line[i].Place = i;
         }
@@ -36,38 +34,36 @@ internal sealed class ServeQueue
     /// <summary>How many requests wait.</summary>
     internal int Count { get; private set; }
 
+    private Span<Waiting> Line => _line.AsSpan(0, Count);
+
     /// <summary>Puts a request in line.</summary>
     /// <param name="request">Copied.</param>
     /// <param name="dropped">The request that had to go for it, perhaps itself; undefined when none had.</param>
     /// <returns>Whether one had to go.</returns>
     internal bool Add(in Datagram request, out Datagram dropped)
     {
-        ulong process = ProcessOf(request);
-        bool isFull = Count == Capacity;
-        dropped = default;
-        if (isFull)
+        Waiting added = new()
         {
-            int at = FindGreediest(process);
-            if (at < 0)
+            Process = ProcessOf(request), UserTurn = ++_turn, ProcessTurn = _turn, OfUser = 1, OfProcess = 1, Place = _line[Count].Place,
+        };
+        foreach (ref Waiting other in Line)
+        {
+            if (other.User == added.User)
             {
-                dropped = request;
-                return true;
+                (added.UserTurn, added.OfUser) = (other.UserTurn, ++other.OfUser);
             }
 
-            dropped = Remove(at);
-        }
-
-        Waiting added = new() { Process = process, UserTurn = ++_turn, ProcessTurn = _turn, Place = _line[Count].Place };
-        for (int i = 0; i < Count; i++)
-        {
-            added.UserTurn = _line[i].User == added.User ? _line[i].UserTurn : added.UserTurn;
-            added.ProcessTurn = _line[i].Process == process ? _line[i].ProcessTurn : added.ProcessTurn;
+            if (other.Process == added.Process)
+            {
+                (added.ProcessTurn, added.OfProcess) = (other.ProcessTurn, ++other.OfProcess);
+            }
         }
 
         _requests[added.Place] = request;
         _line[Count++] = added;
-        Move(process, 1);
-        return isFull;
+        bool isOver = Count > Capacity;
+        dropped = isOver ? Remove(FindGreediest()) : default;
+        return isOver;
     }
 
     /// <summary>Takes the request whose turn it is.</summary>
@@ -90,10 +86,10 @@ internal sealed class ServeQueue
         Waiting taken = _line[next];
         request = Remove(next);
         _turn++;
-        for (int i = 0; i < Count; i++)
+        foreach (ref Waiting other in Line)
         {
-            _line[i].UserTurn = _line[i].User == taken.User ? _turn : _line[i].UserTurn;
-            _line[i].ProcessTurn = _line[i].Process == taken.Process ? _turn : _line[i].ProcessTurn;
+            other.UserTurn = other.User == taken.User ? _turn : other.UserTurn;
+            other.ProcessTurn = other.Process == taken.Process ? _turn : other.ProcessTurn;
         }
 
         return true;
@@ -121,29 +117,19 @@ internal sealed class ServeQueue
     /// <summary>What tells the user of such a process from another.</summary>
     internal static ulong UserOf(ulong process) => process & ~(ulong)uint.MaxValue;
 
-    // Where the request is that has to go when one of this process comes; -1 when it is that one itself.
-    private int FindGreediest(ulong process)
+    // The oldest request of the process that has the most of the user who has the most. Of equals it is the newcomer, who is
+    // the last in line, and stays out.
+    private int FindGreediest()
     {
-        uint user = (uint)(process >> 32), greediest = user;
-        int most = _users.GetValueOrDefault(user) + 1;
-        foreach ((uint other, int count) in _users)
+        int greediest = Count - 1;
+        for (int i = 0; i < Count - 1; i++)
         {
-            (greediest, most) = count > most ? (other, count) : (greediest, most);
+            Waiting most = _line[greediest], other = _line[i];
+            bool isGreedier = other.OfUser > most.OfUser || (other.User == most.User && other.OfProcess > most.OfProcess);
+            greediest = isGreedier ? i : greediest;
         }
 
-        (ulong sender, most) = greediest == user ? (process, _processes.GetValueOrDefault(process) + 1) : (0, 0);
-        foreach ((ulong other, int count) in _processes)
-        {
-            (sender, most) = (uint)(other >> 32) == greediest && count > most ? (other, count) : (sender, most);
-        }
-
-        int at = -1;
-        for (int i = 0; i < Count && at < 0 && (greediest != user || sender != process); i++)
-        {
-            at = _line[i].Process == sender ? i : at;
-        }
-
-        return at;
+        return greediest;
     }
 
     private Datagram Remove(int at)
@@ -151,33 +137,23 @@ internal sealed class ServeQueue
         Waiting removed = _line[at];
         Array.Copy(_line, at + 1, _line, at, --Count - at);
         _line[Count].Place = removed.Place;
-        Move(removed.Process, -1);
-        return _requests[removed.Place];
-    }
-
-    private void Move(ulong process, int by)
-    {
-        Add(_users, (uint)(process >> 32), by);
-        Add(_processes, process, by);
-    }
-
-    private static void Add<T>(Dictionary<T, int> counts, T key, int by)
-        where T : struct
-    {
-        ref int count = ref CollectionsMarshal.GetValueRefOrAddDefault(counts, key, out _);
-        count += by;
-        if (count == 0)
+        foreach (ref Waiting other in Line)
         {
-            _ = counts.Remove(key);
+            other.OfUser -= other.User == removed.User ? 1 : 0;
+            other.OfProcess -= other.Process == removed.Process ? 1 : 0;
         }
+
+        return _requests[removed.Place];
     }
 
     private struct Waiting
     {
-        // When its user, and its process, came or was served last.
+        // When its user, and its process, came or was served last; and how many requests of theirs wait.
         internal long UserTurn;
         internal long ProcessTurn;
         internal ulong Process;
+        internal int OfUser;
+        internal int OfProcess;
         internal int Place;
 
         internal readonly uint User => (uint)(Process >> 32);

@@ -9,7 +9,7 @@ namespace SetNsLastPid.Commands;
 /// It writes without CRIU's lock, unlike <c>nslp set</c>: the lock is for the write and the fork that follows it, and the
 /// fork is the client's. A client that holds the lock while it asks would wait for itself.
 /// </remarks>
-internal sealed class ServeWay
+internal sealed class ServeWay : IDisposable
 {
     private readonly LastPid? _writer;
     private readonly PidSpace? _space;
@@ -35,8 +35,11 @@ internal sealed class ServeWay
         throw new RemoteException(complaint!.Message, (int)complaint.Errno, complaint.Help);
     }
 
+    /// <summary>Whether PIDs are consumed for it.</summary>
+    internal bool IsCycling => _space is not null;
+
     /// <summary>The name of the method, as of <c>--method</c>.</summary>
-    internal string Method => _space is null ? "write" : "cycle";
+    internal string Method => IsCycling ? "cycle" : "write";
 
     /// <summary>The method, and how PIDs are consumed.</summary>
     internal string Description => _space is null ? Method : $"{Method}, {_space.Cycler!.Way.Name}";
@@ -47,6 +50,13 @@ internal sealed class ServeWay
     /// <param name="interrupt">What to do every now and then when it takes long; true gives up.</param>
     internal End Set(int pid, int client, Func<bool> interrupt) =>
         _space is null ? Write(pid) : Cycle(_space, pid, client, interrupt);
+
+    /// <summary>Closes what it has open.</summary>
+    public void Dispose()
+    {
+        _writer?.Dispose();
+        _space?.Dispose();
+    }
 
     private static Complaint? TryToWrite(out LastPid? writer)
     {

@@ -26,31 +26,32 @@ internal static unsafe class SetClient
         using DefaultSignals signals = new();
         long start = Stopwatch.GetTimestamp();
         double seconds = double.IsFinite(options.Timeout) ? options.Timeout : DefaultSeconds;
-        if (SocketAddress.IsMangled(options.Server))
+        if (UnixSocket.IsMangled(options.Server))
         {
             return Output.Fail(Name, $"cannot reach server '{options.Server}': its path is not UTF-8");
         }
 
         sockaddr_un address;
-        int length = SocketAddress.Fill(&address, Encoding.UTF8.GetBytes(options.Server!));
+        int length = UnixSocket.Fill(&address, Encoding.UTF8.GetBytes(options.Server!));
         if (length == 0)
         {
             return Output.Fail(
-                Name, $"cannot reach server '{options.Server}': a socket's path has 1 to {SocketAddress.MaxPathLength} bytes");
+                Name, $"cannot reach server '{options.Server}': a socket's path has 1 to {UnixSocket.MaxPathLength} bytes");
         }
 
-        int fd = Open(seconds);
-        if (fd < 0)
+        using Fd socket = Open();
+        if (!socket.IsOpen)
         {
-            return Output.Fail(Name, "cannot make a socket", -fd);
+            return Output.Fail(Name, "cannot make a socket", (int)socket.Error);
         }
 
+        int fd = socket.Number;
+        _ = UnixSocket.Limit(fd, SO_SNDTIMEO, seconds);
         // Connected, so that nobody else can answer.
-        while (connect(fd, (sockaddr*)&address, length) != 0)
+        for (Errno failed; (failed = UnixSocket.Connect(fd, &address, length)) != 0;)
         {
-            int failed = errno;
-            bool isSocket = IsSocketOrNothing(address.sun_path);
-            bool mayCome = isSocket && (failed == ENOENT || failed == ECONNREFUSED);
+            bool isSocket = IsSocketOrNothing(options.Server!);
+            bool mayCome = isSocket && failed is (Errno.ENOENT or Errno.ECONNREFUSED);
             if (!mayCome || Stopwatch.GetElapsedTime(start).TotalSeconds >= Math.Min(seconds, StartSeconds))
             {
                 return isSocket
@@ -71,79 +72,65 @@ internal static unsafe class SetClient
         }
 
         uint request = (uint)options.Pid;
-        if ((long)send(fd, &request, sizeof(uint), MSG_NOSIGNAL) != sizeof(uint))
+        SysResult sent = SysResult.Of((long)send(fd, &request, sizeof(uint), MSG_NOSIGNAL));
+        if (sent.IsError)
         {
-            return errno == EAGAIN ? FailToAnswer(options, seconds) : FailToReach(options.Server!, errno);
+            return sent.Error == Errno.EAGAIN ? FailToAnswer(options, seconds) : FailToReach(options.Server!, sent.Error);
         }
 
         byte answer;
-        long got;
-        int error;
+        SysResult got;
         do
         {
-            SetTimeout(fd, SO_RCVTIMEO, seconds - Stopwatch.GetElapsedTime(start).TotalSeconds);
-            got = recv(fd, &answer, 1, 0);
-            error = got < 0 ? errno : 0;
+            _ = UnixSocket.Limit(fd, SO_RCVTIMEO, seconds - Stopwatch.GetElapsedTime(start).TotalSeconds);
+            got = SysResult.Of((long)recv(fd, &answer, 1, 0));
         }
-        while (error == EINTR);
+        while (got.Error == Errno.EINTR);
 
-        if (got != 1)
+        if (got.Raw != 1)
         {
-            return error == EAGAIN
+            return got.Error == Errno.EAGAIN
                 ? FailToAnswer(options, seconds)
-                : Output.Fail(Name, $"cannot receive from server '{options.Server}'", error);
+                : Output.Fail(Name, $"cannot receive from server '{options.Server}'", (int)got.Error);
         }
 
+        socket.Dispose();
         return answer == 0
             ? Finish(options, start)
             : Output.Fail(
                 Name, $"cannot make {options.Pid} the last PID: server '{options.Server}' refused", help: "its log says why");
     }
 
-    private static int Open(double seconds)
+    private static Fd Open()
     {
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-        {
-            return -errno;
-        }
-
+        Fd socket = UnixSocket.Open();
         // An abstract name that the kernel chooses (unix_autobind): without an address there is no answer.
         sockaddr address = new() { sa_family = AF_UNIX };
-        if (bind(fd, &address, sockaddr_un.sun_path_offset) != 0)
+        Errno error = socket.IsOpen ? SysResult.Of(bind(socket.Number, &address, sockaddr_un.sun_path_offset)).Error : 0;
+        if (error != 0)
         {
-            int error = errno;
-            close(fd);
-            return -error;
+            socket.Dispose();
+            return new Fd(error);
         }
 
-        SetTimeout(fd, SO_SNDTIMEO, seconds);
-        return fd;
+        return socket;
     }
 
-    private static void SetTimeout(int fd, int option, double seconds)
-    {
-        // 0 would be for ever.
-        seconds = Math.Max(seconds, 1e-6);
-        timeval timeout = new() { tv_sec = (long)seconds, tv_usec = (int)((seconds - Math.Truncate(seconds)) * 1e6) };
-        _ = setsockopt(fd, SOL_SOCKET, option, &timeout, sizeof(timeval));
-    }
+    private static bool IsSocketOrNothing(string path) =>
+        UnixSocket.Look(AT_FDCWD, Encoding.UTF8.GetBytes(path + '\0'), 0, out statx found) != 0 || UnixSocket.IsSocket(found);
 
-    private static bool IsSocketOrNothing(byte* path)
-    {
-        statx found;
-        return LibC.statx(AT_FDCWD, path, 0, STATX_TYPE, &found) != 0 || (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK;
-    }
-
-    private static int FailToReach(string server, int error) => Output.Fail(
+    private static int FailToReach(string server, Errno error) => Output.Fail(
         Name,
         $"cannot reach server '{server}'",
-        error,
-        error == ENOENT ? $"needs 'nslp serve {server}' running"
-        : error == ECONNREFUSED ? $"nobody listens there any more: needs 'nslp serve {server}' running"
-        : error == EACCES ? "needs permission to write to the socket"
-        : error == EPROTOTYPE ? "that is the socket of something else"
-        : null);
+        (int)error,
+        error switch
+        {
+            Errno.ENOENT => $"needs 'nslp serve {server}' running",
+            Errno.ECONNREFUSED => $"nobody listens there any more: needs 'nslp serve {server}' running",
+            Errno.EACCES => "needs permission to write to the socket",
+            Errno.EPROTOTYPE => "that is the socket of something else",
+            _ => null,
+        });
 
     private static int FailToAnswer(SetOptions options, double seconds) => Output.Fail(
         Name,

@@ -56,17 +56,17 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
         while (true)
         {
             int status;
-            int got = Kernel.wait4(
-                _isInit ? -1 : pid, &status, Kernel.WNOHANG | Kernel.WUNTRACED | Kernel.WCONTINUED | Kernel.__WALL);
-            if (got == 0)
+            SysResult waited = Raw.Call(
+                Kernel.SYS_wait4, _isInit ? -1 : pid, (nint)(&status), Kernel.WNOHANG | Kernel.WUNTRACED | Kernel.WCONTINUED | Kernel.__WALL);
+            if (waited.Raw == 0)
             {
                 Act(caught.Next(wait: true));
             }
-            else if (got < 0 && errno != EINTR)
+            else if (waited.IsError && waited.Error != Errno.EINTR)
             {
-                throw new RemoteException("cannot wait for the command", errno);
+                throw new RemoteException("cannot wait for the command", (int)waited.Error);
             }
-            else if (got != pid)
+            else if (waited.Raw != pid)
             {
                 continue;
             }

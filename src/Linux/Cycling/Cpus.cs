@@ -20,7 +20,7 @@ internal static unsafe class Cpus
     {
         byte* allowed = stackalloc byte[MaskSize];
         byte* one = stackalloc byte[MaskSize];
-        int size = sched_getaffinity(MaskSize, allowed);
+        int size = Raw.Call(SYS_sched_getaffinity, 0, MaskSize, (nint)allowed).Value;
         int count = 0;
         for (int cpu = 0; cpu < size * 8; cpu++)
         {
@@ -39,8 +39,8 @@ internal static unsafe class Cpus
         }
 
         one[to / 8] |= (byte)(1 << (to % 8));
-        _ = sched_setaffinity((size_t)size, one);
-        _ = sched_setaffinity((size_t)size, allowed);
+        _ = Raw.Call(SYS_sched_setaffinity, 0, size, (nint)one);
+        _ = Raw.Call(SYS_sched_setaffinity, 0, size, (nint)allowed);
     }
 
     private static bool Has(byte* mask, int cpu) => (mask[cpu / 8] >> (cpu % 8) & 1) != 0;

@@ -44,7 +44,7 @@ internal sealed unsafe class Cycler : ICycler
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_state == MAP_FAILED)
         {
-            throw new RemoteException("cannot map memory", LibC.errno);
+            throw new RemoteException("cannot map memory", (int)SysResult.Of(-1).Error);
         }
 
         int tasks = threads + (way.FillsFiles ? 1 : 0);

@@ -159,7 +159,7 @@ internal static unsafe class Proc
         byte* entries = stackalloc byte[EntriesSize];
         while (true)
         {
-            SysResult size = SysResult.Of(getdents64(directory.Number, entries, EntriesSize));
+            SysResult size = Raw.Call(SYS_getdents64, directory.Number, (nint)entries, EntriesSize);
             if (size.Raw <= 0)
             {
                 return size.Error;

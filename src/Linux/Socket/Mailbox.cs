@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text;
 using Tmds.Linux;
 using static Tmds.Linux.LibC;
 
@@ -49,18 +49,10 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
     private readonly long* _control = Allocate<long>(ControlSize / sizeof(long));
 
     /// <summary>Whether <see cref="Receive"/> may wait.</summary>
-    internal bool CanWait { get; } = limits && Limit(fd);
+    internal bool CanWait { get; } = limits && UnixSocket.Limit(fd, SO_RCVTIMEO, 0.03);
 
     /// <summary>How many bytes of answers the kernel takes before they are read, its own overhead included.</summary>
-    internal int SendBuffer
-    {
-        get
-        {
-            int size = 0;
-            socklen_t length = sizeof(int);
-            return getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 ? size : 0;
-        }
-    }
+    internal int SendBuffer => UnixSocket.Get(fd, SO_SNDBUF) is { IsError: false } size ? size.Value : 0;
 
     /// <summary>How many bytes of answers nobody has read yet, the kernel's overhead included.</summary>
     internal int Unread
@@ -68,7 +60,7 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
         get
         {
             int size = 0;
-            return Kernel.ioctl(fd, Kernel.SIOCOUTQ, &size) == 0 ? size : 0;
+            return Raw.Call(Kernel.SYS_ioctl, fd, Kernel.SIOCOUTQ, (nint)(&size)).IsError ? 0 : size;
         }
     }
 
@@ -105,13 +97,13 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
             };
         }
 
-        int count = (int)Raw.Call(Kernel.SYS_recvmmsg, fd, (nint)_headers, most, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
-        if (count < 0)
+        SysResult got = Raw.Call(Kernel.SYS_recvmmsg, fd, (nint)_headers, most, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
+        if (got.IsError)
         {
-            return -count == EAGAIN || -count == EINTR ? 0 : throw new RemoteException("cannot receive", -count);
+            return got.Error is Errno.EAGAIN or Errno.EINTR ? 0 : throw new RemoteException("cannot receive", (int)got.Error);
         }
 
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < got.Value; i++)
         {
             msghdr* header = (msghdr*)(_headers + i);
             Datagram* datagram = _datagrams + i;
@@ -124,7 +116,7 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
             datagram->Sender = isKnown ? *(ucred*)(control + 1) : new ucred { uid = uint.MaxValue, gid = uint.MaxValue };
         }
 
-        return count;
+        return got.Value;
     }
 
     /// <summary>Answers a datagram with one byte, where that is its sender's own to get.</summary>
@@ -136,18 +128,17 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
     /// <param name="datagram">Which.</param>
     /// <param name="answer">The byte.</param>
     /// <param name="error">
-    /// The errno of what failed, or 0: EAGAIN when answers are not read, ECONNREFUSED or ENOENT when the sender is gone.
+    /// What failed, or 0: EAGAIN when answers are not read, ECONNREFUSED or ENOENT when the sender is gone.
     /// </param>
     /// <returns>Null when it is sent, or there is no address; else why not, empty when the errno says it all.</returns>
-    internal string? Answer(in Datagram datagram, byte answer, out int error)
+    internal string? Answer(in Datagram datagram, byte answer, out Errno error)
     {
         error = 0;
         fixed (sockaddr_un* address = &datagram.Address)
         {
             if (datagram.AddressLength == 0 || address->sun_path[0] == 0)
             {
-                error = datagram.AddressLength == 0 ? 0 : Send(address, datagram.AddressLength, answer);
-                return error == 0 ? null : "";
+                return datagram.AddressLength == 0 ? null : Send(address, datagram.AddressLength, answer, out error);
             }
 
             if (address->sun_path[0] != '/')
@@ -155,70 +146,54 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
                 return "its address is a relative path";
             }
 
-            int found = Open(address->sun_path);
-            if (found < 0)
+            using Fd found = Find(address->sun_path);
+            if (!found.IsOpen)
             {
-                error = -found;
+                error = found.Error;
                 return "";
             }
 
-            string? why = null;
-            if (IsOwnedBy(datagram.Sender.uid, found))
+            if (!IsOwnedBy(datagram.Sender.uid, found.Number))
             {
-                // By the descriptor: what stands at the path now may be another.
-                sockaddr_un link;
-                Span<byte> path = stackalloc byte[32];
-                _ = System.Text.Unicode.Utf8.TryWrite(path, CultureInfo.InvariantCulture, $"/proc/self/fd/{found}", out int length);
-                error = Send(&link, SocketAddress.Fill(&link, path[..length]), answer);
-                why = error == 0 ? null : "";
-            }
-            else
-            {
-                why = "what is at its address is not a socket of its user";
+                return "what is at its address is not a socket of its user";
             }
 
-            _ = close(found);
-            return why;
+            // By the descriptor: what stands at the path now may be another.
+            sockaddr_un link;
+            return Send(&link, UnixSocket.Fill(&link, Encoding.ASCII.GetBytes($"/proc/self/fd/{found.Number}")), answer, out error);
         }
     }
 
     // What is bound is in the kernel's cache: nobody can make the server wait for a file system (RESOLVE_CACHED, since 5.12),
     // or lead it through its own /proc.
-    private static int Open(byte* path)
+    private static Fd Find(byte* path)
     {
         const int Attempts = 16;
         int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
         open_how how = new() { flags = (uint)flags, resolve = Kernel.RESOLVE_CACHED | Kernel.RESOLVE_NO_MAGICLINKS };
-        long opened = -EAGAIN;
-        for (int i = 0; i < Attempts && opened == -EAGAIN; i++)
+        SysResult opened = Errno.EAGAIN;
+        for (int i = 0; i < Attempts && opened.Error == Errno.EAGAIN; i++)
         {
             // Fails so too when something else is being renamed at the same time.
             opened = Raw.Call(Kernel.SYS_openat2, AT_FDCWD, (nint)path, (nint)(&how), sizeof(open_how));
         }
 
         // Before 5.6, before 5.12, under a filter that does not know it.
-        return opened == -ENOSYS || opened == -EINVAL || opened == -EPERM
-            ? (int)Raw.Call(Kernel.SYS_openat, AT_FDCWD, (nint)path, flags)
-            : (int)opened;
+        return new Fd(opened.Error is Errno.ENOSYS or Errno.EINVAL or Errno.EPERM
+            ? Raw.Call(Kernel.SYS_openat, AT_FDCWD, (nint)path, flags)
+            : opened);
     }
 
-    private bool IsOwnedBy(uint user, int file)
-    {
-        statx found;
-        byte empty = 0;
-        return user != nobody
-            && LibC.statx(file, &empty, AT_EMPTY_PATH | Kernel.AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID, &found) == 0
-            && (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK
-            && found.stx_uid == user;
-    }
+    private bool IsOwnedBy(uint user, int file) =>
+        user != nobody
+        && UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH | Kernel.AT_STATX_DONT_SYNC, out statx found) == 0
+        && UnixSocket.IsSocket(found)
+        && found.stx_uid == user;
 
-    private int Send(sockaddr_un* address, int length, byte answer) =>
-        (long)sendto(fd, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL, (sockaddr*)address, length) == 1 ? 0 : errno;
-
-    private static bool Limit(int fd)
+    private string? Send(sockaddr_un* address, int length, byte answer, out Errno error)
     {
-        timeval limit = new() { tv_usec = 30_000 };
-        return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(timeval)) == 0;
+        error = SysResult.Of((long)sendto(fd, &answer, 1, MSG_DONTWAIT | MSG_NOSIGNAL, (sockaddr*)address, length)).Error;
+        return error == 0 ? null : "";
     }
 
     private static T* Allocate<T>(int times = 1)

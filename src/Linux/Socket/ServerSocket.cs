@@ -13,7 +13,7 @@ namespace SetNsLastPid.Linux;
 /// part. Nothing is locked, since whoever may read a directory may keep its lock. Of several servers that start at once
 /// over a dead socket, each moves it aside before it removes it, and puts back what turns out to be another's.
 /// </remarks>
-internal sealed unsafe class ServerSocket
+internal sealed unsafe class ServerSocket : IDisposable
 {
     private const int OwnerOnly = 0x180; // 0600
 
@@ -23,26 +23,27 @@ internal sealed unsafe class ServerSocket
     // asm-generic/socket.h, since 6.16: senders of descriptors get EPERM.
     private const int SO_PASSRIGHTS = 83;
 
-    private readonly int _directory = -1;
+    private readonly Fd? _directory;
     private readonly byte[] _name = [];
+    private readonly Fd _socket;
 
     // Keeps the inode from being freed, so that no other file can get its number.
-    private readonly int _pin = -1;
+    private readonly Fd? _pin;
 
     /// <summary>Takes a socket that was made by another, as systemd passes them on. Throws <see cref="RemoteException"/>.</summary>
     internal ServerSocket(int fd)
     {
-        int domain = ReadOption(fd, SO_DOMAIN), type = ReadOption(fd, SO_TYPE);
-        Descriptor = fd;
-        Path = domain == AF_UNIX && type == SOCK_DGRAM ? SocketAddress.OfSocket(fd) : "";
+        SysResult domain = UnixSocket.Get(fd, SO_DOMAIN), type = UnixSocket.Get(fd, SO_TYPE);
+        _socket = new Fd(fd);
+        Path = domain.Raw == AF_UNIX && type.Raw == SOCK_DGRAM ? UnixSocket.PathOf(fd) : "";
         if (Path == "")
         {
             throw new RemoteException(
                 "cannot serve the descriptor of LISTEN_FDS: it is no unix datagram socket that is bound",
-                -Math.Min(0, Math.Min(domain, type)));
+                (int)(domain.IsError ? domain : type).Error);
         }
 
-        Prepare(fd);
+        Prepare();
     }
 
     /// <summary>
@@ -55,77 +56,80 @@ internal sealed unsafe class ServerSocket
     internal ServerSocket(string path, int mode, long group)
     {
         Path = path;
-        if (SocketAddress.IsMangled(path))
-        {
-            throw new RemoteException($"cannot listen on '{path}': its path is not UTF-8");
-        }
-
         byte[] bytes = Encoding.UTF8.GetBytes(path);
         int slash = bytes.AsSpan().LastIndexOf((byte)'/');
         _name = [.. bytes.AsSpan(slash + 1), 0];
-        if (_name is [0] or [(byte)'.', 0] or [(byte)'.', (byte)'.', 0])
-        {
-            throw new RemoteException($"cannot listen on '{path}': it names a directory");
-        }
-
         sockaddr_un address;
-        int length = SocketAddress.Fill(&address, bytes);
-        if (length == 0)
+        int length = UnixSocket.Fill(&address, bytes);
+        string? wrong = UnixSocket.IsMangled(path) ? "its path is not UTF-8"
+            : _name is [0] or [(byte)'.', 0] or [(byte)'.', (byte)'.', 0] ? "it names a directory"
+            : length == 0 ? $"it has {bytes.Length} bytes, the path of a socket has {UnixSocket.MaxPathLength} at most"
+            : null;
+        if (wrong is not null)
         {
-            throw new RemoteException(
-                $"cannot listen on '{path}': it has {bytes.Length} bytes, the path of a socket has {SocketAddress.MaxPathLength} at most");
+            throw new RemoteException($"cannot listen on '{path}': {wrong}");
         }
 
         byte[] parent = slash < 0 ? [(byte)'.', 0] : [.. bytes.AsSpan(0, Math.Max(slash, 1)), 0];
         _directory = Open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        Check(_directory, $"cannot open the directory of '{path}'");
-        Descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        Check(Descriptor < 0 ? -errno : 0, "cannot make a socket");
-        // Before the path is there, so that no request comes without credentials.
-        Prepare(Descriptor);
-        Bind(&address, length, mode & OwnerOnly);
+        _socket = UnixSocket.Open();
+        bool isBound = false;
         try
         {
-            _pin = Open(_directory, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-            Check(_pin, $"cannot look at '{path}'");
-            Widen(mode, group);
+            Check(_directory.Error, $"cannot open the directory of '{path}'");
+            Check(_socket.Error, "cannot make a socket");
+            // Before the path is there, so that no request comes without credentials.
+            Prepare();
+            Bind(&address, length, mode & OwnerOnly);
+            isBound = true;
+            _pin = Open(_directory.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+            Check(_pin.Error, $"cannot look at '{path}'");
+            Widen(_pin.Number, mode, group);
         }
         catch (RemoteException)
         {
-            _ = Remove();
+            _ = isBound ? Remove() : 0;
+            Dispose();
             throw;
         }
     }
 
     /// <summary>The descriptor to receive from.</summary>
-    internal int Descriptor { get; }
+    internal int Descriptor => _socket.Number;
 
     /// <summary>Whether it was made here, for this process alone.</summary>
-    internal bool IsOwn => _directory >= 0;
+    internal bool IsOwn => _directory is not null;
 
     /// <summary>Where clients find it, for messages.</summary>
     internal string Path { get; }
 
     /// <summary>Removes the socket from its path if that is still ours.</summary>
-    /// <returns>0, or an errno turned, after which it may be there still.</returns>
-    internal int Remove()
+    /// <returns>Why it may be there still, or 0.</returns>
+    internal Errno Remove()
     {
-        if (!IsOwn)
+        if (_directory is null)
         {
             return 0;
         }
 
-        fixed (byte* name = _name)
+        Errno error = Look(_name, out statx there);
+        // Where it could not be looked at after binding, a socket of this user is it.
+        if (error == 0 && (_pin is { IsOpen: true } ? IsSame(there, _pin.Number) : IsOwnSocket(there)))
         {
-            int error = Look(_directory, _name, out statx there);
-            // Where it could not be looked at after binding, a socket of this user is it.
-            bool isOurs = error == 0 && (_pin < 0 ? IsOwnSocket(there) : IsSame(there, _pin));
-            if (isOurs && unlinkat(_directory, name, 0) != 0)
-            {
-                error = -errno;
-            }
+            error = Unlink(_name);
+        }
 
-            return error == -ENOENT ? 0 : error;
+        return error == Errno.ENOENT ? 0 : error;
+    }
+
+    /// <summary>Closes it; <see cref="Remove"/> comes before.</summary>
+    public void Dispose()
+    {
+        _pin?.Dispose();
+        _directory?.Dispose();
+        if (IsOwn)
+        {
+            _socket.Dispose();
         }
     }
 
@@ -136,14 +140,14 @@ internal sealed unsafe class ServerSocket
         for (int i = 0; i < Attempts; i++)
         {
             mode_t old = umask((ushort)(0x1ff & ~mode));
-            int error = bind(Descriptor, (sockaddr*)address, length) == 0 ? 0 : -errno;
+            Errno error = SysResult.Of(bind(Descriptor, (sockaddr*)address, length)).Error;
             _ = umask(old);
             if (error == 0)
             {
                 return;
             }
 
-            Check(error == -EADDRINUSE ? 0 : error, $"cannot listen on '{Path}'");
+            Check(error == Errno.EADDRINUSE ? 0 : error, $"cannot listen on '{Path}'");
             RemoveDead();
         }
 
@@ -153,36 +157,41 @@ internal sealed unsafe class ServerSocket
     // Removes a socket on which nobody listens; throws if something else is there.
     private void RemoveDead()
     {
-        int error = Look(_directory, _name, out statx there);
-        if (error == -ENOENT)
+        Errno error = Look(_name, out statx there);
+        if (error == Errno.ENOENT)
         {
             return;
         }
 
         Check(error, $"cannot look at '{Path}'");
-        int kind = there.stx_mode & (ushort)S_IFMT;
-        if (kind != (ushort)S_IFSOCK)
+        if (!UnixSocket.IsSocket(there))
         {
+            bool isLink = (there.stx_mode & (ushort)S_IFMT) == (ushort)S_IFLNK;
             throw new RemoteException(
-                $"cannot listen on '{Path}': {(kind == (ushort)S_IFLNK ? "a symbolic link" : "something else than a socket")} is there");
+                $"cannot listen on '{Path}': {(isLink ? "a symbolic link" : "something else than a socket")} is there");
         }
 
-        int found = Open(_directory, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (found == -ENOENT)
+        using Fd found = Open(_directory!.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (found.Error == Errno.ENOENT)
         {
             return;
         }
 
-        Check(found, $"cannot look at '{Path}'");
-        int probed = Probe(found);
-        if (probed == 0)
+        Check(found.Error, $"cannot look at '{Path}'");
+        // connect(2) answers ECONNREFUSED if and only if no socket is bound to the inode (unix_find_bsd,
+        // net/unix/af_unix.c); a listener of another type EPROTOTYPE, one that is connected elsewhere EPERM.
+        using Fd probe = UnixSocket.Open();
+        Check(probe.Error, "cannot make a socket");
+        sockaddr_un address;
+        int length = UnixSocket.Fill(&address, Encoding.UTF8.GetBytes($"/proc/self/fd/{found.Number}"));
+        Errno probed = UnixSocket.Connect(probe.Number, &address, length);
+        if (probed is 0 or Errno.EPROTOTYPE or Errno.EPERM)
         {
             throw new RemoteException($"cannot listen on '{Path}': somebody does already");
         }
 
-        Check(probed == -ECONNREFUSED ? 0 : probed, $"cannot find out whether somebody listens on '{Path}'");
-        MoveAside(found);
-        _ = close(found);
+        Check(probed == Errno.ECONNREFUSED ? 0 : probed, $"cannot find out whether somebody listens on '{Path}'");
+        MoveAside(found.Number);
     }
 
     // Only what was found to be dead goes, not what came in its place: another server's socket is put back.
@@ -190,115 +199,87 @@ internal sealed unsafe class ServerSocket
     {
         byte[] aside = Encoding.UTF8.GetBytes(
             string.Create(CultureInfo.InvariantCulture, $".nslp-{Environment.ProcessId}-{Stopwatch.GetTimestamp()}\0"));
-        fixed (byte* name = _name, other = aside)
+        if (Look(_name, out statx there) != 0 || !IsSame(there, dead))
         {
-            if (Look(_directory, _name, out statx there) != 0 || !IsSame(there, dead))
-            {
-                return;
-            }
-
-            int moved = (int)Raw.Call(SYS_renameat2, _directory, (nint)name, _directory, (nint)other, RENAME_NOREPLACE);
-            Check(moved == -ENOENT ? 0 : moved, $"cannot remove '{Path}', on which nobody listens");
-            if (moved != 0)
-            {
-                return;
-            }
-
-            if (Look(_directory, aside, out there) == 0 && IsSame(there, dead))
-            {
-                _ = unlinkat(_directory, other, 0);
-            }
-            else
-            {
-                // If a third one is bound there by now, this one stays aside rather than be lost.
-                _ = Raw.Call(SYS_renameat2, _directory, (nint)other, _directory, (nint)name, RENAME_NOREPLACE);
-            }
+            return;
         }
+
+        Errno moved = Move(_name, aside);
+        Check(moved == Errno.ENOENT ? 0 : moved, $"cannot remove '{Path}', on which nobody listens");
+        if (moved != 0)
+        {
+            return;
+        }
+
+        // If a third one is bound there by now, what is not dead stays aside rather than be lost.
+        _ = Look(aside, out there) == 0 && IsSame(there, dead) ? Unlink(aside) : Move(aside, _name);
     }
 
-    // connect(2) answers ECONNREFUSED if and only if no socket is bound to the inode (unix_find_bsd,
-    // net/unix/af_unix.c); a listener of another type EPROTOTYPE, one that is connected elsewhere EPERM.
-    private static int Probe(int found)
+    private void Widen(int pin, int mode, long group)
     {
-        int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        Check(probe < 0 ? -errno : 0, "cannot make a socket");
-        sockaddr_un address;
-        int length = SocketAddress.Fill(&address, Encoding.UTF8.GetBytes($"/proc/self/fd/{found}"));
-        int error = connect(probe, (sockaddr*)&address, length) == 0 ? 0 : -errno;
-        _ = close(probe);
-        return error == -EPROTOTYPE || error == -EPERM ? 0 : error;
-    }
-
-    private void Widen(int mode, long group)
-    {
-        Check(LookAt(_pin, out statx ours), $"cannot look at '{Path}'");
+        Check(UnixSocket.Look(pin, "\0"u8, AT_EMPTY_PATH, out statx ours), $"cannot look at '{Path}'");
         if (!IsOwnSocket(ours))
         {
             throw new RemoteException($"cannot listen on '{Path}': somebody changes it at the same time");
         }
 
-        fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{_pin}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)
+        fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{pin}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)
         {
-            bool isGiven = group < 0 || fchownat(_pin, empty, uint.MaxValue, (uint)group, AT_EMPTY_PATH) == 0;
-            Check(isGiven ? 0 : -errno, $"cannot give '{Path}' to group {group}");
+            SysResult given = group < 0 ? 0 : SysResult.Of(fchownat(pin, empty, uint.MaxValue, (uint)group, AT_EMPTY_PATH));
+            Check(given.Error, $"cannot give '{Path}' to group {group}");
             // A default ACL of the directory would grant others what the bits grant the group.
-            _ = removexattr(itself, acl);
-            bool isWide = mode == (mode & OwnerOnly) || chmod(itself, (ushort)mode) == 0;
-            Check(isWide ? 0 : -errno, $"cannot give '{Path}' the permissions 0{Convert.ToString(mode, 8)}");
+            _ = Raw.Call(SYS_removexattr, (nint)itself, (nint)acl);
+            SysResult widened = mode == (mode & OwnerOnly) ? 0 : SysResult.Of(chmod(itself, (ushort)mode));
+            Check(widened.Error, $"cannot give '{Path}' the permissions 0{Convert.ToString(mode, 8)}");
         }
     }
 
-    private static void Prepare(int fd)
+    private void Prepare()
     {
-        int on = 1, off = 0;
-        _ = setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(int));
+        UnixSocket.Set(Descriptor, SO_PASSCRED, 1);
         // Closing a descriptor that a sender put into a datagram can take long. Kernels before 6.16 do not know it.
-        _ = setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof(int));
+        UnixSocket.Set(Descriptor, SO_PASSRIGHTS, 0);
     }
 
-    private static int ReadOption(int fd, int option)
-    {
-        int value = 0;
-        socklen_t length = sizeof(int);
-        return getsockopt(fd, SOL_SOCKET, option, &value, &length) == 0 ? value : -errno;
-    }
-
-    private static int Open(int directory, byte[] path, int flags)
+    private static Fd Open(int directory, byte[] path, int flags)
     {
         fixed (byte* start = path)
         {
-            int fd = openat(directory, start, flags);
-            return fd < 0 ? -errno : fd;
+            return new Fd(SysResult.Of(openat(directory, start, flags)));
         }
     }
 
-    private static int LookAt(int fd, out statx found) => Look(fd, [0], AT_EMPTY_PATH, out found);
+    private Errno Look(byte[] name, out statx found) =>
+        UnixSocket.Look(_directory!.Number, name, AT_SYMLINK_NOFOLLOW, out found);
 
-    private static int Look(int directory, byte[] name, out statx found) => Look(directory, name, AT_SYMLINK_NOFOLLOW, out found);
-
-    private static int Look(int directory, byte[] name, int flags, out statx found)
+    private Errno Move(byte[] from, byte[] to)
     {
-        statx got;
+        fixed (byte* old = from, other = to)
+        {
+            int directory = _directory!.Number;
+            return Raw.Call(SYS_renameat2, directory, (nint)old, directory, (nint)other, RENAME_NOREPLACE).Error;
+        }
+    }
+
+    private Errno Unlink(byte[] name)
+    {
         fixed (byte* start = name)
         {
-            int result = LibC.statx(directory, start, flags, STATX_TYPE | STATX_UID | STATX_INO, &got) == 0 ? 0 : -errno;
-            found = got;
-            return result;
+            return SysResult.Of(unlinkat(_directory!.Number, start, 0)).Error;
         }
     }
 
-    private static bool IsOwnSocket(in statx found) =>
-        (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK && found.stx_uid == geteuid();
+    private static bool IsOwnSocket(in statx found) => UnixSocket.IsSocket(found) && found.stx_uid == geteuid();
 
     private static bool IsSame(in statx found, int file) =>
-        LookAt(file, out statx other) == 0 && found.stx_ino == other.stx_ino
+        UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH, out statx other) == 0 && found.stx_ino == other.stx_ino
         && found.stx_dev_major == other.stx_dev_major && found.stx_dev_minor == other.stx_dev_minor;
 
-    private static void Check(int result, string failure)
+    private static void Check(Errno error, string failure)
     {
-        if (result < 0)
+        if (error != 0)
         {
-            throw new RemoteException(failure, -result);
+            throw new RemoteException(failure, (int)error);
         }
     }
 }

@@ -6,16 +6,32 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>What systemd and its likes tell a service, and what it tells them: sd_listen_fds(3), sd_notify(3).</summary>
-internal sealed unsafe class ServiceManager
+internal sealed unsafe class ServiceManager : IDisposable
 {
     /// <summary>The first descriptor that is passed on.</summary>
     internal const int FirstDescriptor = 3;
 
     private const int PatienceSeconds = 1;
 
-    private readonly int _fd;
+    private readonly Fd? _socket;
 
-    private ServiceManager(int fd) => _fd = fd;
+    /// <summary>Connects to the socket of the NOTIFY_SOCKET variable, if there is one.</summary>
+    internal ServiceManager()
+    {
+        string? path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
+        if (string.IsNullOrEmpty(path))
+        {
+            return;
+        }
+
+        sockaddr_un address;
+        int length = UnixSocket.Fill(&address, Encoding.UTF8.GetBytes(path), mayBeAbstract: true);
+        _socket = UnixSocket.Open();
+        Error = length == 0 ? Errno.ENAMETOOLONG
+            : _socket.IsOpen ? UnixSocket.Connect(_socket.Number, &address, length)
+            : _socket.Error;
+        _ = UnixSocket.Limit(_socket.Number, SO_SNDTIMEO, PatienceSeconds);
+    }
 
     /// <summary>How many descriptors were passed on to this very process; 0 for none.</summary>
     internal static int Descriptors =>
@@ -26,52 +42,25 @@ internal sealed unsafe class ServiceManager
             ? count
             : 0;
 
-    /// <summary>Connects to the socket of the NOTIFY_SOCKET variable.</summary>
-    /// <param name="manager">Null when there is no such variable, or on an error.</param>
-    /// <returns>0, or an errno turned.</returns>
-    internal static int Connect(out ServiceManager? manager)
-    {
-        manager = null;
-        string? path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
-        if (string.IsNullOrEmpty(path))
-        {
-            return 0;
-        }
-
-        sockaddr_un address;
-        int length = SocketAddress.Fill(&address, Encoding.UTF8.GetBytes(path), mayBeAbstract: true);
-        if (length == 0)
-        {
-            return -ENAMETOOLONG;
-        }
-
-        int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0)
-        {
-            return -errno;
-        }
-
-        timeval patience = new() { tv_sec = PatienceSeconds };
-        _ = setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(timeval));
-        if (connect(fd, (sockaddr*)&address, length) != 0)
-        {
-            int error = errno;
-            close(fd);
-            return -error;
-        }
-
-        manager = new ServiceManager(fd);
-        return 0;
-    }
+    /// <summary>Why it cannot be reached; 0 when it can, or when there is none.</summary>
+    internal Errno Error { get; }
 
     /// <summary>Sends a message such as READY=1, and leaves it when the manager does not take it.</summary>
     /// <param name="message">Assignments, a line each.</param>
     /// <param name="wait">Whether to wait a second when the manager's queue is full.</param>
     internal void Notify(ReadOnlySpan<byte> message, bool wait)
     {
+        if (_socket is null || Error != 0)
+        {
+            return;
+        }
+
         fixed (byte* start = message)
         {
-            _ = send(_fd, start, message.Length, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
+            _ = send(_socket.Number, start, message.Length, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
         }
     }
+
+    /// <summary>Closes the connection.</summary>
+    public void Dispose() => _socket?.Dispose();
 }

@@ -124,21 +124,14 @@ internal static unsafe class Accounts
     // At most the first 16 MiB, and nothing of what is no regular file: reading that may never end.
     private static byte[] Read(ReadOnlySpan<byte> path)
     {
-        int fd;
         fixed (byte* pathname = path)
         {
-            fd = open(pathname, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+            using Fd file = new(SysResult.Of(open(pathname, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
+            stat status;
+            return file.IsOpen && fstat(file.Number, &status) == 0 && S_ISREG(status.st_mode)
+                ? ReadUpTo(MaxFile, file.Number, Stopwatch.StartNew())
+                : [];
         }
-
-        if (fd < 0)
-        {
-            return [];
-        }
-
-        stat status;
-        byte[] text = fstat(fd, &status) == 0 && S_ISREG(status.st_mode) ? ReadUpTo(MaxFile, fd, Stopwatch.StartNew()) : [];
-        close(fd);
-        return text;
     }
 
     // What it prints for a key.
@@ -151,21 +144,21 @@ internal static unsafe class Accounts
         }
 
         s_waited.Start();
-        int child;
+        using Fd reader = new(pipe[0]), writer = new(pipe[1]);
+        SysResult child;
         fixed (byte* usr = "/usr/bin/getent"u8, bin = "/bin/getent"u8, where = database, what = (byte[])[.. key, 0])
         {
             byte** arguments = stackalloc byte*[] { bin, where, what, null };
-            child = Raw.Spawn(usr, arguments, pipe[1]);
-            child = child > 0 ? child : Raw.Spawn(bin, arguments, pipe[1]);
+            child = Raw.Spawn(usr, arguments, writer.Number);
+            child = child.IsError ? Raw.Spawn(bin, arguments, writer.Number) : child;
         }
 
-        close(pipe[1]);
-        byte[] text = child > 0 ? ReadUpTo(MaxAnswer, pipe[0], s_waited) : [];
-        close(pipe[0]);
-        if (child > 0)
+        writer.Dispose();
+        byte[] text = child.IsError ? [] : ReadUpTo(MaxAnswer, reader.Number, s_waited);
+        if (!child.IsError)
         {
-            _ = kill(child, SIGKILL);
-            _ = wait4(child, null, 0);
+            _ = kill(child.Value, SIGKILL);
+            _ = Raw.Call(SYS_wait4, child.Value);
         }
 
         s_waited.Stop();
@@ -186,8 +179,8 @@ internal static unsafe class Accounts
             long left = Math.Max(0, (s_patience - waited.Elapsed).Ticks) * 100;
             timespec limit = new() { tv_sec = (time_t)(left / 1_000_000_000), tv_nsec = (long_t)(left % 1_000_000_000) };
             long poll = (uint)fd | ((long)POLLIN << 32);
-            long got = Raw.Call(SYS_ppoll, (nint)(&poll), 1, (nint)(&limit), 0, sizeof(ulong));
-            if (got > 0)
+            SysResult got = Raw.Call(SYS_ppoll, (nint)(&poll), 1, (nint)(&limit), 0, sizeof(ulong));
+            if (got.Raw > 0)
             {
                 fixed (byte* start = text)
                 {
@@ -195,12 +188,12 @@ internal static unsafe class Accounts
                 }
             }
 
-            if (got <= 0)
+            if (got.Raw <= 0)
             {
                 break;
             }
 
-            length += (int)got;
+            length += got.Value;
         }
 
         return text[..length];

@@ -1,5 +1,4 @@
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -16,14 +15,15 @@ internal unsafe ref struct FileLimit
     internal int Lower(int to)
     {
         rlimit64 limit;
-        if (prlimit64(RLIMIT_NOFILE, null, &limit) != 0)
+        SysResult done = Raw.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (nint)(&limit));
+        if (!done.IsError)
         {
-            return errno;
+            _old = limit;
+            limit.rlim_cur = Math.Min(limit.rlim_cur, (ulong)to);
+            done = Raw.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, (nint)(&limit));
         }
 
-        _old = limit;
-        limit.rlim_cur = Math.Min(limit.rlim_cur, (ulong)to);
-        return prlimit64(RLIMIT_NOFILE, &limit, null) == 0 ? 0 : errno;
+        return (int)done.Error;
     }
 
     /// <summary>Sets the limit to what it was.</summary>
@@ -31,6 +31,6 @@ internal unsafe ref struct FileLimit
     {
         rlimit64 old = _old;
         // Cannot fail: a soft limit may always be raised up to the hard one, which was left alone.
-        _ = prlimit64(RLIMIT_NOFILE, &old, null);
+        _ = Raw.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, (nint)(&old));
     }
 }

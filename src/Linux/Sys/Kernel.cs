@@ -15,7 +15,7 @@ namespace SetNsLastPid.Linux;
 #pragma warning disable CS8981 // The kernel's names are lower case.
 
 /// <summary>The part of the kernel's interface that Tmds.LibC does not have, as the kernel spells it.</summary>
-/// <remarks>Calls return what libc's syscall() does: -1 for a failure, its reason in <see cref="errno"/>.</remarks>
+/// <remarks>Its calls are made by <see cref="Raw.Call"/>, those that Tmds.LibC has by <see cref="SysResult.Of"/>.</remarks>
 internal static unsafe class Kernel
 {
     /// <summary>Whether the numbers here are those of this machine: x86-64 and arm64.</summary>
@@ -25,9 +25,7 @@ internal static unsafe class Kernel
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;
-    internal static int SYS_lseek => X64 ? 8 : 62;
     internal static int SYS_mmap => X64 ? 9 : 222;
-    internal static int SYS_mprotect => X64 ? 10 : 226;
     internal static int SYS_munmap => X64 ? 11 : 215;
     internal static int SYS_rt_sigaction => X64 ? 13 : 134;
     internal static int SYS_rt_sigprocmask => X64 ? 14 : 135;
@@ -42,9 +40,7 @@ internal static unsafe class Kernel
     internal static int SYS_kill => X64 ? 62 : 129;
     internal static int SYS_fcntl => X64 ? 72 : 25;
     internal static int SYS_flock => X64 ? 73 : 32;
-    internal static int SYS_chdir => X64 ? 80 : 49;
     internal static int SYS_getuid => X64 ? 102 : 174;
-    internal static int SYS_getgid => X64 ? 104 : 176;
     internal static int SYS_geteuid => X64 ? 107 : 175;
     internal static int SYS_getegid => X64 ? 108 : 177;
     internal static int SYS_setpgid => X64 ? 109 : 154;
@@ -82,7 +78,6 @@ internal static unsafe class Kernel
     internal static int SYS_capset => X64 ? 126 : 91;
     internal static int SYS_dup => X64 ? 32 : 23;
     internal static int SYS_getpgid => X64 ? 121 : 155;
-    internal static int SYS_pidfd_send_signal => 424;
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
     internal static int SYS_close_range => 436;
@@ -109,7 +104,6 @@ internal static unsafe class Kernel
     internal static ulong CLONE_CHILD_SETTID => 0x01000000;
     internal static ulong CLONE_NEWUSER => 0x10000000;
     internal static ulong CLONE_NEWPID => 0x20000000;
-    internal static ulong CLONE_CLEAR_SIGHAND => 0x100000000;
     internal static ulong CLONE_INTO_CGROUP => 0x200000000;
 
     // linux/nsfs.h
@@ -159,29 +153,23 @@ internal static unsafe class Kernel
 
     private static bool X64 => X86Base.X64.IsSupported;
 
-    /// <summary>Makes a process or a thread (since 5.3).</summary>
-    internal static int clone3(clone_args* args, size_t size) => (int)syscall(SYS_clone3, args, size);
-
     /// <summary>Ends the process at once: no handler runs and nothing is flushed.</summary>
-    internal static void exit_group(int status) => syscall(SYS_exit_group, status);
-
-    /// <summary>Locks an open file, or with <see cref="LOCK_UN"/> unlocks it.</summary>
-    internal static int flock(int fd, int operation) => (int)syscall(SYS_flock, fd, operation);
-
-    /// <summary>Asks a driver, a socket or a file system.</summary>
-    internal static int ioctl(int fd, int request, void* argument) => (int)syscall(SYS_ioctl, fd, request, argument);
+    internal static void exit_group(int status) => Raw.Call(SYS_exit_group, status);
 
     /// <summary>Waits on a word of this process while it holds <paramref name="value"/>.</summary>
-    internal static int futex_wait(int* word, int value, timespec* timeout) =>
-        (int)syscall(SYS_futex, word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, timeout);
+    internal static SysResult futex_wait(int* word, int value, timespec* timeout) =>
+        Raw.Call(SYS_futex, (nint)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, (nint)timeout);
 
     /// <summary>Wakes up to <paramref name="count"/> threads of this process that wait on a word.</summary>
-    internal static int futex_wake(int* word, int count) =>
-        (int)syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count);
+    internal static SysResult futex_wake(int* word, int count) =>
+        Raw.Call(SYS_futex, (nint)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count);
 
-    /// <summary>Fills a buffer with <c>struct linux_dirent64</c>: the bytes written, 0 at the end.</summary>
-    internal static int getdents64(int fd, void* entries, int size) =>
-        (int)syscall(SYS_getdents64, fd, entries, size);
+    /// <summary>Tells on which CPU the calling thread runs; -1 when the kernel does not.</summary>
+    internal static int getcpu()
+    {
+        uint cpu;
+        return Raw.Call(SYS_getcpu, (nint)(&cpu)).IsError ? -1 : (int)cpu;
+    }
 
     /// <summary>
     /// Whether a descriptor was given to the program by who started it, which alone outlives an execve. 0 to 2 may also be
@@ -190,8 +178,8 @@ internal static unsafe class Kernel
     internal static bool IsGiven(int fd)
     {
         const int F_GETFD = 1, FD_CLOEXEC = 1;
-        int flags = (int)syscall(SYS_fcntl, fd, F_GETFD);
-        return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+        SysResult flags = Raw.Call(SYS_fcntl, fd, F_GETFD);
+        return !flags.IsError && (flags.Value & FD_CLOEXEC) == 0;
     }
 
     /// <summary>Whether an open file is a terminal.</summary>
@@ -199,7 +187,7 @@ internal static unsafe class Kernel
     {
         // struct termios of the kernel has 36 bytes on x86-64 and arm64.
         byte* termios = stackalloc byte[64];
-        return ioctl(fd, TCGETS, termios) == 0;
+        return !Raw.Call(SYS_ioctl, fd, TCGETS, (nint)termios).IsError;
     }
 
     /// <summary>The size of a terminal in characters, 0 where it does not know; false for what is no terminal.</summary>
@@ -207,41 +195,10 @@ internal static unsafe class Kernel
     {
         // struct winsize: rows, columns, and two more.
         ushort* size = stackalloc ushort[4];
-        bool isTerminal = ioctl(fd, TIOCGWINSZ, size) == 0;
+        bool isTerminal = !Raw.Call(SYS_ioctl, fd, TIOCGWINSZ, (nint)size).IsError;
         (rows, columns) = isTerminal ? (size[0], size[1]) : (0, 0);
         return isTerminal;
     }
-
-    /// <summary>Tells by its success that a process, group or user exists.</summary>
-    /// <returns>20 less the nice value, as the system call has it.</returns>
-    internal static int getpriority(int which, int who) => (int)syscall(SYS_getpriority, which, who);
-
-    /// <summary>Reads and sets a limit of this process; either pointer may be null.</summary>
-    internal static int prlimit64(int resource, rlimit64* limit, rlimit64* old) =>
-        (int)syscall(SYS_prlimit64, 0, resource, limit, old);
-
-    /// <summary>Takes an extended attribute from a file.</summary>
-    internal static int removexattr(byte* path, byte* name) => (int)syscall(SYS_removexattr, path, name);
-
-    /// <summary>Tells on which CPU the calling thread runs; -1 when the kernel does not.</summary>
-    internal static int getcpu()
-    {
-        uint cpu;
-        return (int)syscall(SYS_getcpu, &cpu, null, null) == 0 ? (int)cpu : -1;
-    }
-
-    /// <summary>Reads the CPUs that the calling thread may use: a bit each.</summary>
-    /// <returns>How many bytes the kernel wrote.</returns>
-    internal static int sched_getaffinity(size_t size, void* mask) => (int)syscall(SYS_sched_getaffinity, 0, size, mask);
-
-    /// <summary>Sets the CPUs that the calling thread may use, and moves it to one of them.</summary>
-    internal static int sched_setaffinity(size_t size, void* mask) => (int)syscall(SYS_sched_setaffinity, 0, size, mask);
-
-    /// <summary>Lets others run on this CPU, if there are any.</summary>
-    internal static void sched_yield() => syscall(SYS_sched_yield);
-
-    /// <summary>Sends a signal to one thread.</summary>
-    internal static int tgkill(int process, int thread, int signal) => (int)syscall(SYS_tgkill, process, thread, signal);
 
     /// <summary>The kernel's release, as <c>uname -r</c> prints it; /proc/sys may be hidden.</summary>
     internal static string Release()
@@ -249,13 +206,9 @@ internal static unsafe class Kernel
         // struct new_utsname: six names of 65 bytes, the release is the third.
         const int Name = 65;
         byte* names = stackalloc byte[6 * Name];
-        syscall(SYS_uname, names);
+        _ = Raw.Call(SYS_uname, (nint)names);
         return Marshal.PtrToStringUTF8((nint)(names + 2 * Name))!;
     }
-
-    /// <summary>Waits for a child. Its number is free once it has ended and this tells so.</summary>
-    internal static int wait4(int pid, int* status, int options) =>
-        (int)syscall(SYS_wait4, pid, status, options, null);
 }
 
 /// <summary><c>struct clone_args</c> of linux/sched.h as of 5.7, when it got <c>cgroup</c>: 88 bytes.</summary>

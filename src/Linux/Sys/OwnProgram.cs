@@ -33,34 +33,30 @@ internal static unsafe class OwnProgram
 
     /// <summary>
     /// Starts the program anew in this process, with the same arguments and signal mask, after which
-    /// <see cref="IsRestarted"/> is true. Returns only on failure.
+    /// <see cref="IsRestarted"/> is true: its threads, of which only the JIT's runtime has several, get other numbers, and none
+    /// is in the way of the number that nslp set is asked for. Returns only on failure.
     /// </summary>
     /// <returns>An errno turned.</returns>
     internal static int RestartOnce()
     {
         byte* path = stackalloc byte[Size];
-        fixed (byte* link = "/proc/self/exe"u8)
+        byte[] line = ReadCommandLine();
+        List<nint> arguments = [], environment = [Marshal.StringToCoTaskMemUTF8(MarkOfThis)];
+        fixed (byte* link = "/proc/self/exe"u8, start = line)
         {
             // By its path, not by that link: the kernel names the process after the file it was given.
-            long length = readlink(link, path, Size - 1);
-            if (length < 0)
+            SysResult length = SysResult.Of(readlink(link, path, Size - 1));
+            if (length.IsError)
             {
-                return -errno;
+                return -(int)length.Error;
             }
 
-            path[length] = 0;
-        }
-
-        byte[] line = ReadCommandLine();
-        List<nint> arguments = [], environment = [];
-        fixed (byte* start = line)
-        {
+            path[length.Value] = 0;
             for (int at = 0; at < line.Length; at += line.AsSpan(at).IndexOf((byte)0) + 1)
             {
                 arguments.Add((nint)(start + at));
             }
 
-            environment.Add(Marshal.StringToCoTaskMemUTF8(MarkOfThis));
             for (byte** inherited = Raw.Environment; *inherited != null; inherited++)
             {
                 if (!MemoryMarshal.CreateReadOnlySpanFromNullTerminated(*inherited).StartsWith("NSLP_AGAIN="u8))
@@ -69,18 +65,15 @@ internal static unsafe class OwnProgram
                 }
             }
 
-            arguments.Add(0);
-            environment.Add(0);
-            fixed (nint* argv = arguments.ToArray(), envp = environment.ToArray())
+            fixed (nint* argv = (nint[])[.. arguments, 0], envp = (nint[])[.. environment, 0])
             {
-                _ = execve(path, (byte**)argv, (byte**)envp);
-                return -errno;
+                return (int)SysResult.Of(execve(path, (byte**)argv, (byte**)envp)).Raw;
             }
         }
     }
 
     /// <summary>Whether a thread of this process has that number.</summary>
-    internal static bool HasThread(int number) => Kernel.tgkill(getpid(), number, 0) == 0;
+    internal static bool HasThread(int number) => !Raw.Call(Kernel.SYS_tgkill, getpid(), number).IsError;
 
     /// <summary>Whether a thread of this process has a number that the next process may get when <paramref name="lastPid"/>
     /// is the last PID, some numbers in use passed over.</summary>
@@ -127,14 +120,7 @@ internal static unsafe class OwnProgram
     // Up to Size bytes of it; 0 at the end or when it cannot be read.
     private static int ReadCommandLine(byte* part, long from)
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY).Release();
-        if (fd < 0)
-        {
-            return 0;
-        }
-
-        long got = pread(fd, part, Size, from);
-        close(fd);
-        return (int)Math.Max(got, 0);
+        using Fd file = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY);
+        return file.IsOpen ? Math.Max(SysResult.Of(pread(file.Number, part, Size, from)).Value, 0) : 0;
     }
 }

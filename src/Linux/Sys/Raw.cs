@@ -50,15 +50,15 @@ namespace SetNsLastPid.Linux
             Linked.__real_main(count, arguments, environment);
 
         /// <summary>Starts a program with an empty environment, its stdout at a descriptor, its stderr nowhere.</summary>
-        /// <returns>Its PID, or -errno.</returns>
-        internal static int Spawn(byte* path, byte** arguments, int output)
+        /// <returns>Its PID.</returns>
+        internal static SysResult Spawn(byte* path, byte** arguments, int output)
         {
             byte* actions = stackalloc byte[256]; // posix_spawn_file_actions_t: 80 bytes in glibc
             byte* none = null;
             int pid = 0, error = posix_spawn_file_actions_init(actions);
             if (error != 0)
             {
-                return -error;
+                return (Errno)error;
             }
 
             fixed (byte* nowhere = "/dev/null"u8)
@@ -69,7 +69,7 @@ namespace SetNsLastPid.Linux
             }
 
             _ = posix_spawn_file_actions_destroy(actions);
-            return error == 0 ? pid : -error;
+            return error == 0 ? pid : (Errno)error;
         }
 
         private static void* Export(string symbol) =>

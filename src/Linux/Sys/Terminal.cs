@@ -22,12 +22,8 @@ internal static unsafe class Terminal
     {
         fixed (byte* path = "/dev/tty"u8)
         {
-            int terminal = open(path, O_RDWR | O_CLOEXEC);
-            if (terminal >= 0)
-            {
-                _ = Raw.Call(Kernel.SYS_ioctl, terminal, request, (nint)group);
-                close(terminal);
-            }
+            using Fd terminal = new(SysResult.Of(open(path, O_RDWR | O_CLOEXEC)));
+            _ = Raw.Call(Kernel.SYS_ioctl, terminal.Number, request, (nint)group);
         }
     }
 }

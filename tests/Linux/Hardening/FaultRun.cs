@@ -42,7 +42,10 @@ internal sealed record FaultRun(
     private static readonly Lazy<string?> s_program = new(Compile);
 
     /// <summary>The system calls that nslp makes, each as TASK:CALL:COUNT, in their order.</summary>
-    internal IEnumerable<string> Calls => Log.Where(line => line.Contains(':'));
+    internal IEnumerable<string> Calls => Log.Where(line => line.Contains(':') && !Open.Contains(line));
+
+    /// <summary>What it had open at its end, besides what it was given: "open NUMBER TARGET".</summary>
+    internal string[] Open => [.. Log.Where(line => line.StartsWith("open ", StringComparison.Ordinal))];
 
     /// <summary>Skips the test where faults cannot be made.</summary>
     internal static void SkipUnlessPossible()

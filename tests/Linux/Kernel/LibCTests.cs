@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using SetNsLastPid.Linux;
 using Xunit;
 
@@ -67,6 +68,31 @@ public sealed class LibCTests
                 .SelectMany(type => type.GetMethods(All))
                 .Where(method => method.Attributes.HasFlag(MethodAttributes.PinvokeImpl)),
             method => Assert.Equal((typeof(Raw), true), (method.DeclaringType, method.IsPrivate)));
+
+    /// <summary>And so nobody else reads it: between a call and a look at it there may be another call.</summary>
+    [Fact]
+    public void Only_SysResult_reads_errno()
+    {
+        string sources = Path.Combine(Source.Directory, "src");
+        string[] readers =
+        [
+            .. Directory.GetFiles(sources, "*.cs", SearchOption.AllDirectories)
+                .Where(file => ReadsErrno(File.ReadAllText(file)))
+                .Select(file => Path.GetRelativePath(sources, file)),
+        ];
+
+        Assert.Equal(["Linux/Sys/SysResult.cs"], readers);
+    }
+
+    // Not in comments and strings, and not what is called so of one's own.
+    private static bool ReadsErrno(string code)
+    {
+        code = Regex.Replace(code, """//.*|"[^"\n]*\"""", "");
+        return Regex.IsMatch(code, @"\bLibC\.errno\b")
+            || (code.Contains("using static Tmds.Linux.LibC;")
+                && Regex.IsMatch(code, @"(?<![\w.])errno\b")
+                && !Regex.IsMatch(code, @"\b(n?int|Errno)\*? errno\b"));
+    }
 
     private static IEnumerable<Type> CTypes() =>
         typeof(Kernel).Assembly.GetTypes().Where(type =>

@@ -171,10 +171,29 @@ static const char *role_name(int role)
     return name;
 }
 
+/* What nslp has open, a line each in the log, but for what it was given. */
+static void tell_open(pid_t process, int is_start)
+{
+    static char given[1024];
+    char path[64], target[256];
+    for (int fd = 0; fd < (int)sizeof given; fd++) {
+        snprintf(path, sizeof path, "/proc/%d/fd/%d", process, fd);
+        ssize_t length = readlink(path, target, sizeof target - 1);
+        if (length >= 0 && is_start)
+            given[fd] = 1;
+        else if (length >= 0 && !given[fd]) {
+            target[length] = 0;
+            fprintf(log_file, "open %d %s\n", fd, target);
+        }
+    }
+}
+
 static void at_entry(struct task *task, const struct __ptrace_syscall_info *info)
 {
     if (task->process == nslp && task->role >= 0 && !is_managed(task->tid, info->stack_pointer))
         return;
+    if (task->process == nslp && info->entry.nr == SYS_exit_group)
+        tell_open(nslp, 0);
     /* What a handler writes of a signal: a siginfo_t, to a pipe of its own that has room. */
     if (info->entry.nr == SYS_write && info->entry.args[2] == sizeof(siginfo_t))
         return;
@@ -211,9 +230,10 @@ static void at_execve(struct task *task)
     snprintf(path, sizeof path, "/proc/%d/exe", task->tid);
     if (readlink(path, program, sizeof program - 1) < 0)
         program[0] = 0;
-    if (task->process == nslp && !own_program[0])
+    if (task->process == nslp && !own_program[0]) {
         strcpy(own_program, program);
-    else if (task->process == nslp && !strcmp(own_program, program))
+        tell_open(nslp, 1);
+    } else if (task->process == nslp && !strcmp(own_program, program))
         is_again = task->role = 1;
     else
         task->role = -1;

@@ -5,6 +5,16 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
+/// <summary>A signal that came to nslp.</summary>
+/// <param name="Number">Which; 0 for none.</param>
+/// <param name="Code">si_code: above 0 it comes from the kernel, as all that a terminal sends does.</param>
+/// <param name="Sender">The PID of the sender, if a process sent it; 0 for one outside the PID namespace.</param>
+internal readonly record struct CaughtSignal(int Number, int Code, int Sender)
+{
+    /// <summary>Whether the kernel sent it, so that all of the process group got it.</summary>
+    internal bool IsFromKernel => Code > 0;
+}
+
 /// <summary>Signals to nslp as records in a pipe, whichever thread gets them. One object at a time.</summary>
 /// <remarks>
 /// The handler writes the siginfo_t to the pipe and returns. For signalfd the signals would have to be blocked in all
@@ -21,6 +31,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
     private static int s_writer;
 
     private readonly List<(int Signal, sigaction Old)> _caught = [];
+    private readonly Fd _reader, _writer;
     private sigset_t? _mask;
 
     /// <summary>Makes the pipe and the handler; catches nothing yet. Throws <see cref="RemoteException"/>.</summary>
@@ -32,17 +43,18 @@ internal sealed unsafe class CaughtSignals : IDisposable
         // Under the JIT: or the first signal would have it compiled, in the handler.
         Handle(0, null, null);
         int* pipe = stackalloc int[2];
-        long error = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
-        if (error < 0)
+        SysResult made = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
+        if (made.IsError)
         {
-            throw new RemoteException("cannot make a pipe", (int)-error);
+            throw new RemoteException("cannot make a pipe", (int)made.Error);
         }
 
-        (Descriptor, s_writer) = (pipe[0], pipe[1]);
+        (_reader, _writer) = (new Fd(pipe[0]), new Fd(pipe[1]));
+        s_writer = _writer.Number;
     }
 
     /// <summary>What poll(2) finds readable when <see cref="Next"/> has a signal.</summary>
-    internal int Descriptor { get; }
+    internal int Descriptor => _reader.Number;
 
     /// <summary>Catches a signal from now on, whatever was set for it.</summary>
     internal void Catch(int signal)
@@ -92,8 +104,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
         byte* record = stackalloc byte[RecordSize];
         while (true)
         {
-            long got = Raw.Call(SYS_read, Descriptor, (nint)record, RecordSize);
-            if (got == RecordSize)
+            if (Raw.Call(SYS_read, Descriptor, (nint)record, RecordSize).Raw == RecordSize)
             {
                 // siginfo_t: si_signo, si_errno, si_code, padding, si_pid.
                 return new CaughtSignal(*(int*)record, *(int*)(record + 8), *(int*)(record + 16));
@@ -107,6 +118,13 @@ internal sealed unsafe class CaughtSignals : IDisposable
             long poll = (uint)Descriptor | ((long)POLLIN << 32);
             _ = Raw.Call(SYS_ppoll, (nint)(&poll), 1, 0, 0, sizeof(ulong));
         }
+    }
+
+    /// <summary>Whether a signal is ignored.</summary>
+    internal static bool IsIgnored(int signal)
+    {
+        sigaction found;
+        return sigaction(signal, null, &found) == 0 && found.sa_handler == SIG_IGN;
     }
 
     /// <summary>Does to nslp what a signal does by default, also where it is blocked or ignored. Returns after a stop, and
@@ -127,8 +145,8 @@ internal sealed unsafe class CaughtSignals : IDisposable
     public void Dispose()
     {
         Release();
-        close(Descriptor);
-        close(s_writer);
+        _reader.Dispose();
+        _writer.Dispose();
     }
 
     /// <summary>Runs in any thread at any point, also in one that the runtime has stopped or does not know.</summary>
@@ -143,5 +161,71 @@ internal sealed unsafe class CaughtSignals : IDisposable
         int interrupted = *errno;
         _ = s_syscall(SYS_write, s_writer, (nint)info, RecordSize, 0, 0, 0);
         *errno = interrupted;
+    }
+}
+
+/// <summary>
+/// Holds all signals off the calling thread and the tasks it makes: a task on a small stack, with its maker's TLS,
+/// must not run one of the runtime's handlers.
+/// </summary>
+internal unsafe ref struct BlockedSignals
+{
+    private sigset_t _old;
+
+    /// <summary>Blocks all signals.</summary>
+    internal void Block()
+    {
+        sigset_t all, old;
+        _ = sigfillset(&all);
+        _ = pthread_sigmask(SIG_SETMASK, &all, &old);
+        _old = old;
+    }
+
+    /// <summary>Sets the mask to what it was.</summary>
+    internal readonly void Restore()
+    {
+        sigset_t old = _old;
+        _ = pthread_sigmask(SIG_SETMASK, &old, null);
+    }
+}
+
+/// <summary>
+/// Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the JIT's runtime would start a thread and
+/// wait for managed code; in the native file they do so anyway. What is ignored stays so: nohup and a shell's background jobs ask for it.
+/// </summary>
+internal sealed unsafe class DefaultSignals : IDisposable
+{
+    private static readonly int[] s_signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
+    private readonly sigaction[] _old = Array.ConvertAll(s_signals, Look);
+
+    /// <summary>Sets the default dispositions; they hold until <see cref="Dispose"/>.</summary>
+    internal DefaultSignals()
+    {
+        for (int i = 0; i < _old.Length; i++)
+        {
+            sigaction byDefault = default; // SIG_DFL
+            _ = _old[i].sa_handler == SIG_IGN ? 0 : LibC.sigaction(s_signals[i], &byDefault, null);
+        }
+    }
+
+    /// <summary>Those of the signals that are to end the process.</summary>
+    internal static int[] FindDefault() => Array.FindAll(s_signals, signal => Look(signal).sa_handler == SIG_DFL);
+
+    /// <summary>Sets the dispositions to what they were.</summary>
+    public void Dispose()
+    {
+        for (int i = 0; i < _old.Length; i++)
+        {
+            sigaction old = _old[i];
+            _ = LibC.sigaction(s_signals[i], &old, null);
+        }
+    }
+
+    private static sigaction Look(int signal)
+    {
+        sigaction found;
+        _ = LibC.sigaction(signal, null, &found);
+        return found;
     }
 }
