@@ -1,4 +1,3 @@
-using System.Globalization;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -18,17 +17,12 @@ internal static class Get
             int last = space.ReadLastPid();
             return last < 0
                 ? Output.Fail(Name, "cannot read last_pid from /proc", -last, Output.NeedsProc(-last))
-                : Output.Print(Name, Text(last, options.Json));
+                : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last))
+                : Output.Print(Name, last.ToString() + '\n');
         }
         catch (RemoteException e)
         {
             return Output.Fail(Name, e);
         }
-    }
-
-    private static string Text(int last, bool json)
-    {
-        string number = last.ToString(CultureInfo.InvariantCulture);
-        return json ? string.Concat("{\"last_pid\":", number, "}\n") : string.Concat(number, "\n");
     }
 }
