@@ -20,22 +20,22 @@ internal static unsafe class MachineProbe
     /// </summary>
     internal static Observed Observe()
     {
-        int setTid;
+        Errno setTid;
         Attempt newPidns, mapRoot;
         try
         {
             using Zygote zygote = Zygote.Start();
             setTid = TrySetTid(zygote);
-            newPidns = TryNamespace(zygote, mapRoot: false);
-            mapRoot = TryNamespace(zygote, mapRoot: true);
+            newPidns = Try(() => TryNamespace(zygote, mapRoot: false));
+            mapRoot = Try(() => TryNamespace(zygote, mapRoot: true));
         }
         catch (RemoteException e)
         {
-            setTid = e.Errno;
-            newPidns = mapRoot = new Attempt(e.Message, e.Errno);
+            setTid = (Errno)e.Errno;
+            newPidns = mapRoot = Attempt.NewFailed(setTid, e.Message);
         }
 
-        Attempt verify = TryVerify();
+        Attempt verify = Try(() => new Sandboxes().Dispose());
         int error = LastPid.OpenForReading(out LastPid? reader);
         using (reader)
         {
@@ -56,13 +56,13 @@ internal static unsafe class MachineProbe
                     hasHostNamespaces: PidSpaces.AreOthersInitial(),
                     confinement: UserNamespaces.ReadConfinement(),
                     hasProcSys: LastPid.ReadPidMax() >= 0,
-                    openLastPid: -opened,
-                    writeLastPid: writer is null ? 0 : -writer.TryToWrite(),
+                    openLastPid: (Errno)(-opened),
+                    writeLastPid: (Errno)(-writer?.TryToWrite() ?? 0),
                     @lock: TryLock(reader),
-                    clone3: -(int)Raw.Call(SYS_clone3),
+                    clone3: Raw.Call(SYS_clone3).Error,
                     setTid: setTid,
                     flavours: ListModule.OfSeq(CyclingClone.All.Select(way => new TriedFlavour(
-                        way.Name, error < 0 ? -error : CyclingProbe.Probe(way, reader!), way.Since.Major, way.Since.Minor))),
+                        way.Name, (Errno)(error < 0 ? -error : CyclingProbe.Probe(way, reader!)), way.Since.Major, way.Since.Minor))),
                     newPidns: newPidns,
                     mapRoot: mapRoot,
                     verify: verify);
@@ -87,25 +87,20 @@ internal static unsafe class MachineProbe
     }
 
     // For its own number, which is in use for sure, so that nothing can be born of it.
-    private static int TrySetTid(Zygote zygote)
+    private static Errno TrySetTid(Zygote zygote)
     {
         using Order order = zygote.Root.NewOrder();
         int clone = order.Clone3(default, Child.Exits(), [zygote.Pid]);
         zygote.Root.Run(order);
-        return -(int)order[clone];
+        return (Errno)(-order[clone]);
     }
 
-    private static Attempt TryNamespace(Zygote zygote, bool mapRoot)
+    private static void TryNamespace(Zygote zygote, bool mapRoot)
     {
         RemoteTask task = zygote.Root.Fork();
         try
         {
             _ = PidNamespaces.Create(task, mapRoot).End();
-            return new Attempt("", 0);
-        }
-        catch (RemoteException e)
-        {
-            return new Attempt(e.Message, e.Errno);
         }
         finally
         {
@@ -113,33 +108,35 @@ internal static unsafe class MachineProbe
         }
     }
 
-    private static Attempt TryVerify()
+    private static Attempt Try(Action action)
     {
         try
         {
-            using Sandboxes sandboxes = new();
-            return new Attempt("", 0);
+            action();
+            return Attempt.Works;
         }
         catch (UnavailableException e)
         {
-            return new Attempt(e.Help is null ? e.Message : $"{e.Message}; {e.Help}", 0);
+            return Attempt.NewFailed(0, e.Help is null ? e.Message : $"{e.Message}; {e.Help}");
         }
         catch (RemoteException e)
         {
-            return new Attempt(e.Message, e.Errno);
+            return e.Message.StartsWith(PidNamespaces.RootUnmapped, StringComparison.Ordinal) ? Attempt.RootUnmapped
+                : e.Message.StartsWith(PidNamespaces.ProcUnmounted, StringComparison.Ordinal) ? Attempt.NewProcUnmounted((Errno)e.Errno, e.Message)
+                : Attempt.NewFailed((Errno)e.Errno, e.Message);
         }
     }
 
-    private static int TryLock(LastPid? reader)
+    private static Errno TryLock(LastPid? reader)
     {
         if (reader is null || reader.IsLoadavg)
         {
-            return ENOENT;
+            return Errno.ENOENT;
         }
 
         int error = -reader.Lock(TimeSpan.Zero);
         reader.Unlock();
-        return error;
+        return (Errno)error;
     }
 
     private static Capabilities ReadCapabilities()

@@ -7,6 +7,12 @@ namespace SetNsLastPid.Linux;
 /// <summary>Makes the children of a zygote be born in another PID namespace.</summary>
 internal static class PidNamespaces
 {
+    /// <summary>What <see cref="Create"/> says where root lacks CAP_SETFCAP (verify_root_map, kernel/user_namespace.c).</summary>
+    internal const string RootUnmapped = "cannot map root into a user namespace";
+
+    /// <summary>What <see cref="Create"/> says where /proc cannot be mounted.</summary>
+    internal const string ProcUnmounted = "cannot mount /proc for the PID namespace";
+
     /// <summary>
     /// From now on children of the task are in the PID namespace of a process. Where that takes the privileges of the
     /// user namespace that the process is in, as for one that an ordinary user made, the task enters that too.
@@ -123,7 +129,7 @@ internal static class PidNamespaces
         if (error < 0)
         {
             throw new RemoteException(
-                "cannot mount /proc for the PID namespace",
+                ProcUnmounted,
                 (int)-error,
                 error == -ENOENT ? "needs a directory /proc"
                     : error == -EINVAL ? "needs / to be a mount point, which the root of a chroot is when bound to itself (mount --bind)"
@@ -171,9 +177,8 @@ internal static class PidNamespaces
         }
         catch (RemoteException e) when (e.Errno == EPERM && order[uid] == 0)
         {
-            // verify_root_map, kernel/user_namespace.c.
             throw new RemoteException(
-                "cannot map root into a user namespace", EPERM, "needs CAP_SETFCAP as root (Linux 5.12), nothing as another user");
+                RootUnmapped, EPERM, "needs CAP_SETFCAP as root (Linux 5.12), nothing as another user");
         }
 
         DieWithOwner(task);
