@@ -54,7 +54,7 @@ internal static unsafe class MachineProbe
                     ownsPidNamespace: PidSpaces.OwnsPidNamespace(),
                     hasContainerMark: HasContainerMark(),
                     hasHostNamespaces: PidSpaces.AreOthersInitial(),
-                    confinement: UserNamespaces.ReadConfinement(),
+                    confinement: Namespaces.ReadConfinement(),
                     hasProcSys: LastPid.ReadPidMax() >= 0,
                     openLastPid: -opened,
                     writeLastPid: writer is null ? 0 : -writer.TryToWrite(),
@@ -100,7 +100,7 @@ internal static unsafe class MachineProbe
         RemoteTask task = zygote.Root.Fork();
         try
         {
-            _ = PidNamespaces.Create(task, mapRoot).End();
+            _ = Namespaces.Create(task, mapRoot).End();
             return new Attempt("", 0);
         }
         catch (RemoteException e)
