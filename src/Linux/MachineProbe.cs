@@ -54,7 +54,7 @@ internal static unsafe class MachineProbe
                     ownsPidNamespace: PidSpaces.OwnsPidNamespace(),
                     hasContainerMark: HasContainerMark(),
                     hasHostNamespaces: PidSpaces.AreOthersInitial(),
-                    confinement: UserNamespaces.ReadConfinement(),
+                    confinement: Namespaces.ReadConfinement(),
                     hasProcSys: LastPid.ReadPidMax() >= 0,
                     openLastPid: (Errno)(-opened),
                     writeLastPid: (Errno)(-writer?.TryToWrite() ?? 0),
@@ -100,7 +100,7 @@ internal static unsafe class MachineProbe
         RemoteTask task = zygote.Root.Fork();
         try
         {
-            _ = PidNamespaces.Create(task, mapRoot).End();
+            _ = Namespaces.Create(task, mapRoot).End();
         }
         finally
         {
@@ -121,9 +121,12 @@ internal static unsafe class MachineProbe
         }
         catch (RemoteException e)
         {
-            return e.Message.StartsWith(PidNamespaces.RootUnmapped, StringComparison.Ordinal) ? Attempt.RootUnmapped
-                : e.Message.StartsWith(PidNamespaces.ProcUnmounted, StringComparison.Ordinal) ? Attempt.NewProcUnmounted((Errno)e.Errno, e.Message)
-                : Attempt.NewFailed((Errno)e.Errno, e.Message);
+            return e.Step switch
+            {
+                NamespaceStep.RootMap => Attempt.RootUnmapped,
+                NamespaceStep.MountProc => Attempt.NewProcUnmounted((Errno)e.Errno, e.Message),
+                _ => Attempt.NewFailed((Errno)e.Errno, e.Message),
+            };
         }
     }
 

@@ -51,39 +51,12 @@ internal sealed unsafe class RemotePidSpace : IPidSpace
         Zygote zygote = Zygote.Start();
         try
         {
-            PidNamespaces.Enter(zygote.Root, process);
-            return new RemotePidSpace(zygote, ForkInside(zygote.Root), process);
+            Namespaces.Enter(zygote.Root, process);
+            return new RemotePidSpace(zygote, Namespaces.ForkInside(zygote.Root), process);
         }
         catch
         {
             zygote.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>A child of a task that has entered a PID namespace, with that one's /proc. Throws
-    /// <see cref="RemoteException"/>.</summary>
-    internal static RemoteTask ForkInside(RemoteTask entered)
-    {
-        RemoteTask inside = entered.Fork();
-        try
-        {
-            using Order order = inside.NewOrder();
-            int unshare = order.Call(SYS_unshare, Kernel.CLONE_NEWNS);
-            order.Require(unshare);
-            int mounted = PidNamespaces.MountProc(order);
-            inside.Run(order);
-            if (order[unshare] < 0)
-            {
-                throw new RemoteException("cannot make a mount namespace", (int)-order[unshare]);
-            }
-
-            PidNamespaces.ThrowIfFailed(order, mounted);
-            return inside;
-        }
-        catch
-        {
-            inside.End();
             throw;
         }
     }

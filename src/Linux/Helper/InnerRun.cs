@@ -24,7 +24,7 @@ internal static class InnerRun
     internal static int Run()
     {
         using Zygote zygote = Zygote.Start();
-        RemoteTask init = zygote.NewPidNamespace();
+        RemoteTask init = Namespaces.Clone(zygote.Root);
         MountProc(init);
         using Order order = init.NewOrder(Kibibytes);
         // Handlers first: their code is not there, and the mask keeps them from being called.
