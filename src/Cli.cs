@@ -17,7 +17,8 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            status = Breakdown.Fail(argv, e);
+            status = Output.Fail(e);
+            status = argv is [Spawn.Name, ..] ? Spawn.Failed : status;
         }
 
         // The runtime's own way out waits for its finalizers' thread, which is not there (RuntimeStart).

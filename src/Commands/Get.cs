@@ -1,4 +1,3 @@
-using System.Globalization;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -16,19 +15,13 @@ internal static class Get
         {
             using PidSpace space = PidSpace.Open(options.Target);
             SysResult last = space.ReadLastPid();
-            return last.IsError
-                ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
-                : Output.Print(Name, Text(last.Value, options.Json));
+            return last.IsError ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
+                : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last.Value))
+                : Output.Print(Name, last.Value.ToString() + '\n');
         }
         catch (RemoteException e)
         {
             return Output.Fail(Name, e);
         }
-    }
-
-    private static string Text(int last, bool json)
-    {
-        string number = last.ToString(CultureInfo.InvariantCulture);
-        return json ? string.Concat("{\"last_pid\":", number, "}\n") : string.Concat(number, "\n");
     }
 }

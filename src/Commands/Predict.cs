@@ -1,4 +1,3 @@
-using System.Globalization;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -31,9 +30,7 @@ internal static class Predict
                 return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
             }
 
-            int status = Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
-            space.Dispose();
-            return status;
+            return Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
         }
         catch (RemoteException e)
         {
@@ -49,29 +46,33 @@ internal static class Predict
         }
 
         Results results = new(Name);
+        int count = 0;
+        IEnumerable<int> pids = PidNamespaceModule.predict(options.Count, seen).TakeWhile(_ => results.Go());
         if (options.Json)
         {
-            results.Text.Append(
-                CultureInfo.InvariantCulture,
-                $$"""{"last_pid":{{PidNamespaceModule.lastPid(seen)}},"pid_max":{{seen.PidMax}},"next":[""");
-        }
-
-        int count = 0;
-        foreach (int pid in PidNamespaceModule.predict(options.Count, seen))
-        {
-            if (!results.Go())
+            results.Json.WriteObject(null, () =>
             {
-                break;
+                results.Json.WriteNumber("last_pid", PidNamespaceModule.lastPid(seen));
+                results.Json.WriteNumber("pid_max", seen.PidMax);
+                results.Json.WriteArray("next", pids, pid =>
+                {
+                    results.Json.WriteNumberValue(pid);
+                    count++;
+                });
+            });
+        }
+        else
+        {
+            foreach (int pid in pids)
+            {
+                results.Add(pid.ToString() + '\n');
+                count++;
             }
-
-            results.Text.Append(options.Json && count > 0 ? "," : "").Append(pid).Append(options.Json ? "" : "\n");
-            count++;
         }
 
-        results.Text.Append(options.Json ? "]}\n" : "");
-        results.Flush();
-        return results.Status == Output.Done && count < options.Count
+        int status = results.End();
+        return status == Output.Done && count < options.Count
             ? Output.Fail(Name, count == 1 ? "only 1 PID is left" : $"only {count} PIDs are left")
-            : results.Status;
+            : status;
     }
 }

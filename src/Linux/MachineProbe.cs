@@ -20,22 +20,22 @@ internal static unsafe class MachineProbe
     /// </summary>
     internal static Observed Observe()
     {
-        int setTid;
+        Errno setTid;
         Attempt newPidns, mapRoot;
         try
         {
             using Zygote zygote = Zygote.Start();
             setTid = TrySetTid(zygote);
-            newPidns = TryNamespace(zygote, mapRoot: false);
-            mapRoot = TryNamespace(zygote, mapRoot: true);
+            newPidns = Try(() => TryNamespace(zygote, mapRoot: false));
+            mapRoot = Try(() => TryNamespace(zygote, mapRoot: true));
         }
         catch (RemoteException e)
         {
-            setTid = e.Errno;
-            newPidns = mapRoot = new Attempt(e.Message, e.Errno);
+            setTid = (Errno)e.Errno;
+            newPidns = mapRoot = Attempt.NewFailed(setTid, e.Message);
         }
 
-        Attempt verify = TryVerify();
+        Attempt verify = Try(() => new Sandboxes().Dispose());
         using (LastPid reader = LastPid.OpenForReading())
         {
             using (LastPid writer = LastPid.OpenForWriting())
@@ -52,15 +52,15 @@ internal static unsafe class MachineProbe
                     ownsPidNamespace: NamespaceLinks.OwnsPidNamespace(),
                     hasContainerMark: HasContainerMark(),
                     hasHostNamespaces: NamespaceLinks.AreOthersInitial(),
-                    confinement: UserNamespaces.ReadConfinement(),
+                    confinement: Namespaces.ReadConfinement(),
                     hasProcSys: !LastPid.ReadPidMax().IsError,
-                    openLastPid: (int)writer.Error,
-                    writeLastPid: writer.Error != 0 ? 0 : (int)writer.TryToWrite(),
+                    openLastPid: writer.Error,
+                    writeLastPid: writer.Error != 0 ? 0 : writer.TryToWrite(),
                     @lock: TryLock(),
-                    clone3: -(int)Raw.Call(SYS_clone3),
+                    clone3: Raw.Call(SYS_clone3).Error,
                     setTid: setTid,
                     flavours: ListModule.OfSeq(CyclingClone.All.Select(way => new TriedFlavour(
-                        way.Name, (int)(reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader)), way.Since.Major, way.Since.Minor))),
+                        way.Name, reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader), way.Since.Major, way.Since.Minor))),
                     newPidns: newPidns,
                     mapRoot: mapRoot,
                     verify: verify);
@@ -85,25 +85,20 @@ internal static unsafe class MachineProbe
     }
 
     // For its own number, which is in use for sure, so that nothing can be born of it.
-    private static int TrySetTid(Zygote zygote)
+    private static Errno TrySetTid(Zygote zygote)
     {
         using Order order = zygote.Root.NewOrder();
         int clone = order.Clone3(default, Child.Exits(), [zygote.Pid]);
         zygote.Root.Run(order);
-        return -(int)order[clone];
+        return (Errno)(-order[clone]);
     }
 
-    private static Attempt TryNamespace(Zygote zygote, bool mapRoot)
+    private static void TryNamespace(Zygote zygote, bool mapRoot)
     {
         RemoteTask task = zygote.Root.Fork();
         try
         {
-            _ = PidNamespaces.Create(task, mapRoot).End();
-            return new Attempt("", 0);
-        }
-        catch (RemoteException e)
-        {
-            return new Attempt(e.Message, e.Errno);
+            _ = Namespaces.Create(task, mapRoot).End();
         }
         finally
         {
@@ -111,27 +106,32 @@ internal static unsafe class MachineProbe
         }
     }
 
-    private static Attempt TryVerify()
+    private static Attempt Try(Action action)
     {
         try
         {
-            using Sandboxes sandboxes = new();
-            return new Attempt("", 0);
+            action();
+            return Attempt.Works;
         }
         catch (UnavailableException e)
         {
-            return new Attempt(e.Help is null ? e.Message : $"{e.Message}; {e.Help}", 0);
+            return Attempt.NewFailed(0, e.Help is null ? e.Message : $"{e.Message}; {e.Help}");
         }
         catch (RemoteException e)
         {
-            return new Attempt(e.Message, e.Errno);
+            return e.Step switch
+            {
+                NamespaceStep.RootMap => Attempt.RootUnmapped,
+                NamespaceStep.MountProc => Attempt.NewProcUnmounted((Errno)e.Errno, e.Message),
+                _ => Attempt.NewFailed((Errno)e.Errno, e.Message),
+            };
         }
     }
 
-    private static int TryLock()
+    private static Errno TryLock()
     {
         using LastPid file = LastPid.OpenForReading();
-        return file.IsLoadavg ? ENOENT : (int)file.Lock(TimeSpan.Zero);
+        return file.IsLoadavg ? Errno.ENOENT : file.Lock(TimeSpan.Zero);
     }
 
     private static Capabilities ReadCapabilities()

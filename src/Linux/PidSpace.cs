@@ -55,39 +55,12 @@ internal sealed unsafe class PidSpace : IDisposable
         Zygote zygote = Zygote.Start();
         try
         {
-            PidNamespaces.Enter(zygote.Root, process);
-            return new PidSpace(ForkInside(zygote.Root), process, zygote);
+            Namespaces.Enter(zygote.Root, process);
+            return new PidSpace(Namespaces.ForkInside(zygote.Root), process, zygote);
         }
         catch
         {
             zygote.Dispose();
-            throw;
-        }
-    }
-
-    /// <summary>A child of a task that has entered a PID namespace, with that one's /proc. Throws
-    /// <see cref="RemoteException"/>.</summary>
-    internal static RemoteTask ForkInside(RemoteTask entered)
-    {
-        RemoteTask inside = entered.Fork();
-        try
-        {
-            using Order order = inside.NewOrder();
-            int unshare = order.Call(SYS_unshare, Kernel.CLONE_NEWNS);
-            order.Require(unshare);
-            int mounted = PidNamespaces.MountProc(order);
-            inside.Run(order);
-            if (order[unshare] < 0)
-            {
-                throw new RemoteException("cannot make a mount namespace", (int)-order[unshare]);
-            }
-
-            PidNamespaces.ThrowIfFailed(order, mounted);
-            return inside;
-        }
-        catch
-        {
-            inside.End();
             throw;
         }
     }

@@ -18,36 +18,35 @@ type Confinement =
         Seccomp: int
     }
 
-/// Something that was tried in several steps.
+/// What came of making a PID namespace, or what needs one. The messages name the step and the errno.
+[<RequireQualifiedAccess>]
 type Attempt =
-    {
-        /// Which step failed, in words; empty when none did.
-        Failure: string
-        /// The errno it failed with, 0 for none.
-        Errno: int
-    }
+    /// It works.
+    | Works
+    /// User 0 may not be user 0 of a user namespace: it lacks CAP_SETFCAP (verify_root_map, kernel/user_namespace.c; 5.12).
+    | RootUnmapped
+    /// Its /proc cannot be mounted.
+    | ProcUnmounted of Errno: Errno * Message: string
+    /// Another step fails; the errno is 0 where there is none.
+    | Failed of Errno: Errno * Message: string
 
 /// A way of consuming a PID that was tried.
 type TriedFlavour =
     {
-        /// Its name.
         Name: string
         /// Why it does not work, 0 if it does: EPROTO when last_pid did not move, ECHILD when a task was born by mistake.
-        Errno: int
+        Errno: Errno
         /// The first version of Linux that has it.
         SinceMajor: int
-        /// The second number of that version.
         SinceMinor: int
     }
 
 /// What trying the methods of choosing a PID came to, and what else there was to see. Errno values are 0 for success.
 type Observed =
     {
-        /// The first number of the kernel's release.
+        /// The kernel's release.
         Major: int
-        /// The second one.
         Minor: int
-        /// The effective user.
         UserId: int
         /// Whether CAP_CHECKPOINT_RESTORE is effective.
         HasCheckpointRestore: bool
@@ -62,20 +61,19 @@ type Observed =
         HasContainerMark: bool
         /// Whether its UTS, IPC and cgroup namespaces are the initial ones.
         HasHostNamespaces: bool
-        /// What confines it.
         Confinement: Confinement
         /// Whether /proc/sys/kernel has pid_max.
         HasProcSys: bool
         /// The errno of opening ns_last_pid for writing.
-        OpenLastPid: int
+        OpenLastPid: Errno
         /// The errno of writing there what is no number: EINVAL where a number would be taken.
-        WriteLastPid: int
+        WriteLastPid: Errno
         /// The errno of locking it; ETIMEDOUT when somebody else holds the lock.
-        Lock: int
+        Lock: Errno
         /// The errno of clone3 without arguments: EINVAL where there is such a call.
-        Clone3: int
+        Clone3: Errno
         /// The errno of clone3 with set_tid for a number in use: EEXIST where a free one would be given.
-        SetTid: int
+        SetTid: Errno
         /// Every way of consuming a PID, the best first.
         Flavours: TriedFlavour list
         /// Making a PID namespace with its /proc.
@@ -107,9 +105,7 @@ type Feature =
     {
         /// Its name; stable.
         Name: string
-        /// What it is.
         Text: string
-        /// The version.
         Since: string
         /// Whether the kernel's own version is that or a later one.
         IsThere: bool
@@ -133,15 +129,6 @@ type Diagnosis =
 /// From what was tried on a machine to what works there, why not, and what would help.
 [<RequireQualifiedAccess>]
 module Examination =
-    [<Literal>]
-    let private E2BIG = 7
-
-    [<Literal>]
-    let private ECHILD = 10
-
-    [<Literal>]
-    let private EPROTO = 71
-
     /// Names the setting or profile that keeps a user from making user and PID namespaces, judged by the errno and by
     /// what confines the process; null if nothing there explains it.
     let whyNoNamespace (errno: int) (seen: Confinement) : string | null =
@@ -170,24 +157,21 @@ module Examination =
                 "needs root, or a user who may make user namespaces, and no chroot"
         | _ -> null
 
+    let private number (errno: Errno) = string (int errno)
+
     let private since major minor seen =
         seen.Major > major || (seen.Major = major && seen.Minor >= minor)
 
-    let private works name how =
+    let private finding works name reason cures =
         {
             Name = name
-            Works = true
-            Reason = how
-            Cures = []
-        }
-
-    let private fails name why cures =
-        {
-            Name = name
-            Works = false
-            Reason = why
+            Works = works
+            Reason = reason
             Cures = cures
         }
+
+    let private works name how = finding true name how []
+    let private fails = finding false
 
     let private capability seen =
         if since 5 9 seen then
@@ -249,33 +233,32 @@ module Examination =
                 "f=/proc/sys/kernel/ns_last_pid; mount --bind $f $f && mount -o remount,bind,rw $f"
             ]
 
-    let private profileHint seen =
+    let private closed name (seen: Observed) =
         match seen.Confinement.Profile with
         | ""
-        | "unconfined" -> "a security module keeps it closed"
-        | label when label.Contains ':' -> $"SELinux keeps it closed to '%s{label}': see ausearch -m avc"
-        | profile -> $"AppArmor's profile '%s{profile}' keeps it closed"
-
-    let private closedCures (seen: Observed) =
-        match seen.Confinement.Profile with
-        | ""
-        | "unconfined" -> []
+        | "unconfined" -> fails name "a security module keeps it closed" []
         | label when label.Contains ':' ->
-            if seen.IsContainer then
-                [ "docker run --security-opt label=disable ..." ]
-            else
-                []
-        | _ ->
-            [
-                if seen.IsContainer then
-                    "docker run --security-opt apparmor=unconfined ..."
-                "in the profile: @{PROC}/sys/kernel/ns_last_pid rw,"
-            ]
+            fails
+                name
+                $"SELinux keeps it closed to '%s{label}': see ausearch -m avc"
+                [
+                    if seen.IsContainer then
+                        "docker run --security-opt label=disable ..."
+                ]
+        | profile ->
+            fails
+                name
+                $"AppArmor's profile '%s{profile}' keeps it closed"
+                [
+                    if seen.IsContainer then
+                        "docker run --security-opt apparmor=unconfined ..."
+                    "in the profile: @{PROC}/sys/kernel/ns_last_pid rw,"
+                ]
 
     let private write seen =
         let name = "write"
 
-        match enum<Errno> seen.OpenLastPid, enum<Errno> seen.WriteLastPid with
+        match seen.OpenLastPid, seen.WriteLastPid with
         | Errno.EROFS, _ -> fails name "/proc/sys/kernel/ns_last_pid is read-only" (readOnlyCures seen)
         | Errno.ENOENT, _ when seen.HasProcSys ->
             fails
@@ -283,12 +266,15 @@ module Examination =
                 "there is no ns_last_pid: the kernel was built without CONFIG_CHECKPOINT_RESTORE"
                 [ "a kernel with CONFIG_CHECKPOINT_RESTORE=y" ]
         | Errno.ENOENT, _ -> fails name "there is no /proc/sys" [ "mount -t proc proc /proc" ]
-        | (Errno.EACCES | Errno.EPERM), _ -> fails name (profileHint seen) (closedCures seen)
-        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno {string (int open')})" []
+        | (Errno.EACCES | Errno.EPERM), _ -> closed name seen
+        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno {number open'})" []
         | _, Errno.EINVAL -> works name "ns_last_pid may be written"
         | _, Errno.EPERM -> refused name seen
-        | _, Errno.EACCES -> fails name (profileHint seen) (closedCures seen)
-        | _, other -> fails name $"ns_last_pid cannot be written (errno {string (int other)})" []
+        | _, Errno.EACCES -> closed name seen
+        | _, other -> fails name $"ns_last_pid cannot be written (errno {number other})" []
+
+    let private noMoreTasks =
+        "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup"
 
     let private taskLimitCures =
         [
@@ -306,7 +292,7 @@ module Examination =
         let isFiltered = seen.Confinement.Seccomp = 2
         let tooOld = $"needs Linux 5.5, and this is {string seen.Major}.{string seen.Minor}"
 
-        match enum<Errno> seen.Clone3, seen.SetTid with
+        match seen.Clone3, seen.SetTid with
         | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when since 5 3 seen ->
             if isFiltered then
                 fails
@@ -314,37 +300,30 @@ module Examination =
                     $"a seccomp profile refuses clone3, which Linux {string seen.Major}.{string seen.Minor} has"
                     seccompCures
             else
-                fails name $"clone3 is refused (errno {string seen.Clone3}), and by no seccomp profile" []
+                fails name $"clone3 is refused (errno {number seen.Clone3}), and by no seccomp profile" []
         | Errno.ENOSYS, _ -> fails name tooOld []
-        | _, errno when enum<Errno> errno = Errno.EEXIST -> works name "exact, whatever others do"
-        | _, errno when enum<Errno> errno = Errno.EPERM -> refused name seen
-        | _, E2BIG ->
-            fails
-                name
-                (if since 5 5 seen then
-                     "clone3 takes no set_tid here"
-                 else
-                     tooOld)
-                []
-        | _, errno when enum<Errno> errno = Errno.EAGAIN ->
-            fails name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
-        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno {string errno})" []
+        | _, Errno.EEXIST -> works name "exact, whatever others do"
+        | _, Errno.EPERM -> refused name seen
+        | _, Errno.E2BIG when since 5 5 seen -> fails name "clone3 takes no set_tid here" []
+        | _, Errno.E2BIG -> fails name tooOld []
+        | _, Errno.EAGAIN -> fails name noMoreTasks taskLimitCures
+        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno {number errno})" []
 
     let private flavour seen (tried: TriedFlavour) =
         let version = $"{string tried.SinceMajor}.{string tried.SinceMinor}"
         let isNew = not (since tried.SinceMajor tried.SinceMinor seen)
 
-        match enum<Errno> tried.Errno, tried.Errno with
-        | _, 0 -> works tried.Name ""
-        | _, EPROTO -> fails tried.Name "it does not move last_pid" []
-        | _, ECHILD -> fails tried.Name "a task is born of it" []
-        | Errno.EAGAIN, _ ->
-            fails tried.Name "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup" taskLimitCures
-        | Errno.ENOENT, _ -> fails tried.Name "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
-        | _, _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
-        | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when seen.Confinement.Seccomp = 2 ->
-            fails tried.Name "a seccomp profile refuses it" []
-        | _, errno -> fails tried.Name $"this kernel does not take it (errno {string errno})" []
+        match tried.Errno with
+        | errno when int errno = 0 -> works tried.Name ""
+        | Errno.EPROTO -> fails tried.Name "it does not move last_pid" []
+        | Errno.ECHILD -> fails tried.Name "a task is born of it" []
+        | Errno.EAGAIN -> fails tried.Name noMoreTasks taskLimitCures
+        | Errno.ENOENT -> fails tried.Name "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
+        | _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
+        | Errno.ENOSYS
+        | Errno.EPERM
+        | Errno.EACCES when seen.Confinement.Seccomp = 2 -> fails tried.Name "a seccomp profile refuses it" []
+        | errno -> fails tried.Name $"this kernel does not take it (errno {number errno})" []
 
     let private cycle (flavours: Finding list) =
         match List.filter (fun (found: Finding) -> found.Works) flavours, flavours with
@@ -361,26 +340,16 @@ module Examination =
             fails "cycle" $"no way of consuming PIDs works; the last resort: %s{last.Reason}" last.Cures
 
     let private locking seen =
-        match enum<Errno> seen.Lock with
+        match seen.Lock with
         | Errno.ETIMEDOUT -> works "lock" "somebody else, as CRIU, holds it at the moment"
         | errno when int errno = 0 -> works "lock" "CRIU's lock on ns_last_pid can be taken"
         | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
-        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno {string (int errno)})" []
+        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno {number errno})" []
 
-    // mount_too_revealing, fs/namespace.c: no new /proc where parts of the old one are covered.
-    let private isCoveredProc (attempt: Attempt) =
-        attempt.Failure.StartsWith "cannot mount /proc"
-        && attempt.Errno = int Errno.EPERM
-
-    let private namespaceCures seen (attempt: Attempt) =
-        match enum<Errno> attempt.Errno, seen.Confinement with
+    let private namespaceCures (seen: Observed) (errno: Errno) =
+        match errno, seen.Confinement with
         | Errno.ENOSPC, { MaxUserNamespaces = 0 } -> [ "sysctl -w user.max_user_namespaces=15000" ]
         | Errno.ENOSPC, { MaxPidNamespaces = 0 } -> [ "sysctl -w user.max_pid_namespaces=15000" ]
-        | _ when isCoveredProc attempt ->
-            if seen.IsContainer then
-                [ "docker run --security-opt systempaths=unconfined ..." ]
-            else
-                [ "umount what is mounted on or below /proc: findmnt -R /proc" ]
         | (Errno.EPERM | Errno.EACCES), { UnprivilegedUsernsClone = 0 } ->
             [ "sysctl -w kernel.unprivileged_userns_clone=1" ]
         | (Errno.EPERM | Errno.EACCES), limits when limits.AppArmorRestricts > 0 ->
@@ -392,29 +361,35 @@ module Examination =
             [ "docker run --cap-add SYS_ADMIN ..." ]
         | _ -> []
 
-    let private space name how seen (attempt: Attempt) =
-        if attempt.Failure = "" then
-            works name how
-        elif
-            attempt.Failure.Contains "uid_map"
-            && attempt.Errno = int Errno.EPERM
-            && seen.UserId = 0
-        then
-            // verify_root_map, kernel/user_namespace.c; 5.12.
+    let private space name how (seen: Observed) (attempt: Attempt) =
+        match attempt with
+        | Attempt.Works -> works name how
+        | Attempt.RootUnmapped ->
             fails
                 name
                 "user 0 may be user 0 of a new user namespace only with CAP_SETFCAP"
                 [ "call nslp as another user" ]
-        else
+        | Attempt.ProcUnmounted(Errno.EPERM, message) ->
+            // mount_too_revealing, fs/namespace.c: no new /proc where parts of the old one are covered.
+            fails
+                name
+                $"%s{message}; parts of /proc are covered here, as containers do"
+                [
+                    if seen.IsContainer then
+                        "docker run --security-opt systempaths=unconfined ..."
+                    else
+                        "umount what is mounted on or below /proc: findmnt -R /proc"
+                ]
+        | Attempt.ProcUnmounted(Errno.EINVAL, message) ->
+            fails name $"%s{message}; / is no mount point, as in a chroot" []
+        | Attempt.ProcUnmounted(errno, message)
+        | Attempt.Failed(errno, message) ->
             let why =
-                match whyNoNamespace attempt.Errno seen.Confinement with
-                | _ when isCoveredProc attempt -> "; parts of /proc are covered here, as containers do"
-                | _ when attempt.Failure.Contains "mount" && attempt.Errno = int Errno.EINVAL ->
-                    "; / is no mount point, as in a chroot"
+                match whyNoNamespace (int errno) seen.Confinement with
                 | null -> ""
                 | reason -> $"; %s{reason}"
 
-            fails name (attempt.Failure + why) (namespaceCures seen attempt)
+            fails name (message + why) (namespaceCures seen errno)
 
     let private features seen =
         let rules = KernelRules.ofVersion seen.Major seen.Minor

@@ -11,7 +11,7 @@ type Chooser =
     {
         Methods: Method -> bool -> int -> Method list
         GoesOn: End -> bool
-        AfterRefusal: Action -> Errno -> AfterTry
+        AfterRefusal: Stage -> Errno -> AfterTry
         NeedsLock: Errno -> bool
         WhyNoFlavour: Errno -> Errno
     }
@@ -28,16 +28,16 @@ let model: Chooser =
 // And two that have no name.
 let private errnos = [ yield! Enum.GetValues<Errno>(); enum 0; enum 4000 ]
 
-let private actions =
+let private stages =
     [
-        Action.ReadPidMax
-        Action.ReadLastPid
-        Action.LockLastPid
-        Action.OpenLastPid
-        Action.WriteLastPid
-        Action.ConsumePids
-        Action.ChoosePid
-        Action.MakeProcess
+        Stage.ReadPidMax
+        Stage.ReadLastPid
+        Stage.LockLastPid
+        Stage.OpenLastPid
+        Stage.WriteLastPid
+        Stage.ConsumePids
+        Stage.ChoosePid
+        Stage.MakeProcess
     ]
 
 let private law check : Law<Chooser> =
@@ -63,17 +63,17 @@ let goesOnWhereAnotherMethodMay =
     law (fun chooser ->
         let others =
             [
-                Action.ChoosePid, [ Errno.EPERM; Errno.ENOSYS; Errno.E2BIG ]
-                Action.OpenLastPid, [ Errno.EPERM; Errno.EACCES; Errno.EROFS; Errno.ENOENT ]
-                Action.WriteLastPid, [ Errno.EPERM; Errno.EACCES; Errno.EROFS; Errno.ENOENT ]
+                Stage.ChoosePid, [ Errno.EPERM; Errno.ENOSYS; Errno.E2BIG ]
+                Stage.OpenLastPid, [ Errno.EPERM; Errno.EACCES; Errno.EROFS; Errno.ENOENT ]
+                Stage.WriteLastPid, [ Errno.EPERM; Errno.EACCES; Errno.EROFS; Errno.ENOENT ]
             ]
 
         for errno in errnos do
-            for action in actions do
+            for stage in stages do
                 Law.same
-                    $"goes on after %A{action}, %A{errno}"
-                    (others |> List.exists (fun (a, list) -> a = action && List.contains errno list))
-                    (chooser.GoesOn(End.Failed(action, errno)))
+                    $"goes on after %A{stage}, %A{errno}"
+                    (others |> List.exists (fun (a, list) -> a = stage && List.contains errno list))
+                    (chooser.GoesOn(End.Failed(stage, errno)))
 
             Law.same "goes on" false (chooser.GoesOn(End.NotExecuted errno))
 
@@ -91,14 +91,17 @@ let goesOnWhereAnotherMethodMay =
 let onlyAHeldPidIsWaitedFor =
     law (fun chooser ->
         for errno in errnos do
-            for action in actions do
+            for stage in stages do
                 Law.same
-                    $"after %A{action}, %A{errno}"
-                    (if action = Action.ChoosePid && errno = Errno.EEXIST then
-                         AfterTry.SeeIfHeld
-                     else
-                         AfterTry.Over(End.Failed(action, errno)))
-                    (chooser.AfterRefusal action errno))
+                    $"after %A{stage}, %A{errno}"
+                    (match stage, errno with
+                     | Stage.ChoosePid, Errno.EEXIST -> AfterTry.SeeIfHeld
+                     | Stage.WriteLastPid, (Errno.EACCES | Errno.EROFS | Errno.ENOENT) ->
+                         AfterTry.Over(End.Failed(Stage.OpenLastPid, errno))
+                     | Stage.WriteLastPid, errno when errno <> Errno.EPERM ->
+                         AfterTry.Over(End.Failed(Stage.MakeProcess, errno))
+                     | _ -> AfterTry.Over(End.Failed(stage, errno)))
+                    (chooser.AfterRefusal stage errno))
 
 let onlyAHeldLockIsNeeded =
     law (fun chooser -> Law.same "needs the lock" [ Errno.ETIMEDOUT ] (List.filter chooser.NeedsLock errnos))
@@ -139,11 +142,11 @@ let wrongChoosers: (string * Chooser) list =
         }
         "gives up without set_tid",
         { model with
-            GoesOn = fun ending -> ending <> End.Failed(Action.ChoosePid, Errno.E2BIG) && Approach.goesOn ending
+            GoesOn = fun ending -> ending <> End.Failed(Stage.ChoosePid, Errno.E2BIG) && Approach.goesOn ending
         }
         "waits after each EEXIST",
         { model with
-            AfterRefusal = fun _ errno -> Approach.afterRefusal Action.ChoosePid errno
+            AfterRefusal = fun _ errno -> Approach.afterRefusal Stage.ChoosePid errno
         }
         "always needs the lock", { model with NeedsLock = fun _ -> true }
         "no reason", { model with WhyNoFlavour = id }

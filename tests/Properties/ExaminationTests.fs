@@ -7,7 +7,7 @@ open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
 
-let private nothing = { Failure = ""; Errno = 0 }
+let private none = enum<Errno> 0
 
 let private tried name errno major minor =
     {
@@ -41,15 +41,15 @@ let private root =
         HasHostNamespaces = true
         Confinement = free
         HasProcSys = true
-        OpenLastPid = 0
-        WriteLastPid = int Errno.EINVAL
-        Lock = 0
-        Clone3 = int Errno.EINVAL
-        SetTid = int Errno.EEXIST
-        Flavours = [ tried "cgroup-thread" 0 5 7; tried "exiting-thread" 0 0 0 ]
-        NewPidns = nothing
-        MapRoot = nothing
-        Verify = nothing
+        OpenLastPid = none
+        WriteLastPid = Errno.EINVAL
+        Lock = none
+        Clone3 = Errno.EINVAL
+        SetTid = Errno.EEXIST
+        Flavours = [ tried "cgroup-thread" none 5 7; tried "exiting-thread" none 0 0 ]
+        NewPidns = Attempt.Works
+        MapRoot = Attempt.Works
+        Verify = Attempt.Works
     }
 
 let private user =
@@ -57,20 +57,20 @@ let private user =
         UserId = 1000
         HasCheckpointRestore = false
         HasSysAdmin = false
-        WriteLastPid = int Errno.EPERM
-        SetTid = int Errno.EPERM
+        WriteLastPid = Errno.EPERM
+        SetTid = Errno.EPERM
     }
 
 let private refusesWrite (errno: Errno) =
     { user with
-        OpenLastPid = int errno
-        WriteLastPid = 0
+        OpenLastPid = errno
+        WriteLastPid = none
     }
 
 let private confined confinement failure (errno: Errno) =
     { user with
         Confinement = confinement
-        MapRoot = { Failure = failure; Errno = int errno }
+        MapRoot = Attempt.Failed(errno, failure)
     }
 
 let private inContainer seen =
@@ -93,18 +93,14 @@ let private cases: (string * Observed * string * string * string) list =
         "--ambient-caps=+checkpoint_restore"
         "no /proc",
         { root with
-            Flavours = [ tried "cgroup-thread" (int Errno.ENOENT) 5 7 ]
+            Flavours = [ tried "cgroup-thread" Errno.ENOENT 5 7 ]
         },
         "cycle",
         "no way of consuming PIDs works; the last resort: last_pid cannot be read without /proc",
         "mount -t proc"
         "a chroot",
         { root with
-            NewPidns =
-                {
-                    Failure = "cannot mount /proc for the PID namespace: Invalid argument"
-                    Errno = int Errno.EINVAL
-                }
+            NewPidns = Attempt.ProcUnmounted(Errno.EINVAL, "cannot mount /proc for the PID namespace: Invalid argument")
         },
         "new-pidns",
         "cannot mount /proc for the PID namespace: Invalid argument; / is no mount point, as in a chroot",
@@ -133,13 +129,13 @@ let private cases: (string * Observed * string * string * string) list =
         "a capability of another user namespace",
         { root with
             OwnsPidNamespace = false
-            WriteLastPid = int Errno.EPERM
+            WriteLastPid = Errno.EPERM
         },
         "write",
         "in the user namespace that owns this PID namespace",
         "--new-pidns"
         "a capability that does not help",
-        { root with SetTid = int Errno.EPERM },
+        { root with SetTid = Errno.EPERM },
         "clone3",
         "refused in spite of CAP_CHECKPOINT_RESTORE",
         ""
@@ -186,8 +182,8 @@ let private cases: (string * Observed * string * string * string) list =
         "seccomp",
         inContainer
             { root with
-                Clone3 = int Errno.ENOSYS
-                SetTid = int Errno.ENOSYS
+                Clone3 = Errno.ENOSYS
+                SetTid = Errno.ENOSYS
                 Confinement = docker
             },
         "clone3",
@@ -195,20 +191,20 @@ let private cases: (string * Observed * string * string * string) list =
         "--security-opt seccomp="
         "a seccomp profile that answers EPERM",
         { root with
-            Clone3 = int Errno.EPERM
-            SetTid = int Errno.EPERM
+            Clone3 = Errno.EPERM
+            SetTid = Errno.EPERM
             Confinement = docker
         },
         "clone3",
         "a seccomp profile refuses clone3",
         "--cap-add SYS_ADMIN"
-        "ENOSYS without a filter", { root with Clone3 = int Errno.ENOSYS }, "clone3", "by no seccomp profile", ""
+        "ENOSYS without a filter", { root with Clone3 = Errno.ENOSYS }, "clone3", "by no seccomp profile", ""
         "a kernel without clone3",
         { root with
             Major = 5
             Minor = 2
-            Clone3 = int Errno.ENOSYS
-            SetTid = int Errno.ENOSYS
+            Clone3 = Errno.ENOSYS
+            SetTid = Errno.ENOSYS
         },
         "clone3",
         "needs Linux 5.5, and this is 5.2",
@@ -217,14 +213,14 @@ let private cases: (string * Observed * string * string * string) list =
         { root with
             Major = 5
             Minor = 4
-            SetTid = 7
+            SetTid = Errno.E2BIG
         },
         "clone3",
         "needs Linux 5.5, and this is 5.4",
         ""
         "no more tasks",
         { user with
-            Flavours = [ tried "exiting-thread" (int Errno.EAGAIN) 0 0 ]
+            Flavours = [ tried "exiting-thread" Errno.EAGAIN 0 0 ]
         },
         "cycle",
         "no more tasks are allowed",
@@ -265,14 +261,17 @@ let private cases: (string * Observed * string * string * string) list =
         "filtered by a seccomp profile",
         "--cap-add SYS_ADMIN"
         "user 0 without CAP_SETFCAP",
-        { confined free "cannot write /proc/self/uid_map" Errno.EPERM with
-            UserId = 0
+        { root with
+            MapRoot = Attempt.RootUnmapped
         },
         "map-root",
         "CAP_SETFCAP",
         "another user"
         "a masked /proc",
-        inContainer (confined free "cannot mount /proc for the PID namespace" Errno.EPERM),
+        inContainer
+            { user with
+                MapRoot = Attempt.ProcUnmounted(Errno.EPERM, "cannot mount /proc for the PID namespace")
+            },
         "map-root",
         "parts of /proc are covered here",
         "systempaths=unconfined"
@@ -308,8 +307,8 @@ let ``a flavour that the kernel is too old for says since when it is there`` () 
             Minor = 8
             Flavours =
                 [
-                    tried "pidfd-emfile-thread" (int Errno.EINVAL) 6 9
-                    tried "cgroup-process" 0 5 7
+                    tried "pidfd-emfile-thread" Errno.EINVAL 6 9
+                    tried "cgroup-process" none 5 7
                 ]
         }
 
@@ -328,15 +327,20 @@ let ``a flavour that the kernel is too old for says since when it is there`` () 
 
 let private errno =
     Gen.elements [ 0; 1; 2; 4; 5; 7; 9; 10; 11; 12; 13; 14; 17; 22; 24; 28; 30; 38; 71; 110 ]
+    |> Gen.map enum<Errno>
 
 let private attempt =
     gen {
         let! errno = errno
 
-        let! failure =
-            Gen.elements [ ""; "cannot make a user namespace"; "cannot mount /proc" ]
-
-        return { Failure = failure; Errno = errno }
+        return!
+            Gen.elements
+                [
+                    Attempt.Works
+                    Attempt.RootUnmapped
+                    Attempt.ProcUnmounted(errno, "cannot mount /proc")
+                    Attempt.Failed(errno, "cannot make a user namespace")
+                ]
     }
 
 let private confinement =
@@ -403,10 +407,10 @@ let ``what is said to work was seen to work, and what does not has a reason`` ()
         let diagnosis = Examination.diagnose seen
         let works name = (methodOf name seen).Works
 
-        Law.same "write" (seen.OpenLastPid = 0 && seen.WriteLastPid = int Errno.EINVAL) (works "write")
-        Law.same "cycle" (List.exists (fun (way: TriedFlavour) -> way.Errno = 0) seen.Flavours) (works "cycle")
-        Law.holds "clone3 works by EEXIST" (not (works "clone3") || seen.SetTid = int Errno.EEXIST)
-        Law.same "verify" (seen.Verify.Failure = "") (works "verify")
+        Law.same "write" (seen.OpenLastPid = none && seen.WriteLastPid = Errno.EINVAL) (works "write")
+        Law.same "cycle" (List.exists (fun (way: TriedFlavour) -> way.Errno = none) seen.Flavours) (works "cycle")
+        Law.holds "clone3 works by EEXIST" (not (works "clone3") || seen.SetTid = Errno.EEXIST)
+        Law.same "verify" (seen.Verify = Attempt.Works) (works "verify")
         Law.same "can choose" (works "clone3" || works "write" || works "cycle") diagnosis.CanChoose
 
         for found in diagnosis.Methods do

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -17,21 +16,21 @@ internal static class Bench
     internal static int Run(BenchOptions options)
     {
         using DefaultSignals signals = new();
-        string reason = "";
-        if (!BenchNamespace.IsOwn && BenchNamespace.Run(out reason) is { } status)
+        if (!InnerRun.IsHere)
         {
-            return status;
-        }
-
-        bool isOwn = BenchNamespace.IsOwn;
-        if (!isOwn)
-        {
-            Output.Say(Name, $"{reason}; so this consumes PIDs of the namespace it was called in");
+            try
+            {
+                return InnerRun.Run();
+            }
+            catch (RemoteException e)
+            {
+                Output.Say(Name, $"{e.Message}; so this consumes PIDs of the namespace it was called in");
+            }
         }
 
         try
         {
-            return Measure(options, isOwn);
+            return Measure(options, InnerRun.IsHere);
         }
         catch (RemoteException e)
         {
@@ -76,12 +75,13 @@ internal static class Bench
         long start = Stopwatch.GetTimestamp();
         End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(start + (10 * Stopwatch.Frequency));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        BenchLap? lap = end.IsDone ? new(space.Cycler!.Way.Name, landing, seconds) : null;
-        return Output.Print(Name, options.Json ? BenchText.ToJson(results, lap, isOwn) : BenchText.ToText(results, lap, isOwn));
+        BenchLap? lap = end.IsDone ? new(space.Cycler!.Way.Name, landing.State, seconds) : null;
+        return options.Json
+            ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn))
+            : Output.Print(Name, BenchText.ToText(results, lap, isOwn));
 
-        void Show(BenchResult next, double part) => progress.Show(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}"));
+        void Show(BenchResult next, double part) =>
+            progress.Show($"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}");
     }
 
     // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.

@@ -1,7 +1,13 @@
-using System.Globalization;
 using System.Text;
+using System.Text.Json;
 
 namespace SetNsLastPid.Commands;
+
+/// <summary>One way to a last PID as <c>nslp set</c> goes it.</summary>
+/// <param name="Flavour">By what.</param>
+/// <param name="Landing">The way.</param>
+/// <param name="Seconds">How long it took.</param>
+internal sealed record BenchLap(string Flavour, Landing Landing, double Seconds);
 
 /// <summary>What <c>nslp bench</c> prints.</summary>
 internal static class BenchText
@@ -20,40 +26,105 @@ internal static class BenchText
             ]);
         return lap is null
             ? text
-            : text + string.Create(
-                CultureInfo.InvariantCulture,
-                $"\nset by {lap.Flavour}, with landing\n{lap.Landing.State.Consumed} PIDs in {lap.Seconds:F3} s, "
-                + $"{lap.Landing.State.Consumed / lap.Seconds:F0}/s, {lap.Landing.State.Reads} reads, {lap.Landing.State.Wasted} too many\n");
+            : text + $"\nset by {lap.Flavour}, with landing\n{lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, "
+                + $"{lap.Landing.Consumed / lap.Seconds:F0}/s, {lap.Landing.Reads} reads, {lap.Landing.Wasted} too many\n";
     }
 
-    /// <summary>For programs: one object.</summary>
-    internal static string ToJson(List<BenchResult> results, BenchLap? lap, bool isOwn)
+    /// <summary>For programs: what is in the object.</summary>
+    internal static void Write(Utf8JsonWriter json, List<BenchResult> results, BenchLap? lap, bool isOwn)
     {
-        StringBuilder json = new();
-        json.Append(CultureInfo.InvariantCulture, $"{{\"cores\":{Environment.ProcessorCount},");
-        json.Append(isOwn ? "\"own_namespace\":true,\"results\":[" : "\"own_namespace\":false,\"results\":[");
-        string comma = "";
-        foreach (BenchResult result in results)
+        json.WriteNumber("cores", Environment.ProcessorCount);
+        json.WriteBoolean("own_namespace", isOwn);
+        json.WriteArray("results", results, result => json.WriteObject(null, () =>
         {
-            json.Append(
-                CultureInfo.InvariantCulture,
-                $"{comma}{{\"group\":\"{result.Group}\",\"name\":\"{result.Name}\",\"threads\":{result.Threads},"
-                + $"\"per_second\":{result.PerSecond:F0},\"errno\":{result.Error}}}");
-            comma = ",";
-        }
-
-        json.Append(']');
+            json.WriteString("group", result.Group);
+            json.WriteString("name", result.Name);
+            json.WriteNumber("threads", result.Threads);
+            json.WriteNumber("per_second", Math.Round(result.PerSecond));
+            json.WriteNumber("errno", (int)result.Error);
+        }));
         if (lap is not null)
         {
-            json.Append(
-                CultureInfo.InvariantCulture,
-                $",\"set\":{{\"flavour\":\"{lap.Flavour}\",\"consumed\":{lap.Landing.State.Consumed},\"wasted\":{lap.Landing.State.Wasted},"
-                + $"\"reads\":{lap.Landing.State.Reads},\"seconds\":{lap.Seconds:F6}}}");
+            json.WriteObject("set", () =>
+            {
+                json.WriteString("flavour", lap.Flavour);
+                json.WriteNumber("consumed", lap.Landing.Consumed);
+                json.WriteNumber("wasted", lap.Landing.Wasted);
+                json.WriteNumber("reads", lap.Landing.Reads);
+                json.WriteSeconds("seconds", lap.Seconds);
+            });
         }
-
-        return json.Append("}\n").ToString();
     }
 
     private static List<BenchResult> Of(string group, List<BenchResult> results) =>
         results.FindAll(result => result.Group == group);
+}
+
+/// <summary>The results of <c>nslp bench</c> as bars, the fastest of each group in colour.</summary>
+/// <param name="look">Of what they are shown on; without Unicode the bars are of '#'.</param>
+internal sealed class BenchChart(Look look)
+{
+    private const int NameWidth = 28;
+    private const int OtherWidth = NameWidth + 32;
+    private const int ShortestBar = 20;
+    private const int LongestBar = 80;
+    private const string Eighths = " ▏▎▍▌▋▊▉";
+
+    private readonly int _barWidth = Math.Clamp(look.Columns - OtherWidth, ShortestBar, LongestBar);
+
+    /// <summary>The whole text.</summary>
+    /// <param name="heading">What stands above all.</param>
+    /// <param name="groups">Titles, and the results below them.</param>
+    internal string Draw(string heading, IEnumerable<(string Title, List<BenchResult> Results)> groups)
+    {
+        StringBuilder text = new(heading);
+        foreach ((string title, List<BenchResult> results) in groups)
+        {
+            if (results.Count > 0)
+            {
+                text.Append('\n').Append(title).Append('\n');
+                DrawGroup(text, results);
+            }
+        }
+
+        return text.ToString();
+    }
+
+    private void DrawGroup(StringBuilder text, List<BenchResult> results)
+    {
+        double[] rates = [.. results.Where(result => result.PerSecond > 0).Select(result => result.PerSecond)];
+        double fastest = rates.DefaultIfEmpty(1).Max();
+        double slowest = rates.DefaultIfEmpty(1).Min();
+        string name = "";
+        foreach (BenchResult result in results)
+        {
+            text.Append(result.Name == name ? "".PadRight(NameWidth) : result.Name.PadRight(NameWidth));
+            name = result.Name;
+            if (result.Error != 0)
+            {
+                text.Append("  ").Append(Output.Describe(result.Error)).Append('\n');
+                continue;
+            }
+
+            string threads = result.Threads == 0 ? "" : result.Threads.ToString();
+            string bar = Bar(result.PerSecond / fastest).PadRight(_barWidth);
+            text.Append($"{threads,4} ")
+                .Append(result.PerSecond == fastest ? look.Paint(Colour.Green, bar) : bar)
+                .Append($"{result.PerSecond,9:F0}/s")
+                .Append($"{result.PerSecond / slowest,7:F1}x")
+                .Append($"{100 * result.PerSecond / fastest,5:F0}%\n");
+        }
+    }
+
+    private string Bar(double part)
+    {
+        int eighths = Math.Max((int)Math.Round(part * _barWidth * 8), 1);
+        if (!look.IsUnicode)
+        {
+            return new string('#', Math.Max((eighths + 4) / 8, 1));
+        }
+
+        string whole = new('█', eighths / 8);
+        return eighths % 8 == 0 ? whole : whole + Eighths[eighths % 8];
+    }
 }

@@ -26,8 +26,9 @@ internal static class Doctor
         Diagnosis diagnosis = Examination.diagnose(seen);
         DoctorFacts facts = Measure(seen);
         progress.Hide();
-        int status = Output.Print(
-            Name, options.Json ? DoctorText.ToJson(facts, diagnosis) : DoctorText.ToText(facts, diagnosis, Look.Of(1)));
+        int status = options.Json
+            ? Output.PrintJson(Name, json => DoctorText.Write(json, facts, diagnosis))
+            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(1)));
         return status != Output.Done ? CannotTell
             : diagnosis.CanChoose ? Output.Done
             : Output.Failed;

@@ -1,9 +1,20 @@
-using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
+
+/// <summary>What <c>nslp doctor</c> says of the machine itself.</summary>
+/// <param name="Seen">What was tried.</param>
+/// <param name="Release">The kernel's release.</param>
+/// <param name="PidMax">pid_max, or an errno turned.</param>
+/// <param name="LastPid">last_pid, or an errno turned.</param>
+/// <param name="InUse">How many numbers are seen in use.</param>
+/// <param name="Flavour">The way PIDs were consumed to measure; empty for none.</param>
+/// <param name="Rate">PIDs consumed a second; 0 if that was not measured.</param>
+/// <param name="Lap">How many PIDs a lap has.</param>
+internal sealed record DoctorFacts(
+    Observed Seen, string Release, int PidMax, int LastPid, int InUse, string Flavour, double Rate, int Lap);
 
 /// <summary>What <c>nslp doctor</c> prints.</summary>
 internal static class DoctorText
@@ -42,43 +53,26 @@ internal static class DoctorText
         return text.ToString();
     }
 
-    /// <summary>For programs: one object.</summary>
-    internal static string ToJson(DoctorFacts facts, Diagnosis diagnosis) => JsonText.Object(json =>
+    /// <summary>For programs: what is in the object.</summary>
+    internal static void Write(Utf8JsonWriter json, DoctorFacts facts, Diagnosis diagnosis)
     {
         json.WriteBoolean("can_choose", diagnosis.CanChoose);
-        json.WriteStartArray("methods");
-        foreach (Finding finding in diagnosis.Methods)
-        {
-            Write(json, finding);
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("flavours");
-        foreach (Finding finding in diagnosis.Flavours)
-        {
-            Write(json, finding);
-        }
-
-        json.WriteEndArray();
+        json.WriteArray("methods", diagnosis.Methods, Write);
+        json.WriteArray("flavours", diagnosis.Flavours, Write);
         json.WriteString("kernel", facts.Release);
-        json.WriteStartObject("features");
-        foreach (Feature feature in diagnosis.Features)
-        {
-            json.WriteBoolean(feature.Name, feature.IsThere);
-        }
-
-        json.WriteEndObject();
+        json.WriteObject("features", () => diagnosis.Features.ToList().ForEach(feature => json.WriteBoolean(feature.Name, feature.IsThere)));
         json.WriteNumber("pid_max", Math.Max(facts.PidMax, 0));
         json.WriteNumber("last_pid", Math.Max(facts.LastPid, 0));
         json.WriteNumber("in_use", facts.InUse);
         if (facts.Rate > 0)
         {
-            json.WriteStartObject("lap");
-            json.WriteString("flavour", facts.Flavour);
-            json.WriteNumber("per_second", Math.Round(facts.Rate));
-            json.WriteNumber("pids", facts.Lap);
-            json.WriteNumber("seconds", Math.Round(facts.Lap / facts.Rate, 3));
-            json.WriteEndObject();
+            json.WriteObject("lap", () =>
+            {
+                json.WriteString("flavour", facts.Flavour);
+                json.WriteNumber("per_second", Math.Round(facts.Rate));
+                json.WriteNumber("pids", facts.Lap);
+                json.WriteNumber("seconds", Math.Round(facts.Lap / facts.Rate, 3));
+            });
         }
 
         json.WriteNumber("uid", facts.Seen.UserId);
@@ -87,22 +81,14 @@ internal static class DoctorText
         json.WriteNumber("seccomp", facts.Seen.Confinement.Seccomp);
         json.WriteString("profile", facts.Seen.Confinement.Profile);
         json.WriteBoolean("container", facts.Seen.IsContainer);
-    });
 
-    private static void Write(Utf8JsonWriter json, Finding finding)
-    {
-        json.WriteStartObject();
-        json.WriteString("name", finding.Name);
-        json.WriteBoolean("works", finding.Works);
-        json.WriteString("reason", finding.Reason);
-        json.WriteStartArray("cures");
-        foreach (string cure in finding.Cures)
+        void Write(Finding finding) => json.WriteObject(null, () =>
         {
-            json.WriteStringValue(cure);
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+            json.WriteString("name", finding.Name);
+            json.WriteBoolean("works", finding.Works);
+            json.WriteString("reason", finding.Reason);
+            json.WriteArray("cures", finding.Cures, json.WriteStringValue);
+        });
     }
 
     private static void Machine(StringBuilder text, DoctorFacts facts)
@@ -114,22 +100,17 @@ internal static class DoctorText
         string filter = seen.Confinement.Seccomp == 2 ? ", under a seccomp filter" : "";
         string profile = seen.Confinement.Profile is "" or "unconfined" ? "" : $", confined by '{seen.Confinement.Profile}'";
         string container = seen.IsContainer ? ", in a container" : "";
-        text.Append(
-            CultureInfo.InvariantCulture, $"Linux {facts.Release}, as user {seen.UserId}{rights}{container}{filter}{profile}\n");
+        text.Append($"Linux {facts.Release}, as user {seen.UserId}{rights}{container}{filter}{profile}\n");
         if (facts.PidMax < 0 || facts.LastPid < 0)
         {
             text.Append("pid_max and last_pid cannot be read: needs /proc mounted\n");
             return;
         }
 
-        text.Append(
-            CultureInfo.InvariantCulture,
-            $"pid_max {facts.PidMax}, last_pid {facts.LastPid}, {facts.InUse} numbers in use\n");
+        text.Append($"pid_max {facts.PidMax}, last_pid {facts.LastPid}, {facts.InUse} numbers in use\n");
         if (facts.Rate > 0)
         {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $"a lap of {facts.Lap} PIDs takes {facts.Lap / facts.Rate:F2} s, by {facts.Flavour} ({facts.Rate:F0}/s)\n");
+            text.Append($"a lap of {facts.Lap} PIDs takes {facts.Lap / facts.Rate:F2} s, by {facts.Flavour} ({facts.Rate:F0}/s)\n");
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using SetNsLastPid.Linux;
 
@@ -23,20 +24,21 @@ internal static class Map
         try
         {
             using PidSpace space = PidSpace.Open(options.Target);
-            int error = TryRead(space, options.Pid, out MapFacts? facts);
-            if (error != 0)
+            Errno error = MapFacts.Read(space, options.Pid, out MapFacts? facts);
+            if (facts is null)
             {
-                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc(error));
+                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc((int)error));
             }
 
-            if (facts!.MayBeBlind)
+            if (facts.MayBeBlind)
             {
                 Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
             }
 
             return options.Watch ? MapWatch.Run(space, options.Pid, facts)
-                : options.Svg is not null ? MapFile.Write(options.Svg, MapSvg.Draw(facts))
-                : Output.Print(Name, options.Json ? ToJson(facts) : ToText(facts, look));
+                : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
+                : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
+                : Output.Print(Name, new MapText(look).Draw(facts, Rows));
         }
         catch (RemoteException e)
         {
@@ -44,78 +46,61 @@ internal static class Map
         }
     }
 
-    /// <summary>Reads a namespace.</summary>
-    /// <returns>0 or an errno.</returns>
-    internal static int TryRead(PidSpace space, int target, out MapFacts? facts)
-    {
-        facts = null;
-        int pidMax = (int)space.ReadPidMax().Raw;
-        // nslp is gone when the picture is looked at.
-        PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
-        int lastPid = (int)space.ReadLastPid().Raw;
-        if (pidMax < 0 || lastPid < 0)
-        {
-            return -Math.Min(pidMax, lastPid);
-        }
-
-        facts = new MapFacts(lastPid, pidMax, inUse, space.MayBeBlind, target);
-        return 0;
-    }
-
-    private static string ToText(MapFacts facts, Look look)
-    {
-        MapText text = new(look);
-        return text.Draw(facts, facts.Draw(text.Columns(facts.PidMax), Rows));
-    }
-
-    private static string ToJson(MapFacts facts)
+    private static void Write(Utf8JsonWriter json, MapFacts facts)
     {
         MapPicture picture = facts.Draw(64, Rows);
-        return JsonText.Object(json =>
+        json.WriteNumber("last_pid", facts.LastPid);
+        json.WriteNumber("pid_max", facts.PidMax);
+        json.WriteNumber("in_use", picture.Held);
+        json.WriteBoolean("may_be_blind", facts.MayBeBlind);
+        foreach (MapMark mark in MapMark.Of(facts, picture).Where(mark => mark.Name != "target" && mark.Pid >= 0))
         {
-            json.WriteNumber("last_pid", facts.LastPid);
-            json.WriteNumber("pid_max", facts.PidMax);
-            json.WriteNumber("in_use", picture.Held);
-            json.WriteBoolean("may_be_blind", facts.MayBeBlind);
-            foreach (MapMark mark in MapMark.Of(facts, picture).Where(mark => mark.Name != "target" && mark.Pid >= 0))
-            {
-                json.WriteNumber(mark.Name, mark.Pid);
-            }
+            json.WriteNumber(mark.Name, mark.Pid);
+        }
 
-            if (facts.Target >= 0)
+        if (facts.Target >= 0)
+        {
+            json.WriteObject("target", () =>
             {
-                WriteTarget(json, facts, picture);
-            }
+                json.WriteNumber("pid", facts.Target);
+                json.WriteBoolean("in_use", PidSetModule.contains(facts.Target, facts.InUse));
+                if (picture.Reach is Reach.After after)
+                {
+                    json.WriteNumber("away", after.Allocations);
+                }
+                else if (picture.Reach is Reach.Never never)
+                {
+                    json.WriteString("obstacle", Words.obstacleName(never.Obstacle));
+                }
+            });
+        }
 
-            json.WriteNumber("block_size", picture.BlockSize);
-            json.WriteStartArray("blocks");
-            foreach (MapBlock block in picture.Blocks.Where(block => block.Held > 0))
-            {
-                json.WriteStartObject();
-                json.WriteNumber("first", block.First);
-                json.WriteNumber("last", block.Last);
-                json.WriteNumber("in_use", block.Held);
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
-        });
+        json.WriteNumber("block_size", picture.BlockSize);
+        json.WriteArray("blocks", picture.Blocks.Where(block => block.Held > 0), block => json.WriteObject(null, () =>
+        {
+            json.WriteNumber("first", block.First);
+            json.WriteNumber("last", block.Last);
+            json.WriteNumber("in_use", block.Held);
+        }));
     }
 
-    private static void WriteTarget(Utf8JsonWriter json, MapFacts facts, MapPicture picture)
+    // To a file that must not exist, or with "-" to stdout.
+    private static int WriteSvg(string path, string text)
     {
-        json.WriteStartObject("target");
-        json.WriteNumber("pid", facts.Target);
-        json.WriteBoolean("in_use", PidSetModule.contains(facts.Target, facts.InUse));
-        if (picture.Reach is Reach.After after)
+        if (path == "-")
         {
-            json.WriteNumber("away", after.Allocations);
-        }
-        else if (picture.Reach is Reach.Never never)
-        {
-            json.WriteString("obstacle", Words.obstacleName(never.Obstacle));
+            return Output.Print(Name, text);
         }
 
-        json.WriteEndObject();
+        using Fd file = Output.CreateNew(path);
+        if (!file.IsOpen)
+        {
+            return Output.Fail(
+                Name, $"cannot create '{path}'", file.Error,
+                file.Error == Errno.EEXIST ? "nothing is overwritten: '--svg -' writes to stdout" : null);
+        }
+
+        Errno error = Output.WriteTo(file.Number, Encoding.UTF8.GetBytes(text));
+        return error == 0 ? Output.Done : Output.Fail(Name, $"cannot write '{path}'", error, "what was written so far is left there");
     }
 }

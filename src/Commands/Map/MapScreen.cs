@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -42,12 +43,11 @@ internal sealed class MapScreen : IDisposable
     internal int Received => _received;
 
     /// <summary>Draws a text in place of the last one.</summary>
-    /// <returns>0 or an errno.</returns>
-    internal int Draw(string text)
+    internal Errno Draw(string text)
     {
         lock (_lock)
         {
-            return _isThere ? Output.WriteTo(Stdout, "\e[H" + text.Replace("\n", "\e[K\n") + "\e[J") : 0;
+            return _isThere ? Write("\e[H" + text.Replace("\n", "\e[K\n") + "\e[J") : 0;
         }
     }
 
@@ -57,6 +57,8 @@ internal sealed class MapScreen : IDisposable
         _signals.ForEach(signal => signal.Dispose());
         Show(false);
     }
+
+    private static Errno Write(string text) => Output.WriteTo(Stdout, Encoding.UTF8.GetBytes(text));
 
     private void On(PosixSignal name, Action action) => _signals.Add(PosixSignalRegistration.Create(name, context =>
     {
@@ -71,7 +73,7 @@ internal sealed class MapScreen : IDisposable
             if (isThere != _isThere)
             {
                 _isThere = isThere;
-                _ = Output.WriteTo(Stdout, isThere ? Enter : Leave);
+                _ = Write(isThere ? Enter : Leave);
             }
         }
     }

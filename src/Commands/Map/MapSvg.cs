@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace SetNsLastPid.Commands;
@@ -45,17 +44,17 @@ internal static class MapSvg
         int bottom = Top + (rows * CellHeight);
         int width = Left + (Columns * CellWidth) + Right;
         int height = bottom + (LineHeight * (marks.Count + 1)) + 16;
-        string title = Invariant($"PIDs below {facts.PidMax}, {picture.BlockSize} to a cell: {picture.Held} in use");
+        string title = $"PIDs below {facts.PidMax}, {picture.BlockSize} to a cell: {picture.Held} in use";
 
         StringBuilder svg = new();
-        svg.Append(Invariant($"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n"));
-        svg.Append(Invariant($"<title>{title}</title>\n<style>\n{Style}</style>\n"));
-        svg.Append(Invariant($"<rect class=\"page\" x=\".5\" y=\".5\" width=\"{width - 1}\" height=\"{height - 1}\" rx=\"8\"/>\n"));
+        svg.Append($"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n");
+        svg.Append($"<title>{title}</title>\n<style>\n{Style}</style>\n");
+        svg.Append($"<rect class=\"page\" x=\".5\" y=\".5\" width=\"{width - 1}\" height=\"{height - 1}\" rx=\"8\"/>\n");
         Text(svg, Left, 30, "head", title);
         for (int row = 0; row < rows; row++)
         {
             int y = Top + (row * CellHeight) + 13;
-            svg.Append(Invariant($"<text class=\"faint\" x=\"{Left - 10}\" y=\"{y}\" text-anchor=\"end\">{picture.Blocks[row * Columns].First}</text>\n"));
+            svg.Append($"<text class=\"faint\" x=\"{Left - 10}\" y=\"{y}\" text-anchor=\"end\">{picture.Blocks[row * Columns].First}</text>\n");
         }
 
         for (int shade = 0; shade < PidMap.Shades; shade++)
@@ -91,13 +90,13 @@ internal static class MapSvg
             if (isOfKind(picture.Blocks[cell]))
             {
                 (int x, int y) = Place(cell);
-                path.Append(Invariant($"M{x} {y}h{CellWidth - Gap}v{CellHeight - Gap}h-{CellWidth - Gap}z"));
+                path.Append($"M{x} {y}h{CellWidth - Gap}v{CellHeight - Gap}h-{CellWidth - Gap}z");
             }
         }
 
         if (path.Length > 0)
         {
-            svg.Append(Invariant($"<path class=\"{kind}\" d=\"{path}\"/>\n"));
+            svg.Append($"<path class=\"{kind}\" d=\"{path}\"/>\n");
         }
     }
 
@@ -109,15 +108,15 @@ internal static class MapSvg
         int startX = x + CellWidth - Gap, startY = y + (CellHeight / 2);
         int endX = goalX + ((CellWidth - Gap) / 2);
         int margin = Left + (Columns * CellWidth) + 20;
-        svg.Append(Invariant($"<path class=\"arrow\" d=\"M{startX} {startY}H{margin}V{Top - 16}H{endX}V{goalY - 4}\"/>\n"));
-        svg.Append(Invariant($"<path class=\"head-of-arrow\" d=\"M{endX} {goalY + 2}l-5 -9h10z\"/>\n"));
+        svg.Append($"<path class=\"arrow\" d=\"M{startX} {startY}H{margin}V{Top - 16}H{endX}V{goalY - 4}\"/>\n");
+        svg.Append($"<path class=\"head-of-arrow\" d=\"M{endX} {goalY + 2}l-5 -9h10z\"/>\n");
     }
 
     private static void Mark(StringBuilder svg, MapMark mark, int x, int y) => svg.Append(mark.Name switch
     {
-        "next" => Invariant($"<path class=\"next mark\" d=\"M{x} {y - 8}l8 14h-16z\"/>\n"),
-        "target" => Invariant($"<path class=\"target mark\" d=\"M{x} {y - 9}l8 9l-8 9l-8 -9z\"/>\n"),
-        _ => Invariant($"<path class=\"wrap\" d=\"M{x} {y + 6}l-5 -9h10z\"/>\n"),
+        "next" => $"<path class=\"next mark\" d=\"M{x} {y - 8}l8 14h-16z\"/>\n",
+        "target" => $"<path class=\"target mark\" d=\"M{x} {y - 9}l8 9l-8 9l-8 -9z\"/>\n",
+        _ => $"<path class=\"wrap\" d=\"M{x} {y + 6}l-5 -9h10z\"/>\n",
     });
 
     private static void Legend(StringBuilder svg, List<MapMark> marks, int bottom, bool hasWay)
@@ -140,14 +139,12 @@ internal static class MapSvg
         int x = Left;
         foreach ((string kind, string words) in kinds)
         {
-            svg.Append(Invariant($"<path class=\"{kind}\" d=\"M{x} {y - 8}h{CellWidth}v{CellHeight - 2}h-{CellWidth}z\"/>\n"));
+            svg.Append($"<path class=\"{kind}\" d=\"M{x} {y - 8}h{CellWidth}v{CellHeight - 2}h-{CellWidth}z\"/>\n");
             Text(svg, x + CellWidth + 6, y + 4, "", words);
             x += CellWidth + 26 + (8 * words.Length);
         }
     }
 
     private static void Text(StringBuilder svg, int x, int y, string kind, string text) =>
-        svg.Append(Invariant($"<text{(kind == "" ? "" : $" class=\"{kind}\"")} x=\"{x}\" y=\"{y}\">{text}</text>\n"));
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+        svg.Append($"<text{(kind == "" ? "" : $" class=\"{kind}\"")} x=\"{x}\" y=\"{y}\">{text}</text>\n");
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace SetNsLastPid.Commands;
@@ -16,8 +15,8 @@ internal sealed class MapText(Look look)
 
     private readonly string _shades = look.IsUnicode ? "·░▒▓█" : ".:+*#";
 
-    /// <summary>How many cells a row has: a power of two, so that rows start at numbers that are easy to read.</summary>
-    internal int Columns(int pidMax)
+    // How many cells a row has: a power of two, so that rows start at numbers that are easy to read.
+    private int Columns(int pidMax)
     {
         int room = look.Columns - LabelWidth(pidMax) - Margin;
         int columns = FewestColumns;
@@ -29,28 +28,29 @@ internal sealed class MapText(Look look)
         return columns;
     }
 
-    /// <summary>The picture and what its signs mean.</summary>
-    internal string Draw(MapFacts facts, MapPicture picture)
+    /// <summary>The picture with at most so many rows, and what its signs mean.</summary>
+    internal string Draw(MapFacts facts, int rows)
     {
+        MapPicture picture = facts.Draw(Columns(facts.PidMax), rows);
+        List<MapMark> marks = MapMark.Of(facts, picture);
         StringBuilder text = new();
         int labelWidth = LabelWidth(facts.PidMax);
-        text.Append(CultureInfo.InvariantCulture, $"PIDs below {facts.PidMax}, {Cells(picture)}\n\n");
+        text.Append($"PIDs below {facts.PidMax}, {Cells(picture)}\n\n");
         for (int start = 0; start < picture.Blocks.Length; start += picture.Columns)
         {
-            string label = picture.Blocks[start].First.ToString(CultureInfo.InvariantCulture);
+            string label = picture.Blocks[start].First.ToString();
             text.Append(' ', Margin / 2).Append(look.Paint(Colour.Faint, label.PadLeft(labelWidth))).Append(' ', Margin / 2);
-            AppendRow(text, picture, start);
+            AppendRow(text, picture, marks, start);
             text.Append('\n');
         }
 
         text.Append('\n');
-        foreach (MapMark mark in MapMark.Of(facts, picture))
+        foreach (MapMark mark in marks)
         {
             text.Append(' ').Append(look.Paint(mark.Colour, Sign(mark).ToString())).Append(' ').Append(mark.Text).Append('\n');
         }
 
-        text.Append(CultureInfo.InvariantCulture,
-            $" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more");
+        text.Append($" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more");
         bool hasWay = look.IsColoured && Array.Exists(picture.Blocks, block => block.IsOnWay);
         text.Append(hasWay ? "; " + look.Paint(Colour.Yellow, "the way") : "").Append('\n');
         return text.ToString();
@@ -58,19 +58,19 @@ internal sealed class MapText(Look look)
 
     private static string Cells(MapPicture picture) => picture.BlockSize == 1
         ? $"one to a cell: {picture.Held} in use"
-        : string.Create(CultureInfo.InvariantCulture, $"{picture.BlockSize} to a cell: {picture.Held} in use");
+        : $"{picture.BlockSize} to a cell: {picture.Held} in use";
 
-    private static int LabelWidth(int pidMax) => pidMax.ToString(CultureInfo.InvariantCulture).Length;
+    private static int LabelWidth(int pidMax) => pidMax.ToString().Length;
 
     // Neighbours of one colour share its sequence.
-    private void AppendRow(StringBuilder text, MapPicture picture, int start)
+    private void AppendRow(StringBuilder text, MapPicture picture, List<MapMark> marks, int start)
     {
         StringBuilder run = new();
         Colour? colour = null;
         for (int cell = start; cell < Math.Min(start + picture.Columns, picture.Blocks.Length); cell++)
         {
             MapBlock block = picture.Blocks[cell];
-            MapMark? mark = MapMark.At(cell, picture);
+            MapMark? mark = MapMark.At(cell, picture, marks);
             Colour? its = mark?.Colour ?? (block.IsOnWay ? Colour.Yellow : block.Shade == 0 ? Colour.Faint : null);
             if (its != colour)
             {

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
@@ -45,13 +44,13 @@ internal sealed class MapWatch
     internal static int Run(PidSpace space, int target, MapFacts facts)
     {
         MapWatch watch = new(space, target, facts);
-        (int signal, int error) = watch.Loop();
+        (int signal, Errno error) = watch.Loop();
         return error != 0 ? Output.Fail(Name, "cannot read or draw the PID space", error)
             : signal == SIGINT ? Output.Done
             : 128 + signal;
     }
 
-    private (int Signal, int Error) Loop()
+    private (int Signal, Errno Error) Loop()
     {
         using MapScreen screen = new();
         while (true)
@@ -62,7 +61,7 @@ internal sealed class MapWatch
                 _frames.Dequeue();
             }
 
-            int error = screen.Draw(Frame(Look.Of(1)));
+            Errno error = screen.Draw(Frame(Look.Of(1)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
                 if (screen.Received != 0)
@@ -82,12 +81,12 @@ internal sealed class MapWatch
         }
     }
 
-    private int Tick()
+    private Errno Tick()
     {
         int last = (int)_space.ReadLastPid().Raw;
         if (last < 0)
         {
-            return -last;
+            return (Errno)(-last);
         }
 
         int consumed = PidMap.consumed(last, _facts.Namespace);
@@ -112,7 +111,7 @@ internal sealed class MapWatch
         return 0;
     }
 
-    private int Scan()
+    private Errno Scan()
     {
         const double older = 1 - (1.0 / FramesRemembered);
         _unseen *= older;
@@ -125,10 +124,10 @@ internal sealed class MapWatch
             }
         }
 
-        int error = Map.TryRead(_space, _target, out MapFacts? facts);
-        if (error == 0)
+        Errno error = MapFacts.Read(_space, _target, out MapFacts? facts);
+        if (facts is not null)
         {
-            _consumed += PidMap.consumed(facts!.LastPid, _facts.Namespace);
+            _consumed += PidMap.consumed(facts.LastPid, _facts.Namespace);
             _facts = facts;
         }
 
@@ -139,14 +138,14 @@ internal sealed class MapWatch
     {
         MapText map = new(look);
         int rows = Math.Clamp(look.Rows - MapText.OtherLines - MostMakers - 2, FewestRows, MostRows);
-        StringBuilder text = new(map.Draw(_facts, _facts.Draw(map.Columns(_facts.PidMax), rows)));
+        StringBuilder text = new(map.Draw(_facts, rows));
         (long start, long before) = _frames.Peek();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         double rate = _frames.Count > 1 ? (_consumed - before) / seconds : 0;
         string wrap = rate > 0
             ? $"the wrap comes in {Duration(PidMap.untilWrap(_facts.Namespace) / rate)}"
             : "no wrap in sight";
-        text.Append(CultureInfo.InvariantCulture, $"\n {look.Paint(Colour.Bold, $"{rate.ToString(rate is > 0 and < 10 ? "F1" : "F0", CultureInfo.InvariantCulture)} PIDs/s")}, {wrap}\n");
+        text.Append($"\n {look.Paint(Colour.Bold, $"{rate.ToString(rate is > 0 and < 10 ? "F1" : "F0")} PIDs/s")}, {wrap}\n");
         AppendMakers(text);
         // A line too long or too many would scroll.
         string[] lines = text.ToString().TrimEnd('\n').Split('\n');
@@ -164,19 +163,17 @@ internal sealed class MapWatch
         foreach ((int maker, (double share, string command)) in
             _makers.OrderByDescending(maker => maker.Value.Share).Take(MostMakers))
         {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $" {100 * share / all,3:F0} % by {maker} {command}\n");
+            text.Append($" {100 * share / all,3:F0} % by {maker} {command}\n");
         }
 
-        text.Append(CultureInfo.InvariantCulture, $" {100 * _unseen / all,3:F0} % gone before anybody saw who made them\n");
+        text.Append($" {100 * _unseen / all,3:F0} % gone before anybody saw who made them\n");
     }
 
     private static string Duration(double seconds) => seconds switch
     {
-        < 100 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F0} s"),
-        < 6000 => string.Create(CultureInfo.InvariantCulture, $"{seconds / 60:F0} min"),
-        < 360_000 => string.Create(CultureInfo.InvariantCulture, $"{seconds / 3600:F0} h"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{seconds / 86400:F0} days"),
+        < 100 => $"{seconds:F0} s",
+        < 6000 => $"{seconds / 60:F0} min",
+        < 360_000 => $"{seconds / 3600:F0} h",
+        _ => $"{seconds / 86400:F0} days",
     };
 }

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using System.Text.Json;
 using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
 
@@ -22,26 +23,39 @@ internal static unsafe class Output
 
     private const int Stdout = 1;
     private const int Stderr = 2;
+    private const int Mode = 0x1b6; // 0666, less the umask
 
     /// <summary>Writes a result to stdout.</summary>
     /// <returns>The exit status: <see cref="Done"/>, or <see cref="Failed"/> when the result could not be written.</returns>
-    internal static int Print(string command, string text)
+    internal static int Print(string command, string text) => Print(command, Encoding.UTF8.GetBytes(text));
+
+    /// <summary>The same of bytes.</summary>
+    internal static int Print(string command, ReadOnlySpan<byte> text)
     {
-        int error = Write(Stdout, text);
+        Errno error = Kernel.IsGiven(Stdout) ? WriteTo(Stdout, text) : Errno.EBADF;
         return error == 0 ? Done : Fail(
-            command, "cannot write the result", error, (Errno)error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
+            command, "cannot write the result", error, error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
+    }
+
+    /// <summary>Writes a result to stdout: one JSON object on a line.</summary>
+    /// <returns>As of <see cref="Print(string, string)"/>.</returns>
+    internal static int PrintJson(string command, Action<Utf8JsonWriter> write)
+    {
+        Results results = new(command);
+        results.Json.WriteObject(null, () => write(results.Json));
+        return results.End();
     }
 
     /// <summary>Says on stderr why a command failed: <c>nslp: command: message: strerror</c>, and what would help.</summary>
     /// <param name="command">The command's name, empty for nslp itself.</param>
     /// <param name="message">What failed, on what.</param>
-    /// <param name="error">The errno, 0 for none.</param>
+    /// <param name="error">Why; 0 where there is no errno.</param>
     /// <param name="help">What would help, null when that is not known.</param>
     /// <returns><see cref="Failed"/>.</returns>
-    internal static int Fail(string command, string message, int error = 0, string? help = null)
+    internal static int Fail(string command, string message, Errno error = 0, string? help = null)
     {
         Say(command, error == 0 ? message : $"{message}: {Describe(error)}");
-        help ??= (Errno)error == Errno.EAGAIN ? RemoteException.NeedsTasks : null;
+        help ??= error == Errno.EAGAIN ? RemoteException.NeedsTasks : null;
         if (help is not null)
         {
             Say(command, help);
@@ -53,40 +67,47 @@ internal static unsafe class Output
     /// <summary>Says on stderr why a command failed.</summary>
     /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, Complaint complaint) =>
-        Fail(command, complaint.Message, (int)complaint.Errno, complaint.Help);
+        Fail(command, complaint.Message, complaint.Errno, complaint.Help);
+
+    /// <summary>The same of an errno as a number.</summary>
+    internal static int Fail(string command, string message, int error, string? help = null) =>
+        Fail(command, message, (Errno)error, help);
 
     /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
     /// <returns><see cref="Failed"/>.</returns>
-    internal static int Fail(string command, RemoteException e) =>
-        Fail(command, e.Message, 0, e.Help);
+    internal static int Fail(string command, RemoteException e) => Fail(command, e.Message, 0, e.Help);
+
+    /// <summary>Says on stderr which exception nslp cannot go on after: no stack trace, and a limit is not called a bug.</summary>
+    /// <returns><see cref="Failed"/>.</returns>
+    internal static int Fail(Exception e) =>
+        // Of threads the runtime says the same as of memory.
+        e.GetBaseException() is OutOfMemoryException
+            ? Fail("", "cannot get memory or a thread", Errno.EAGAIN)
+            : Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
 
     /// <summary>Says on stderr what is wrong with the command line.</summary>
     /// <returns><see cref="Misused"/>.</returns>
     internal static int Wrong(string command, string message)
     {
         Say(command, message);
-        _ = Write(Stderr, $"Try 'nslp {(command == "" ? "" : command + " ")}--help' for more information.\n");
+        SayAsIs($"Try 'nslp {(command == "" ? "" : command + " ")}--help' for more information.\n");
         return Misused;
     }
 
     /// <summary>Writes one line to stderr, whatever the user's own words in it are: '?' for each control.</summary>
     internal static void Say(string command, string message)
     {
-        char[] line = (command == "" ? $"nslp: {message}\n" : $"nslp: {command}: {message}\n").ToCharArray();
-        for (int i = 0; i < line.Length - 1; i++)
-        {
-            line[i] = char.IsControl(line[i]) ? '?' : line[i];
-        }
-
-        _ = Write(Stderr, new string(line));
+        char[] line = (command == "" ? $"nslp: {message}" : $"nslp: {command}: {message}").ToCharArray();
+        SayAsIs(new string(Array.ConvertAll(line, letter => char.IsControl(letter) ? '?' : letter)) + '\n');
     }
 
-    /// <summary>Writes text to stderr as it is.</summary>
-    /// <returns><see cref="Failed"/>.</returns>
-    internal static int Complain(string text)
+    /// <summary>Writes text to stderr, controls and all.</summary>
+    internal static void SayAsIs(string text)
     {
-        _ = Write(Stderr, text);
-        return Failed;
+        if (Kernel.IsGiven(Stderr))
+        {
+            _ = WriteTo(Stderr, Encoding.UTF8.GetBytes(text));
+        }
     }
 
     /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
@@ -94,15 +115,23 @@ internal static unsafe class Output
         (Errno)error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null;
 
     /// <summary>The C library's words for an errno.</summary>
-    internal static string Describe(int error) => Marshal.GetPInvokeErrorMessage(error);
+    internal static string Describe(Errno error) => Marshal.GetPInvokeErrorMessage((int)error);
 
-    private static int Write(int fd, string text) => Kernel.IsGiven(fd) ? WriteTo(fd, text) : EBADF;
+    /// <summary>The same of an errno as a number.</summary>
+    internal static string Describe(int error) => Describe((Errno)error);
 
-    /// <summary>Writes a text whole to a file that nslp opened.</summary>
-    /// <returns>0 or an errno.</returns>
-    internal static int WriteTo(int fd, string text)
+    /// <summary>Makes a file to write to, which must not exist (EEXIST), as also a symbolic link does.</summary>
+    internal static Fd CreateNew(string path)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
+        fixed (byte* pathname = Encoding.UTF8.GetBytes(path + '\0'))
+        {
+            return new Fd(SysResult.Of(open(pathname, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, Mode)));
+        }
+    }
+
+    /// <summary>Writes bytes, all of them.</summary>
+    internal static Errno WriteTo(int fd, ReadOnlySpan<byte> bytes)
+    {
         fixed (byte* start = bytes)
         {
             for (int done = 0; done < bytes.Length;)
@@ -110,7 +139,7 @@ internal static unsafe class Output
                 SysResult written = SysResult.Of(write(fd, start + done, bytes.Length - done));
                 if (written.IsError && written.Error != Errno.EINTR)
                 {
-                    return (int)written.Error;
+                    return written.Error;
                 }
 
                 done += Math.Max(written.Value, 0);

@@ -34,7 +34,7 @@ internal sealed class ProgressLine(string command) : IDisposable
         int most = Kernel.TryGetTerminalSize(Stderr, out int columns, out _) && columns > 1 ? columns - 1 : 79;
         string line = $"nslp: {command}: {text}";
         line = line[..Math.Min(line.Length, most)];
-        _ = Output.Complain('\r' + line.PadRight(Math.Min(_width, most)));
+        Output.SayAsIs('\r' + line.PadRight(Math.Min(_width, most)));
         _width = line.Length;
     }
 
@@ -43,7 +43,7 @@ internal sealed class ProgressLine(string command) : IDisposable
     {
         if (_width > 0)
         {
-            _ = Output.Complain('\r' + new string(' ', _width) + '\r');
+            Output.SayAsIs('\r' + new string(' ', _width) + '\r');
             _width = 0;
         }
     }

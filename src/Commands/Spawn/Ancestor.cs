@@ -19,10 +19,15 @@ internal static class Ancestor
         {
             Command.Set set => Set.Run(set.Options),
             Command.Serve serve => Serve.Run(serve.Options),
-            Command.Wrong wrong =>
-                Output.Complain($"{Name}: {wrong.Message}\nusage: {Name} [-v] PID | /absolute/path/to/socket\n"),
+            Command.Wrong wrong => Refuse(wrong.Message),
             _ => throw new UnreachableException(),
         };
         return status == Output.Done ? Output.Done : Output.Failed;
+    }
+
+    private static int Refuse(string message)
+    {
+        Output.SayAsIs($"{Name}: {message}\nusage: {Name} [-v] PID | /absolute/path/to/socket\n");
+        return Output.Failed;
     }
 }

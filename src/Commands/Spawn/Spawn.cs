@@ -35,7 +35,7 @@ internal static class Spawn
 
             using Launcher launcher = Start(given, options);
             using CaughtSignals caught = new();
-            RemoteTask? init = options.NewPidns ? PidNamespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
+            RemoteTask? init = options.NewPidns ? Namespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
             using PidSpace space = OpenSpace(launcher, options, init);
             long deadline = Stopwatch.GetTimestamp() + (long)(options.Timeout * Stopwatch.Frequency);
             SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
@@ -91,12 +91,12 @@ internal static class Spawn
             return new PidSpace();
         }
 
-        PidNamespaces.Enter(launcher.Zygote.Root, options.Target);
-        RemoteTask inside = PidSpace.ForkInside(launcher.Zygote.Root);
+        Namespaces.Enter(launcher.Zygote.Root, options.Target);
+        RemoteTask inside = Namespaces.ForkInside(launcher.Zygote.Root);
         if (inside.OwnPid == options.Pids[0])
         {
             // The one that looks on must not have the PID itself.
-            RemoteTask other = PidSpace.ForkInside(launcher.Zygote.Root);
+            RemoteTask other = Namespaces.ForkInside(launcher.Zygote.Root);
             inside.End();
             inside = other;
         }
@@ -122,7 +122,7 @@ internal static class Spawn
     {
         if (init is not null)
         {
-            PidNamespaces.OutliveOwner(init, options.Pids[0]);
+            Namespaces.OutliveOwner(init, options.Pids[0]);
         }
 
         return Output.Print(Name, $"{pid}\n") == Output.Done ? Output.Done : Failed;

@@ -33,25 +33,17 @@ internal static class Who
     private static int Run(WhoOptions options, PidSpace space)
     {
         using ProgressLine progress = new(Name);
-        Results results = new(Name, progress);
-        SysResult read = space.ReadPidMax();
-        int pidMax = read.IsError ? Limits.PidMax : read.Value;
+        int pidMax = space.ReadPidMax() is { IsError: false } read ? read.Value : Limits.PidMax;
         WhoScan scan = new(space, pidMax, progress);
-        WhoText text = new(results, pidMax, options.Json);
         bool isHeld = false, isUnknown = false;
-        text.Begin();
-        foreach (Holding holding in options.Ranges.SelectMany(range => scan.Find(range.Item1, range.Item2)))
+        WhoText text = new(new Results(Name, progress), pidMax, options.Json);
+        IEnumerable<Holding> found = options.Ranges.SelectMany(range => scan.Find(range.Item1, range.Item2)).Where(holding =>
         {
             isHeld |= holding.IsHeld == true;
             isUnknown |= holding.IsHeld is null;
-            if ((holding.IsHeld == true || !options.Held) && !text.Add(holding))
-            {
-                break;
-            }
-        }
-
-        text.End();
-        return results.Status != Output.Done ? CannotTell
+            return holding.IsHeld == true || !options.Held;
+        });
+        return text.Write(found) != Output.Done ? CannotTell
             : isHeld ? 0
             : isUnknown ? CannotTell
             : 1;

@@ -1,9 +1,35 @@
-using System.Globalization;
-using System.Text;
-using System.Text.Encodings.Web;
+using System.Text.Json;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
+
+/// <summary>A holder of a number, in words.</summary>
+internal static class HolderText
+{
+    /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
+    internal static string? Describe(Holder holder)
+    {
+        string process = $"process {holder.Process} ({holder.CommandLine})";
+        string member = holder.Process == 0 ? "a process that /proc does not show" : process;
+        return holder.Kind switch
+        {
+            HolderKind.Process => process,
+            HolderKind.KernelThread => $"kernel thread {holder.Process} {holder.CommandLine}",
+            HolderKind.Thread => $"a thread of {process}",
+            HolderKind.Zombie => $"{process}, which has ended but was not waited for",
+            HolderKind.Group => $"a process group that {member} is left of",
+            HolderKind.Session => $"a session that {member} is left of",
+            HolderKind.Hidden => "something that /proc does not show",
+            _ => null,
+        };
+    }
+
+    /// <summary>Who keeps others from writing ns_last_pid, where /proc/locks tells of nslp's own namespace; else null.</summary>
+    internal static string? DescribeLocker(PidSpace space) =>
+        space.IsHere && LastPid.FindLocker() is > 0 and var process && Describe(space.FindHolder(process)) is { } locker
+            ? locker + " holds the lock on ns_last_pid"
+            : null;
+}
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
 /// <param name="results">Where to.</param>
@@ -14,38 +40,25 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
     // Members of a group or session that are named; of more only the number is told.
     private const int Named = 5;
 
-    private string _separator = "";
-
-    /// <summary>Writes what stands before the first.</summary>
-    internal void Begin() => results.Text.Append(json ? "{\"pids\":[" : "");
-
-    /// <summary>Writes one.</summary>
-    /// <returns>Whether all could be written so far.</returns>
-    internal bool Add(Holding holding)
+    /// <summary>Writes what is known of all these, as long as it can be written.</summary>
+    /// <returns>The exit status of the writing.</returns>
+    internal int Write(IEnumerable<Holding> holdings)
     {
-        if (!json)
+        holdings = holdings.TakeWhile(_ => results.Go());
+        if (json)
         {
-            string last = holding.Last == holding.Pid ? "" : $"-{holding.Last}";
-            results.Text.Append(CultureInfo.InvariantCulture, $"{holding.Pid}{last}: {Words(holding)}\n");
-            return results.Go();
+            results.Json.WriteObject(null, () => results.Json.WriteArray("pids", holdings, WriteJson));
+        }
+        else
+        {
+            foreach (Holding holding in holdings)
+            {
+                string last = holding.Last == holding.Pid ? "" : $"-{holding.Last}";
+                results.Add($"{holding.Pid}{last}: {Words(holding)}\n");
+            }
         }
 
-        string held = holding.IsHeld switch { true => "true", false => "false", _ => "null" };
-        string rest = $",\"held\":{held},\"kind\":\"{Kind(holding.Holder.Kind)}\"{Details(holding)}}}";
-        for (int pid = holding.Pid; pid <= holding.Last && results.Go(); pid++)
-        {
-            results.Text.Append(_separator).Append("{\"pid\":").Append(pid).Append(rest);
-            _separator = ",";
-        }
-
-        return results.Status == Output.Done;
-    }
-
-    /// <summary>Writes what stands behind the last.</summary>
-    internal void End()
-    {
-        results.Text.Append(json ? "]}\n" : "");
-        results.Flush();
+        return results.End();
     }
 
     private string Words(Holding holding)
@@ -69,53 +82,66 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
             : $" by its parent, process {process.Parent} ({holding.Parent})";
         // Not local time: the file that TZ names may be anything, and in a container there is hardly one.
         string since = process.Since is { } start
-            ? $", since {start.ToString("yyyy-MM-dd HH:mm:ss'Z'", CultureInfo.InvariantCulture)}"
+            ? $", since {start.ToString("yyyy-MM-dd HH:mm:ss'Z'")}"
             : "";
         string user = process.UserId < 0 ? "" : $", user {process.User}";
         return $"{who}{parent}{others}{user}{since}";
     }
 
-    private static string Details(Holding holding)
+    private void WriteJson(Holding holding)
     {
-        StringBuilder text = new();
+        for (int pid = holding.Pid; pid <= holding.Last && results.Go(); pid++)
+        {
+            results.Json.WriteObject(null, () => WriteFields(results.Json, pid, holding));
+        }
+    }
+
+    private static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
+    {
+        json.WriteNumber("pid", pid);
+        json.WritePropertyName("held");
+        if (holding.IsHeld is { } isHeld)
+        {
+            json.WriteBooleanValue(isHeld);
+        }
+        else
+        {
+            json.WriteNullValue();
+        }
+
+        json.WriteString("kind", holding.Holder.Kind switch
+        {
+            HolderKind.Nobody => "free",
+            HolderKind.OutOfRange => "out_of_range",
+            HolderKind.KernelThread => "kernel_thread",
+            HolderKind kind => kind.ToString().ToLowerInvariant(),
+        });
         if (holding.Process is { } process)
         {
-            text.Append(
-                CultureInfo.InvariantCulture,
-                $",\"process\":{holding.Holder.Process},\"command\":{Quote(process.CommandLine)}");
+            json.WriteNumber("process", holding.Holder.Process);
+            json.WriteString("command", process.CommandLine);
             if (process.UserId >= 0)
             {
-                text.Append(CultureInfo.InvariantCulture, $",\"uid\":{process.UserId},\"user\":{Quote(process.User)}");
+                json.WriteNumber("uid", process.UserId);
+                json.WriteString("user", process.User);
             }
 
             if (process.Since is { } since)
             {
-                text.Append(CultureInfo.InvariantCulture, $",\"since\":\"{since:yyyy-MM-ddTHH:mm:ss.ffZ}\"");
+                json.WriteString("since", since.ToString("yyyy-MM-ddTHH:mm:ss.ff'Z'"));
             }
 
-            text.Append(CultureInfo.InvariantCulture, $",\"parent\":{process.Parent}");
+            json.WriteNumber("parent", process.Parent);
         }
 
         if (holding.Parent != "")
         {
-            text.Append(",\"parent_command\":").Append(Quote(holding.Parent));
+            json.WriteString("parent_command", holding.Parent);
         }
 
         if (holding.Members.Count > 0)
         {
-            text.Append(CultureInfo.InvariantCulture, $",\"members\":[{string.Join(',', holding.Members)}]");
+            json.WriteArray("members", holding.Members, json.WriteNumberValue);
         }
-
-        return text.ToString();
     }
-
-    private static string Kind(HolderKind kind) => kind switch
-    {
-        HolderKind.Nobody => "free",
-        HolderKind.OutOfRange => "out_of_range",
-        HolderKind.KernelThread => "kernel_thread",
-        _ => kind.ToString().ToLowerInvariant(),
-    };
-
-    private static string Quote(string text) => $"\"{JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(text)}\"";
 }

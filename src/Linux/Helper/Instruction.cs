@@ -27,8 +27,8 @@ internal struct Instruction
     /// <summary><see cref="ChildKind"/>: the child sleeps until it is killed.</summary>
     internal const int ChildSleeps = 3;
 
-    /// <summary><see cref="Result"/> of an instruction that has not run.</summary>
-    internal const long NotRun = long.MinValue;
+    /// <summary><see cref="Result"/> of an instruction that has not run: MAX_ERRNO (linux/err.h), which nothing returns.</summary>
+    internal const long NotRun = -4095;
 
     internal long Number;
     internal long A0;

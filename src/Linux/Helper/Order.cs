@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
@@ -35,9 +36,12 @@ internal sealed unsafe class Order : IDisposable
 
     internal Instruction* Program => (Instruction*)_start;
 
-    /// <summary>The result of instruction <paramref name="index"/>, -errno if it failed,
-    /// <see cref="Instruction.NotRun"/> if it was not reached.</summary>
-    internal long this[int index] => At(index)->Result;
+    /// <summary>The result of instruction <paramref name="index"/>: <see cref="Instruction.NotRun"/>, which is an error too,
+    /// if it was not reached.</summary>
+    internal SysResult this[int index] => new(At(index)->Result);
+
+    /// <summary>Whether an instruction has run.</summary>
+    internal bool HasRun(int index) => At(index)->Result != Instruction.NotRun;
 
     /// <summary>Appends a syscall. Returns its index.</summary>
     internal int Call(
@@ -65,6 +69,26 @@ internal sealed unsafe class Order : IDisposable
         };
         return Count++;
     }
+
+    /// <summary>Appends: open a file, make one call with its descriptor as the first argument, close it. Where it cannot be
+    /// opened, the rest of the order is skipped.</summary>
+    /// <returns>What <see cref="Used"/> takes.</returns>
+    internal int Use(string path, int flags, long number, Arg a1 = default, Arg a2 = default, Arg a3 = default)
+    {
+        int open = Call(Kernel.SYS_openat, LibC.AT_FDCWD, Put(path), flags | LibC.O_CLOEXEC);
+        Require(open);
+        int use = Call(number, Result(open), a1, a2, a3);
+        Call(Kernel.SYS_close, Result(open));
+        return use;
+    }
+
+    /// <summary>Appends a write of <paramref name="text"/> by one call to a file that exists.</summary>
+    /// <returns>What <see cref="Used"/> takes.</returns>
+    internal int Write(string path, string text) =>
+        Use(path, LibC.O_WRONLY, Kernel.SYS_write, Put(text), Encoding.UTF8.GetByteCount(text));
+
+    /// <summary>What the call that <see cref="Use"/> appended came to, or the opening.</summary>
+    internal SysResult Used(int use) => this[use - 1].IsError ? this[use - 1] : this[use];
 
     /// <summary>Appends clone(2) with <paramref name="flags"/> (no CLONE_VM) and, for CLONE_PIDFD, where the
     /// descriptor shall go. The child's exit signal is

@@ -13,11 +13,18 @@ internal sealed class RemoteException : Exception
     /// <param name="what">"cannot VERB OBJECT"</param>
     /// <param name="errno">the reason, positive; 0 if there is none</param>
     /// <param name="help">what would help, null if not known</param>
-    internal RemoteException(string what, int errno = 0, string? help = null)
+    /// <param name="step">what of a namespace it was about</param>
+    internal RemoteException(string what, int errno, string? help = null, NamespaceStep step = NamespaceStep.None)
         : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage(errno)}")
     {
         Errno = errno;
         Help = help ?? (errno == EAGAIN ? NeedsTasks : null);
+        Step = step;
+    }
+
+    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.None)
+        : this(what, (int)errno, help, step)
+    {
     }
 
     /// <summary>The errno that stopped it, positive; 0 if it was none: a time limit, or a process that went away.</summary>
@@ -25,4 +32,7 @@ internal sealed class RemoteException : Exception
 
     /// <summary>What would help, null if not known.</summary>
     internal string? Help { get; }
+
+    /// <summary>What of a namespace could not be made.</summary>
+    internal NamespaceStep Step { get; }
 }

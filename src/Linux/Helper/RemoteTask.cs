@@ -158,8 +158,8 @@ internal sealed unsafe partial class RemoteTask
         }
     }
 
-    /// <summary>One syscall, made by the task. Returns its result, or -errno. Throws as <see cref="Run"/>.</summary>
-    internal long Call(long number, Arg a0 = default, Arg a1 = default, Arg a2 = default, Arg a3 = default)
+    /// <summary>One syscall, made by the task. Throws as <see cref="Run"/>.</summary>
+    internal SysResult Call(long number, Arg a0 = default, Arg a1 = default, Arg a2 = default, Arg a3 = default)
     {
         using Order order = NewOrder();
         int index = order.Call(number, a0, a1, a2, a3);
@@ -171,7 +171,9 @@ internal sealed unsafe partial class RemoteTask
     /// A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
     /// <see cref="RemoteException"/> with clone's errno.
     /// </summary>
-    internal RemoteTask Fork(ulong flags = 0)
+    /// <param name="flags">of clone(2)</param>
+    /// <param name="prepare">what it does first; where that throws, it is ended</param>
+    internal RemoteTask Fork(ulong flags = 0, Action<RemoteTask>? prepare = null)
     {
         RemoteTask child = _zygote.NewTask();
         try
@@ -179,12 +181,13 @@ internal sealed unsafe partial class RemoteTask
             using Order order = NewOrder();
             int clone = order.Clone(flags, Child.Becomes(child));
             Run(order);
-            if (order[clone] < 0)
+            if (order[clone].IsError)
             {
-                throw new RemoteException("cannot clone a process", (int)-order[clone]);
+                throw new RemoteException("cannot clone a process", order[clone].Error, step: NamespaceStep.Clone);
             }
 
             child.Hello();
+            prepare?.Invoke(child);
             return child;
         }
         catch
@@ -215,9 +218,9 @@ internal sealed unsafe partial class RemoteTask
         order.UnderWay = null;
         foreach (Birth birth in order.Births)
         {
-            if (order[birth.Index] > 0)
+            if (order[birth.Index].Raw > 0)
             {
-                birth.Task.Attach(birth.IsSibling ? Parent : this, (int)order[birth.Index]);
+                birth.Task.Attach(birth.IsSibling ? Parent : this, order[birth.Index].Value);
             }
         }
     }

@@ -73,9 +73,6 @@ internal sealed unsafe class Zygote : IDisposable
         return task;
     }
 
-    /// <summary>A PID namespace below nslp's own; <see cref="RemoteTask.NewPidNamespace"/> says the rest.</summary>
-    internal RemoteTask NewPidNamespace(bool newUserNamespace = false) => Root.NewPidNamespace(newUserNamespace);
-
     /// <summary>Ties the zygote to the thread that started it.</summary>
     internal void KeepWith(ZygoteKeeper keeper) => _keeper = keeper;
 

@@ -180,11 +180,15 @@ internal static unsafe class Proc
         }
     }
 
+    // In one go, which gives all that there is room for of a file of one record.
     private static SysResult Read(int proc, int number, ReadOnlySpan<byte> name, Span<byte> text)
     {
         Span<byte> path = stackalloc byte[PathSize];
         using Fd file = Open(proc, Path(path, number, name), O_RDONLY);
-        return Read(file, text);
+        fixed (byte* start = text)
+        {
+            return file.IsOpen ? SysResult.Of(read(file.Number, start, text.Length)) : file.Error;
+        }
     }
 
     private static SysResult Read(Fd file, Span<byte> text)

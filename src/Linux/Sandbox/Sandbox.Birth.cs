@@ -20,10 +20,8 @@ internal sealed partial class Sandbox
         if (isUser)
         {
             // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
-            // kernel/user_namespace.c); gid_map is taken only once setgroups is denied (new_idmap_permitted; 3.19).
-            int denied = AppendWrite(_birth, "/proc/self/setgroups", "deny");
-            int uid = AppendWrite(_birth, "/proc/self/uid_map", $"0 {parent.Uid} 1");
-            maps = [denied, uid, AppendWrite(_birth, "/proc/self/gid_map", $"0 {parent.Gid} 1")];
+            // kernel/user_namespace.c).
+            maps = Namespaces.AppendUserMap(_birth, parent.Uid, parent.Gid, asRoot: true);
             capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
             _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         }
@@ -48,25 +46,17 @@ internal sealed partial class Sandbox
         return new SandboxBirth(agent, reads, pidMax, ns, maps, capabilities);
     }
 
-    private static int AppendWrite(Order order, string path, string text)
-    {
-        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), O_WRONLY | O_CLOEXEC);
-        int write = order.Call(
-            Kernel.SYS_write, order.Result(open), order.Put(Encoding.ASCII.GetBytes(text)), text.Length);
-        order.Call(Kernel.SYS_close, order.Result(open));
-        return write;
-    }
-
     private void Finish(SandboxBirth birth)
     {
         SandboxAgent agent = birth.Agent;
         _agents[agent.Space] = agent;
         Await(agent.Task);
-        foreach (int index in (ReadOnlySpan<int>)[birth.PidMax, birth.Namespace, .. birth.Maps])
+        SysResult[] results = [.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax], _birth[birth.Namespace]];
+        foreach (SysResult result in results)
         {
-            if (_birth[index] < 0)
+            if (result.IsError)
             {
-                throw new RemoteException("cannot prepare an init of the sandbox", (int)-_birth[index]);
+                throw new RemoteException("cannot prepare an init of the sandbox", result.Error);
             }
         }
 

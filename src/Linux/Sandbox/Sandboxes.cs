@@ -162,8 +162,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     {
         RemoteTask root = _zygote.Root;
         Capabilities capabilities = ReadCapabilities(root);
-        int uid = (int)root.Call(Kernel.SYS_geteuid);
-        int gid = (int)root.Call(Kernel.SYS_getegid);
+        (int uid, int gid) = Namespaces.ReadUser(root);
         if (capabilities.HasSysAdmin)
         {
             return new SandboxAgent(this, root, -1, (uid, gid), capabilities);
@@ -176,16 +175,14 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e)
         {
-            throw new UnavailableException("cannot create a user namespace", e.Errno, UserNamespaces.WhyNot(e.Errno));
+            throw new UnavailableException("cannot create a user namespace", e.Errno, Namespaces.WhyNot((Errno)e.Errno));
         }
 
         try
         {
-            task.WriteFile("/proc/self/setgroups", "deny");
-            task.WriteFile("/proc/self/uid_map", $"0 {uid} 1");
-            task.WriteFile("/proc/self/gid_map", $"0 {gid} 1");
+            Namespaces.MapUser(task, uid, gid, asRoot: true);
         }
-        catch (RemoteException)
+        catch (RemoteException e) when (e.Step == NamespaceStep.RootMap)
         {
             // As user 0 without CAP_SETFCAP (verify_root_map, kernel/user_namespace.c; 5.12). All that does not work then
             // is a user namespace in the sandbox.
@@ -209,7 +206,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
-            throw new UnavailableException(e.Message, 0, UserNamespaces.WhyNot(e.Errno));
+            throw new UnavailableException(e.Message, 0, Namespaces.WhyNot((Errno)e.Errno));
         }
     }
 

@@ -114,6 +114,22 @@ public sealed class DoctorTests : IDisposable
     }
 
     [Theory]
+    [InlineData("", "call nslp as another user")]
+    [InlineData("--reuid=65534 --regid=65534 --clear-groups", "")]
+    public void Root_without_CAP_SETFCAP_is_told_so_and_the_cure_cures_it(string user, string cure)
+    {
+        Machine.NeedsRoot();
+
+        Finished run = Shell.InNewPidNamespace(
+            $"exec setpriv --bounding-set=-setfcap --inh-caps=-setfcap {user} $N doctor --json").Finish();
+
+        bool works = Method(run, "map-root").Works;
+        Assert.SkipWhen(cure != "" && works, "needs Linux 5.12, which asks for CAP_SETFCAP");
+        Assert.Equal(cure == "", works);
+        Assert.Equal(cure, string.Join('\n', Cures(run, "map-root")));
+    }
+
+    [Theory]
     [InlineData("max_user_namespaces", "map-root", "cannot make a user namespace: No space left on device")]
     [InlineData("max_pid_namespaces", "verify", "cannot create a PID namespace: No space left on device")]
     public void The_setting_that_forbids_namespaces_is_named(string sysctl, string method, string message)
@@ -186,12 +202,14 @@ public sealed class DoctorTests : IDisposable
         Assert.EndsWith("\nTry 'nslp doctor --help' for more information.\n", run.Errors);
     }
 
-    private static (bool Works, string Reason) Method(Finished run, string name)
-    {
-        using JsonDocument json = JsonDocument.Parse(run.Lines[0]);
-        JsonElement method = json.RootElement.GetProperty("methods").EnumerateArray().First(method => Name(method) == name);
-        return (Works(method), method.GetProperty("reason").GetString()!);
-    }
+    private static (bool Works, string Reason) Method(Finished run, string name) =>
+        (Works(Finding(run, name)), Finding(run, name).GetProperty("reason").GetString()!);
+
+    private static IEnumerable<string> Cures(Finished run, string name) =>
+        Finding(run, name).GetProperty("cures").EnumerateArray().Select(cure => cure.GetString()!);
+
+    private static JsonElement Finding(Finished run, string name) =>
+        JsonDocument.Parse(run.Lines[0]).RootElement.GetProperty("methods").EnumerateArray().First(method => Name(method) == name);
 
     private static string Name(JsonElement finding) => finding.GetProperty("name").GetString()!;
 

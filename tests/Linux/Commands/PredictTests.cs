@@ -55,7 +55,7 @@ public sealed class PredictTests
         Machine.NeedsPidNamespace();
 
         Finished run = Shell.InNewPidNamespace(
-            "echo 400 >/proc/sys/kernel/ns_last_pid; $N predict 201 >/tmp/$$; echo $?; grep -c . </tmp/$$; rm /tmp/$$", pidMax: 500)
+            "echo 400 >/proc/sys/kernel/ns_last_pid; p=$($N predict 201); echo $?; echo \"$p\" | grep -c .", pidMax: 500)
             .Finish();
 
         Assert.Equal(["1", "200"], run.Lines);

@@ -8,15 +8,15 @@ public sealed class WhoTests
 {
     // Makes a holder of each kind; $S sleep, $G a group of $GM, $H a session of $HM, $Z a zombie of $O, $T a thread of $O.
     private const string Holders = """
-        $N set 20000; sleep 100 & S=$!; : >/tmp/holders
+        $N set 20000; sleep 100 & S=$!; F=$(mktemp)
         perl -MPOSIX -e '
             require "syscall.ph" if 0; $| = 1;
             sub left { my $f = shift; my $p = fork; if (!$p) { $f->(); my $c = fork;
                 if (!$c) { setpgid(0, 0) if $_[0]; sleep 100; exit } print "$$ $c\n"; _exit(0) } waitpid $p, 0 }
             left(sub { setpgid(0, 0) }, 0); left(sub { setsid() }, 1);
-            my $z = fork; _exit(0) if !$z; print "$z $$\n"; sleep 100' >/tmp/holders & O=$!
-        wait_for '[ $(grep -c . /tmp/holders) = 3 ]'
-        exec 8</tmp/holders; read G GM <&8; read H HM <&8; read Z X <&8; exec 8<&-; rm /tmp/holders
+            my $z = fork; _exit(0) if !$z; print "$z $$\n"; sleep 100' >$F & O=$!
+        wait_for '[ $(grep -c . $F) = 3 ]'
+        exec 8<$F; read G GM <&8; read H HM <&8; read Z X <&8; exec 8<&-; rm $F
         wait_for '! [ -d /proc/$G -o -d /proc/$H ] && grep -q "^State:.Z" /proc/$Z/status'
 
         """;

@@ -75,8 +75,8 @@ internal static class ZygoteHelper
     private static string SetTid()
     {
         using Zygote zygote = Zygote.Start();
-        RemoteTask init = zygote.NewPidNamespace();
-        return $"uid {Raw.Call(Kernel.SYS_getuid)} pid {ZygoteTests.CloneWithPid(init, 4242)}";
+        RemoteTask init = Namespaces.Clone(zygote.Root);
+        return $"uid {Raw.Call(Kernel.SYS_getuid).Value} pid {ZygoteTests.CloneWithPid(init, 4242)}";
     }
 
     private static string Live()
@@ -84,7 +84,7 @@ internal static class ZygoteHelper
         Zygote zygote = Zygote.Start();
         RemoteTask task = zygote.Root.Fork();
         RemoteTask below = task.Fork();
-        RemoteTask init = zygote.NewPidNamespace();
+        RemoteTask init = Namespaces.Clone(zygote.Root);
         RemoteTask inside = init.Fork();
 
         // One of them blocks in the kernel rather than on its slot.

@@ -27,7 +27,7 @@ internal static class SandboxSteps
     {
         try
         {
-            return zygote.NewPidNamespace();
+            return Namespaces.Clone(zygote.Root);
         }
         catch (RemoteException e)
         {

@@ -1,0 +1,66 @@
+using System.Collections;
+using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Linux;
+
+/// <summary>
+/// This very command line, executed once more as PID 1 of a new PID namespace, since no running process can move into
+/// another one: nobody else forks there, and there the cursor may be written. The PIDs consumed in it are consumed in those
+/// around it as well (alloc_pid, kernel/pid.c, takes one a level).
+/// </summary>
+internal static class InnerRun
+{
+    private const int Kibibytes = 512;
+    private const int LastSignal = 64;
+
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
+
+    /// <summary>Whether this process is the first of its PID namespace.</summary>
+    internal static bool IsHere => Environment.ProcessId == 1;
+
+    /// <summary>Runs it. Throws <see cref="RemoteException"/> where it cannot.</summary>
+    /// <returns>The exit status; 128 + n after signal n, 1 when it takes longer than ten minutes.</returns>
+    internal static int Run()
+    {
+        using Zygote zygote = Zygote.Start();
+        RemoteTask init = Namespaces.Clone(zygote.Root);
+        MountProc(init);
+        using Order order = init.NewOrder(Kibibytes);
+        // Handlers first: their code is not there, and the mask keeps them from being called.
+        nint byDefault = order.Reserve(4 * sizeof(long));
+        for (int signal = 1; signal <= LastSignal; signal++)
+        {
+            order.Call(SYS_rt_sigaction, signal, byDefault, 0, sizeof(ulong));
+        }
+
+        nint mask = order.Put(BitConverter.GetBytes(zygote.OwnerMask));
+        order.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
+        // The first one is the assembly, also when the program has another name.
+        string[] arguments = Environment.GetCommandLineArgs();
+        string program = Path.GetFileName(Environment.ProcessPath!);
+        arguments = [program, .. program == "dotnet" ? arguments : arguments[1..]];
+        string[] variables =
+            [.. from DictionaryEntry variable in Environment.GetEnvironmentVariables() select $"{variable.Key}={variable.Value}"];
+        int execute = order.Call(SYS_execve, order.Put(Environment.ProcessPath!), order.Put(arguments), order.Put(variables));
+        if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == Outcome.Done)
+        {
+            throw new RemoteException("cannot execute nslp there", (int)-order[execute]);
+        }
+
+        int status = (int)init.Wait(s_limit);
+        int signalled = status & 0x7f;
+        return status < 0 ? 1 : signalled == 0 ? status >> 8 : 128 + signalled;
+    }
+
+    // Else /proc shows the outer namespace, so that the numbers in use cannot be seen.
+    private static void MountProc(RemoteTask init)
+    {
+        using Order order = init.NewOrder();
+        order.Require(order.Call(SYS_unshare, Kernel.CLONE_NEWNS));
+        nint none = order.Put("none"), root = order.Put("/"), proc = order.Put("proc"), mountPoint = order.Put("/proc");
+        order.Require(order.Call(SYS_mount, none, root, 0, MS_REC | MS_PRIVATE));
+        order.Call(SYS_mount, proc, mountPoint, proc, 0);
+        init.Run(order);
+    }
+}
