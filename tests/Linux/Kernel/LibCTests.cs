@@ -87,7 +87,7 @@ public sealed class LibCTests
     // Not in comments and strings, and not what is called so of one's own.
     private static bool ReadsErrno(string code)
     {
-        code = Regex.Replace(code, """//.*|"[^"\n]*\"""", "");
+        code = Regex.Replace(code, @"//.*|""[^""\n]*""", "");
         return Regex.IsMatch(code, @"\bLibC\.errno\b")
             || (code.Contains("using static Tmds.Linux.LibC;")
                 && Regex.IsMatch(code, @"(?<![\w.])errno\b")
