@@ -141,13 +141,19 @@ module ArguGrammar =
         let argument (argument: Argument) =
             let head =
                 match argument.Names, argument.Value with
-                | [], _ when argument.IsRequired -> $"required %s{literal argument.Placeholder} %s{value argument.Value}"
+                | [], _ when argument.IsRequired ->
+                    $"required %s{literal argument.Placeholder} %s{value argument.Value}"
                 | [], _ -> $"operand %s{literal argument.Placeholder} %s{value argument.Value}"
                 | names, Value.Nothing -> $"""flag %s{literal (String.concat ", " names)}"""
                 | names, _ ->
                     $"""option %s{literal (String.concat ", " names)} %s{literal argument.Placeholder} %s{value argument.Value}"""
 
-            let head = if argument.IsRepeatable then $"repeatable <| %s{head}" else head
+            let head =
+                if argument.IsRepeatable then
+                    $"repeatable <| %s{head}"
+                else
+                    head
+
             let text = literal argument.Text
 
             if head.Length + text.Length < 100 then
