@@ -15,8 +15,10 @@ let private modules =
     Set.ofList
         [
             "AllocationProperties"
+            "ApproachProperties"
             "CycleProperties"
             "KernelCases"
+            "LandingProperties"
             "LastPidProperties"
             "LateProperties"
             "NamespaceProperties"

@@ -395,3 +395,114 @@ let ``every wrong plan is caught in a small world`` () =
         |> List.filter (fun (_, wrong) -> (breaksPlan wrong).IsNone)
         |> List.map fst
     )
+
+// Every way of a landing in such a world when others make so many processes, each before any step, each ended at once or
+// not: how many states it has, or what broke. Own numbers and hidden ones stay as they are.
+let private breaksLanding rules (lander: LandingProperties.Lander) pidMax target own forks =
+    let known = HashSet<struct (int64 * int64)>()
+    let path = HashSet<struct (int64 * int64)>()
+    let ways = Dictionary<struct (uint64 * int), Reach>()
+
+    let away (w: LandingProperties.World) seen =
+        match ways.TryGetValue(struct (seen, w.Cursor)) with
+        | true, reach -> reach
+        | _ ->
+            let reach = LandingProperties.away w seen
+            ways[struct (seen, w.Cursor)] <- reach
+            reach
+
+    let key (watch: LandingProperties.Watch) (landing: Landing) forks =
+        let pack parts =
+            parts |> List.fold (fun key part -> key * 64L + int64 part) 0L
+
+        let w = watch.World
+        let seen = Seq.fold (fun key n -> key + (1 <<< n)) 0 (PidSet.toSeq landing.InUse)
+
+        struct (pack
+                    [
+                        w.Cursor
+                        int w.Held / 2
+                        int w.Hidden / 2
+                        seen / 2
+                        int watch.Seen / 2
+                        min landing.Left 63
+                        forks
+                    ],
+                pack
+                    [
+                        int (min landing.Consumed 63L)
+                        min landing.Overshoots 63
+                        sign landing.StepsSinceScan + 1
+                        min landing.StepsSinceLook 9
+                        landing.LapsLooked
+                        (if landing.LooksAgain then 1 else 0) + (if watch.IsRescanned then 2 else 0)
+                        min (watch.Consumed - landing.Consumed |> int) 63
+                    ])
+
+    let rec visit (watch: LandingProperties.Watch) landing forks =
+        let key = key watch landing forks
+        Law.holds "it ends" (path.Add key)
+
+        if known.Add key then
+            let moment = LandingProperties.turn away lander watch landing
+
+            for check in LandingProperties.always do
+                check moment
+
+            match LandingProperties.carryOut lander false moment with
+            | Some(watch, landing) -> visit watch landing forks
+            | None -> ()
+
+            if forks > 0 then
+                for keeps in [ true; false ] do
+                    let fork = LandingProperties.Fork(keeps, watch.World.Hidden <> 0UL)
+
+                    visit
+                        { watch with
+                            World = LandingProperties.happen watch.World fork
+                        }
+                        landing
+                        (forks - 1)
+
+        path.Remove key |> ignore
+
+    try
+        for held in 0UL .. 2UL .. (1UL <<< pidMax) - 2UL do
+            if held &&& own = own then
+                for hidden in List.distinct [ 0UL; held &&& ~~~own ] do
+                    for cursor in 1 .. pidMax + 1 do
+                        let world =
+                            LandingProperties.worldOf rules (pidMax, target, cursor) (held, hidden, own)
+
+                        visit (LandingProperties.begun world) (lander.Start rules target pidMax) forks
+
+        Ok known.Count
+    with e ->
+        Error e.Message
+
+let private breaksLandings forks lander =
+    let rules = LandingProperties.rulesOf 1 3 2 Reserved
+
+    [|
+        for pidMax in Reserved + 1 .. PidMaxLimit do
+            for target in -1 .. pidMax do
+                for own in 0UL .. 2UL .. (1UL <<< pidMax) - 2UL do
+                    pidMax, target, own
+    |]
+    |> Array.Parallel.map (fun (pidMax, target, own) -> breaksLanding rules lander pidMax target own forks)
+
+[<Fact>]
+let ``every landing in a small world ends where it should, whenever others make processes`` () =
+    let ends = breaksLandings 3 LandingProperties.model
+    say $"{ends |> Array.sumBy (Result.defaultValue 0)} states"
+    Assert.Equal(None, ends |> Array.tryFind Result.isError)
+
+[<Fact>]
+let ``every wrong lander whose fault a small world can show is caught there`` () =
+    // Nothing is cut short there.
+    Assert.Equal<string list>(
+        [ "counts what was ordered" ],
+        LandingProperties.wrongLanders
+        |> List.filter (fun (_, wrong) -> breaksLandings 1 wrong |> Array.forall Result.isOk)
+        |> List.map fst
+    )

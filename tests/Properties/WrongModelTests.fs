@@ -60,6 +60,14 @@ let ``every wrong set is caught and every law of sets catches one`` () =
     confront 100 PidSetOperations.model wrongSets
 
 [<Fact>]
+let ``every wrong lander is caught and every law of landings catches one`` () =
+    confront 300 LandingProperties.model LandingProperties.wrongLanders
+
+[<Fact>]
+let ``every wrong chooser is caught and every law of methods catches one`` () =
+    confront 1 ApproachProperties.model ApproachProperties.wrongChoosers
+
+[<Fact>]
 let ``the wrong allocators are made of one that breaks no law`` () =
     for name, law in Law.all<Allocator>() do
         match law.TryBreak seed 300 WrongModels.faultless with
@@ -73,5 +81,7 @@ let ``no two wrong ones have the same name`` () =
             List.map fst WrongModels.all
             List.map fst wrongPlans
             List.map fst wrongSets
+            List.map fst LandingProperties.wrongLanders
+            List.map fst ApproachProperties.wrongChoosers
         ] do
         Assert.Equal<string list>(List.distinct names, names)

@@ -1,0 +1,582 @@
+/// The way to a last PID by consuming PIDs, while others make and end processes.
+module SetNsLastPid.Tests.Properties.LandingProperties
+
+open System
+open System.Collections.Generic
+open FsCheck
+open FsCheck.FSharp
+open Xunit
+open SetNsLastPid
+
+/// What steers a landing, as a value, so that tests can put a wrong one in its place.
+type Lander =
+    {
+        Start: LandingRules -> int -> int -> Landing
+        Scanned: PidSet -> PidSet -> Landing -> Landing
+        Looked: int seq -> Landing -> Landing
+        Consumed: int -> int64 -> Landing -> Landing
+        Next: int -> Landing -> struct (LandingStep * Landing)
+    }
+
+let model: Lander =
+    {
+        Start = Landing.start
+        Scanned = Landing.scanned
+        Looked = Landing.looked
+        Consumed = Landing.consumed
+        Next = Landing.next
+    }
+
+/// A namespace below 64. Sets of numbers are masks.
+type World =
+    {
+        Rules: LandingRules
+        PidMax: int
+        Target: int
+        Cursor: int
+        Held: uint64
+        /// Those held that /proc does not show.
+        Hidden: uint64
+        Own: uint64
+    }
+
+let rulesOf near far laps reserved : LandingRules =
+    {
+        Near = near
+        Far = far
+        Laps = laps
+        Reserved = reserved
+    }
+
+let worldOf rules (pidMax, target, cursor) (held, hidden, own) : World =
+    {
+        Rules = rules
+        PidMax = pidMax
+        Target = target
+        Cursor = cursor
+        Held = held
+        Hidden = hidden
+        Own = own
+    }
+
+/// What happens between two steps.
+type Deed =
+    | Fork of Keeps: bool * Hides: bool
+    /// The process ends that holds the first foreign number from there on.
+    | Exit of From: int
+    /// Only half of what is ordered next is consumed.
+    | Cut
+
+let private mask numbers =
+    numbers |> Seq.fold (fun set n -> set ||| (1UL <<< n)) 0UL
+
+let private numbers (set: uint64) =
+    [
+        for n in 1..63 do
+            if (set >>> n) &&& 1UL = 1UL then
+                n
+    ]
+
+let private levelOf held (w: World) =
+    {
+        C = w.Cursor
+        P = w.PidMax
+        R = w.Rules.Reserved
+        Used = HashSet(numbers held)
+        State = Life.Alive
+        May = true
+    }
+
+/// How many allocations lead to the target where `seen` are in use, by trial, or why none do.
+let away (w: World) (seen: uint64) : Reach =
+    let level = levelOf seen w
+    let later = HashSet(numbers (seen &&& ~~~w.Own))
+
+    let nextLater cursor =
+        Reference.next { level with C = cursor; Used = later }
+
+    let goal = nextLater (w.Target + 1)
+
+    if w.Target < 0 || w.Target >= w.PidMax then
+        Reach.Never Obstacle.OutOfRange
+    elif w.Cursor = w.Target + 1 || (goal > 0 && nextLater w.Cursor = goal) then
+        Reach.After 0
+    elif goal < 0 || Reference.next level < 0 then
+        Reach.Never Obstacle.NoneFree
+    else
+        match Reference.consumeUntil (fun level -> nextLater level.C = goal) level with
+        | struct (count, true) -> Reach.After count
+        | struct (_, false) ->
+            let top = Seq.findBack (level.Used.Contains >> not) [ 1 .. w.PidMax - 1 ]
+            let low = if top >= w.Rules.Reserved then w.Rules.Reserved else 1
+
+            if goal < low then
+                Reach.Never Obstacle.BelowReserved
+            else
+                [ goal - 1 .. -1 .. low ] @ [ w.PidMax - 1 .. -1 .. low ]
+                |> List.find (later.Contains >> not)
+                |> Obstacle.Ours
+                |> Reach.Never
+
+/// The world, and what a landing has done and seen in it.
+type Watch =
+    {
+        World: World
+        Seen: uint64
+        IsScanned: bool
+        /// The numbers were just read: none was consumed since.
+        IsFresh: bool
+        /// The last step was a scan other than the first.
+        IsRescanned: bool
+        Left: int
+        Distance: int
+        Reads: int
+        Consumed: int64
+        Overshoots: int
+        /// How many overshoots there were when the whole way was asked for.
+        Asked: int
+        /// Single steps since those ahead were asked for.
+        Singles: int
+    }
+
+/// One step: what it was decided on, and what was decided.
+type Moment =
+    {
+        Watch: Watch
+        Reach: Reach
+        Step: LandingStep
+        Landing: Landing
+    }
+
+let begun (w: World) : Watch =
+    {
+        World = w
+        Seen = 0UL
+        IsScanned = false
+        IsFresh = false
+        IsRescanned = false
+        Left = Int32.MaxValue
+        Distance = -1
+        Reads = 0
+        Consumed = 0L
+        Overshoots = 0
+        Asked = 0
+        Singles = Int32.MaxValue
+    }
+
+let private isBlind (watch: Watch) =
+    not watch.IsScanned || (watch.IsRescanned && watch.Asked > 0)
+
+/// The next step of a landing.
+let turn (away: World -> uint64 -> Reach) (lander: Lander) (watch: Watch) (landing: Landing) : Moment =
+    let struct (step, landing) = lander.Next (watch.World.Cursor - 1) landing
+    let reach = away watch.World watch.Seen
+
+    {
+        Watch =
+            match reach with
+            | _ when isBlind watch -> watch
+            | Reach.Never _ -> { watch with Reads = watch.Reads + 1 }
+            | Reach.After left ->
+                { watch with
+                    Reads = watch.Reads + 1
+                    Distance = if watch.Distance < 0 then left else watch.Distance
+                    Overshoots = watch.Overshoots + (if left > watch.Left then 1 else 0)
+                    Left = left
+                }
+        Reach = reach
+        Step = step
+        Landing = landing
+    }
+
+let private inRanges ranges =
+    [
+        for struct (first, last) in ranges do
+            yield! [ first..last ]
+    ]
+
+let private wayOf (w: World) =
+    if w.Target >= w.Cursor then
+        [ w.Cursor .. w.Target ]
+    else
+        [ w.Cursor .. w.PidMax - 1 ] @ [ w.Rules.Reserved .. w.Target ]
+
+let private wayIsDue (watch: Watch) =
+    watch.Asked < watch.Overshoots
+    && (wayOf watch.World).Length <= watch.World.Rules.Far
+
+let private draw (w: World) =
+    match Reference.next (levelOf w.Held w) with
+    | -1 -> None
+    | n -> Some(n, { w with Cursor = n + 1 })
+
+/// The world after it.
+let happen (w: World) (deed: Deed) : World =
+    match deed, draw w with
+    | Fork(true, hides), Some(n, w) ->
+        { w with
+            Held = w.Held ||| mask [ n ]
+            Hidden = w.Hidden ||| (if hides then mask [ n ] else 0UL)
+        }
+    | Fork(false, _), Some(_, w) -> w
+    | Exit from, _ ->
+        match numbers (w.Held &&& ~~~w.Own) |> List.tryFind (fun n -> n >= from) with
+        | Some n ->
+            { w with
+                Held = w.Held &&& ~~~(mask [ n ])
+                Hidden = w.Hidden &&& ~~~(mask [ n ])
+            }
+        | None -> w
+    | _ -> w
+
+/// Does what was decided; None when that was the end.
+let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing) option =
+    let watch = moment.Watch
+    let w = watch.World
+
+    match moment.Step with
+    | LandingStep.Scan ->
+        let seen = w.Held &&& ~~~w.Hidden
+        let set mask = PidSet.ofSeq (numbers mask)
+
+        Some(
+            { watch with
+                Seen = seen
+                IsScanned = true
+                IsFresh = true
+                IsRescanned = watch.IsScanned
+                Left = Int32.MaxValue
+                Singles = Int32.MaxValue
+            },
+            lander.Scanned (set seen) (set w.Own) moment.Landing
+        )
+    | LandingStep.Look ranges ->
+        let found =
+            w.Held &&& mask (inRanges ranges |> List.filter (fun n -> n > 0 && n < 64))
+
+        let isWay = isBlind watch || wayIsDue watch
+
+        Some(
+            { watch with
+                Seen = watch.Seen ||| found
+                IsRescanned = false
+                Asked = if isWay then watch.Overshoots else watch.Asked
+                Singles = if isWay then watch.Singles else 0
+            },
+            lander.Looked (numbers found) moment.Landing
+        )
+    | LandingStep.Consume ordered ->
+        let rec consume count w =
+            match
+                if count < (if isCut then ordered / 2 else ordered) then
+                    draw w
+                else
+                    None
+            with
+            | Some(_, w) -> consume (count + 1) w
+            | None -> count, w
+
+        let count, after = consume 0 w
+
+        if count < ordered && not isCut then
+            None
+        else
+            Some(
+                { watch with
+                    World = after
+                    IsFresh = false
+                    IsRescanned = false
+                    Consumed = watch.Consumed + int64 count
+                    Singles = if ordered = 1 then watch.Singles + 1 else Int32.MaxValue
+                },
+                lander.Consumed ordered (int64 count) moment.Landing
+            )
+    | _ -> None
+
+/// What never passes the target by itself: one at a time near it, else half of what is left.
+let ordersAreSafe (m: Moment) : unit =
+    match m.Step, m.Reach with
+    | LandingStep.Consume count, Reach.After left ->
+        let near = m.Watch.World.Rules.Near
+        Law.same $"ordered with %d{left} to go" (if left <= near then min 1 left else max 1 (left / 2)) count
+    | LandingStep.Consume _, reach -> Law.broken $"consumes where the target is %A{reach}"
+    | _ -> ()
+
+let private isBelieved (m: Moment) =
+    m.Watch.IsFresh || m.Watch.World.Cursor = m.Watch.World.Target + 1
+
+/// The next PID is the first free one after the target, or the reason why it cannot be is the true one.
+let endsAreTrue (m: Moment) : unit =
+    match m.Step with
+    | LandingStep.Landed -> Law.same "landed" (Reach.After 0, true) (m.Reach, isBelieved m)
+    | LandingStep.Hopeless why -> Law.same "hopeless" (Reach.Never why, true) (m.Reach, isBelieved m)
+    | _ -> ()
+
+/// It gives up for others only after so many laps, and then it does.
+let lapsAreCounted (m: Moment) : unit =
+    let w = m.Watch.World
+
+    let isOver =
+        m.Watch.Overshoots >= w.Rules.Laps
+        || m.Watch.Consumed >= int64 (w.Rules.Laps * w.PidMax)
+
+    match m.Step with
+    | LandingStep.OutOfLaps -> Law.holds "out of laps" isOver
+    | LandingStep.Consume _ -> Law.holds "laps left" (not isOver)
+    | _ -> ()
+
+let countsAreTrue (m: Moment) : unit =
+    let watch, landing = m.Watch, m.Landing
+
+    Law.same
+        "reads, distance, consumed, overshoots, wasted, last_pid"
+        (watch.Reads,
+         watch.Distance,
+         watch.Consumed,
+         watch.Overshoots,
+         max 0L (watch.Consumed - int64 (max 0 watch.Distance)),
+         watch.World.Cursor - 1)
+        (landing.Reads, landing.Distance, landing.Consumed, landing.Overshoots, landing.Wasted, landing.LastPid)
+
+/// A scan comes first and before an end on old numbers; the whole way is asked for once a lap and after such a scan, what
+/// is ahead before single steps; nothing is asked for in vain.
+let looksWhereItMust (m: Moment) : unit =
+    let watch = m.Watch
+    let w = watch.World
+    let near = w.Rules.Near
+
+    let expected =
+        match m.Reach with
+        | _ when not watch.IsScanned -> "scan", []
+        | _ when isBlind watch -> "look", wayOf w
+        | Reach.After 0
+        | Reach.Never _ -> (if isBelieved m then "end" else "scan"), []
+        | Reach.After _ when wayIsDue watch -> "look", wayOf w
+        | Reach.After left when (left <= near || left <= 3) && watch.Singles > near ->
+            "look",
+            [ w.Cursor .. w.Cursor + near - 1 ] @ [ w.Target - near .. w.Target + near ]
+            |> List.filter (fun n -> n > 0 && n < w.PidMax)
+        | Reach.After _ -> "order", []
+
+    Law.same
+        "step"
+        expected
+        (match m.Step with
+         | LandingStep.Scan -> "scan", []
+         | LandingStep.Look ranges -> "look", inRanges ranges
+         | LandingStep.Landed
+         | LandingStep.Hopeless _ -> "end", []
+         | LandingStep.Consume _
+         | LandingStep.OutOfLaps -> "order", [])
+
+/// What must hold at each step.
+let always: (Moment -> unit) list =
+    [ ordersAreSafe; endsAreTrue; lapsAreCounted; countsAreTrue; looksWhereItMust ]
+
+// At most so many steps.
+let private run most (lander: Lander) (w: World, deeds: Deed list list) =
+    let rec go count watch landing deeds =
+        seq {
+            let now, later =
+                match deeds with
+                | now :: later -> now, later
+                | [] -> [], []
+
+            let watch =
+                { watch with
+                    World = List.fold happen watch.World now
+                }
+
+            let moment = turn away lander watch landing
+            yield moment
+
+            if count < most then
+                match carryOut lander (List.contains Cut now) moment with
+                | Some(watch, landing) -> yield! go (count + 1) watch landing later
+                | None -> ()
+        }
+
+    go 1 (begun w) (lander.Start w.Rules w.Target w.PidMax) deeds
+
+let private scenarios =
+    let gen =
+        gen {
+            let! pidMax = Gen.oneof [ Gen.choose (4, 10); Gen.choose (4, 40) ]
+            let! reserved = Gen.choose (2, min 10 (pidMax - 1))
+            let! near = Gen.choose (0, 4)
+            let! far = Gen.oneof [ Gen.choose (0, 12); Gen.choose (0, 60) ]
+            let! laps = Gen.choose (1, 4)
+            let! cursor = Gen.choose (1, pidMax + 1)
+
+            let! target =
+                Gen.frequency
+                    [
+                        6, Gen.choose (0, pidMax - 1)
+                        3, Gen.choose (cursor - 6, cursor + 6)
+                        1, Gen.elements [ -1; pidMax ]
+                    ]
+
+            let! some = Gen.subListOf [ 1 .. pidMax - 1 ]
+            let! others = Gen.subListOf [ 1 .. pidMax - 1 ]
+
+            let! held =
+                Gen.elements [ mask some; mask some ||| mask others; mask some &&& mask others ]
+
+            let! own = Gen.subListOf (numbers held)
+            let! own = Gen.elements [ 0UL; mask (List.truncate 2 own); mask own ]
+            let! hidden = Gen.subListOf (numbers (held &&& ~~~own))
+            let! hidden = Gen.elements [ 0UL; mask hidden ]
+
+            let deed =
+                Gen.frequency
+                    [
+                        8, Gen.elements [ for keeps in [ true; false ] -> Fork(keeps, false) ]
+                        8, Gen.elements [ for hides in [ true; false ] -> Fork(true, hides) ]
+                        6, Gen.choose (1, pidMax) |> Gen.map Exit
+                        4, Gen.constant Cut
+                    ]
+
+            let! steps = Gen.frequency [ 1, Gen.constant 0; 3, Gen.choose (1, 60) ]
+
+            let! deeds =
+                Gen.frequency [ 3, Gen.constant 0; 2, Gen.choose (1, 4) ]
+                |> Gen.bind (fun n -> Gen.listOfLength n deed)
+                |> Gen.listOfLength steps
+
+            let world =
+                worldOf (rulesOf near far laps reserved) (pidMax, target, cursor) (held, hidden, own)
+
+            return world, deeds
+        }
+
+    let shrink (w, deeds: Deed list list) =
+        seq {
+            for n in deeds.Length / 2 .. deeds.Length - 1 do
+                w, List.truncate n deeds
+
+            for i in 0 .. deeds.Length - 1 do
+                if not deeds[i].IsEmpty then
+                    w, List.updateAt i [] deeds
+
+            for n in numbers (w.Held &&& ~~~w.Own) do
+                happen w (Exit n), deeds
+        }
+
+    Arb.fromGenShrink (gen, shrink)
+
+let private each (check: Moment -> unit) : Law<Lander> =
+    Law.create scenarios (fun lander scenario -> run 1000 lander scenario |> Seq.iter check)
+
+let neverPassesTheTarget: Law<Lander> = each ordersAreSafe
+let landsOrSaysWhyNot: Law<Lander> = each endsAreTrue
+let givesUpAfterItsLaps: Law<Lander> = each lapsAreCounted
+let countsWhatHappened: Law<Lander> = each countsAreTrue
+let looksInTime: Law<Lander> = each looksWhereItMust
+
+let alwaysEnds: Law<Lander> =
+    Law.create scenarios (fun lander (w, deeds) ->
+        // No more than a scan and two looks for each step that consumes.
+        let most = 4 * (w.Rules.Laps * w.PidMax + deeds.Length + 2)
+        let steps = run (most + 1) lander (w, deeds) |> Seq.length
+        Law.holds $"at most %d{most} steps" (steps <= most))
+
+let goesStraightAlone: Law<Lander> =
+    Law.create scenarios (fun lander (w, _) ->
+        let moments = run 1000 lander ({ w with Hidden = 0UL }, []) |> Seq.toList
+        Law.holds "in few steps" (moments.Length <= 2 * w.Rules.Near + 12)
+
+        match (away w w.Held, List.last moments) with
+        | Reach.After left, last ->
+            Law.same
+                "step, consumed, wasted"
+                (LandingStep.Landed, int64 left, 0L)
+                (last.Step, last.Landing.Consumed, last.Landing.Wasted)
+        | Reach.Never why, last -> Law.same "step" (LandingStep.Hopeless why) last.Step)
+
+let hiddenNumbersCostOneLap: Law<Lander> =
+    Law.create scenarios (fun lander (w, _) ->
+        let w =
+            { w with
+                Rules = { w.Rules with Far = 100; Laps = 4 }
+            }
+
+        let overshoots =
+            run 1000 lander (w, [])
+            |> Seq.map (fun moment -> moment.Watch.Overshoots)
+            |> Seq.max
+
+        Law.holds $"%d{overshoots} overshoots, nobody else there" (overshoots <= 1))
+
+[<Fact>]
+let ``a landing ends where it should, whatever others do meanwhile`` () =
+    for _, law in Law.all<Lander>() do
+        Law.check model law
+
+[<Fact>]
+let ``the rules of nslp`` () =
+    Law.same "rules" (rulesOf 16 8192 10 300) Landing.rules
+
+/// Landers that are wrong on purpose.
+let wrongLanders: (string * Lander) list =
+    let before change =
+        { model with
+            Next = fun last landing -> Landing.next last (change landing)
+        }
+
+    let after change =
+        { model with
+            Next =
+                fun last old ->
+                    let struct (step, landing) = Landing.next last old
+                    change old step landing
+        }
+
+    let instead change =
+        after (fun _ step landing -> struct (change step, landing))
+
+    let consuming change =
+        instead (function
+            | LandingStep.Consume count -> change count
+            | step -> step)
+
+    [
+        "believes old numbers",
+        before (fun l ->
+            { l with
+                StepsSinceScan = min l.StepsSinceScan 0
+            })
+        "does not scan first",
+        before (fun l ->
+            { l with
+                StepsSinceScan = max 0 l.StepsSinceScan
+            })
+        "does not look ahead", before (fun l -> { l with StepsSinceLook = 0 })
+        "forgets the way with a scan", before (fun l -> { l with LooksAgain = false })
+        "one too many", consuming (fun count -> LandingStep.Consume(count + 1))
+        "scans for ever", consuming (fun _ -> LandingStep.Scan)
+        "lands where it is not", consuming (fun _ -> LandingStep.Landed)
+        "always the same reason",
+        instead (function
+            | LandingStep.Hopeless _ -> LandingStep.Hopeless Obstacle.NoneFree
+            | step -> step)
+        "looks one too far",
+        instead (function
+            | LandingStep.Look ranges -> LandingStep.Look [ for struct (a, b) in ranges -> struct (a, b + 1) ]
+            | step -> step)
+        "takes a farther target after a scan for an overshoot",
+        after (fun old step l ->
+            struct (step,
+                    { l with
+                        Left = if step = LandingStep.Scan then old.Left else l.Left
+                    }))
+        "counts what was ordered",
+        { model with
+            Consumed = fun ordered _ -> Landing.consumed ordered (int64 ordered)
+        }
+        "counts no overshoots", after (fun _ step l -> struct (step, { l with Overshoots = 0 }))
+        "forgets what it looked at", { model with Looked = fun _ -> id }
+        "takes own numbers for others'",
+        { model with
+            Scanned = fun inUse _ -> Landing.scanned inUse PidSet.empty
+        }
+    ]
