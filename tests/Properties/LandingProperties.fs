@@ -401,10 +401,10 @@ let private run most (lander: Lander) (w: World, deeds: Deed list list) =
 let private scenarios =
     let gen =
         gen {
-            let! pidMax = Gen.choose (4, 40)
+            let! pidMax = Gen.oneof [ Gen.choose (4, 10); Gen.choose (4, 40) ]
             let! reserved = Gen.choose (2, min 10 (pidMax - 1))
             let! near = Gen.choose (0, 4)
-            let! far = Gen.elements [ 0; 5; 20; 100 ]
+            let! far = Gen.oneof [ Gen.choose (0, 12); Gen.choose (0, 60) ]
             let! laps = Gen.choose (1, 4)
             let! cursor = Gen.choose (1, pidMax + 1)
 
