@@ -105,7 +105,9 @@ internal static class ZygoteHelper
         int before = LastPid();
         using Zygote zygote = Zygote.Start();
         int after = LastPid();
-        return $"{after - before}";
+        // The runtime may have made threads meanwhile.
+        int threads = Directory.GetDirectories("/proc/self/task").Count(task => int.Parse(Path.GetFileName(task)) > before);
+        return $"{after - before - threads}";
     }
 
     private static string StartOnly()
