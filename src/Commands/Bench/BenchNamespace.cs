@@ -42,15 +42,16 @@ internal static class BenchNamespace
             order.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
             nint path = order.Put(Environment.ProcessPath!);
             int execute = order.Call(SYS_execve, path, order.Put(Arguments()), order.Put(Variables()));
-            if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == Outcome.Done)
+            if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == 0)
             {
                 reason = $"cannot execute nslp there: {Output.Describe((int)-order[execute])}";
                 return null;
             }
 
-            int status = (int)init.Wait(s_limit);
+            SysResult ended = init.Wait(s_limit);
+            int status = ended.Value;
             int signalled = status & 0x7f;
-            return status < 0 ? Output.Failed : signalled == 0 ? status >> 8 : 128 + signalled;
+            return ended.IsError ? Output.Failed : signalled == 0 ? status >> 8 : 128 + signalled;
         }
         catch (RemoteException e)
         {
