@@ -112,20 +112,15 @@ module Coverage =
         |> List.filter (fun name -> setting.Kernel.FailedFirstCloneKills || name <> firstCloneKilled)
         |> List.filter (fun name -> setting.WritesPidMax || not (needsPidMax.Contains name))
 
-    let private errnoNames (observation: Observation) =
+    let private refusals (observation: Observation) =
         observation.Outcomes
         |> List.choose (fun outcome ->
             match outcome with
-            | Outcome.Refused errno -> Some(string errno)
+            | Outcome.Refused errno -> Some errno
             | _ -> None)
 
     let private isGiven (observation: Observation) =
-        List.exists
-            (fun outcome ->
-                match outcome with
-                | Outcome.Given _ -> true
-                | _ -> false)
-            observation.Outcomes
+        observation.Outcomes |> List.exists _.IsGiven
 
     let private operationNames (before: World) step =
         match step with
@@ -227,7 +222,7 @@ module Coverage =
         let into = before.Spaces[from].ChildrenIn
         let chain = World.chain before into
         let innermost = before.Spaces[into].Ns
-        let refused = errnoNames observation
+        let refused = refusals observation
 
         let covered =
             if nesting = Nesting.Same then
@@ -244,7 +239,7 @@ module Coverage =
         let isFirst = nesting = Nesting.Same && innermost.Life = Life.Unborn
 
         let asked =
-            if nesting = Nesting.Same && refused = [ "EEXIST" ] then
+            if nesting = Nesting.Same && refused = [ Errno.EEXIST ] then
                 List.zip (List.truncate setTid.Length chain) (List.truncate chain.Length setTid)
             else
                 []
@@ -262,7 +257,7 @@ module Coverage =
             if List.exists (fun (space, n) -> World.isZombies before space n) asked then
                 "number of a zombie refused"
 
-            if refused = [ "EAGAIN" ] then
+            if refused = [ Errno.EAGAIN ] then
                 "full above 300, free below"
 
             let moved =
@@ -270,12 +265,12 @@ module Coverage =
                 |> List.exists (fun space -> before.Spaces[space].Ns.Cursor <> after.Spaces[space].Ns.Cursor)
 
             if
-                refused = [ "EAGAIN" ] && (moved || covered > 0)
-                || (refused = [ "EEXIST" ] && asked.Length > 1)
+                refused = [ Errno.EAGAIN ] && (moved || covered > 0)
+                || (refused = [ Errno.EEXIST ] && asked.Length > 1)
             then
                 "refused at an outer level, inner number given back"
 
-            if refused = [ "ENOMEM" ] then
+            if refused = [ Errno.ENOMEM ] then
                 "fork into a dead namespace"
 
             if isFirst then
@@ -369,6 +364,6 @@ module Coverage =
     /// The classes that a step belongs to, by what the model says it did.
     let classify (before: World) (step: Step) (observation: Observation) (after: World) : string list =
         operationNames before step
-        @ errnoNames observation
+        @ List.map string (refusals observation)
         @ stateNames before step observation after
         |> List.distinct

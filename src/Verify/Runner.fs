@@ -44,14 +44,6 @@ type Report =
 /// Runs sequences of operations on the model and on sandboxes side by side.
 [<RequireQualifiedAccess>]
 module Runner =
-    /// How many runs are made where no number is given.
-    [<Literal>]
-    let DefaultRuns = 500
-
-    /// How many operations a run has where no number is given.
-    [<Literal>]
-    let DefaultSteps = 50
-
     /// Runs a sequence until the first difference. `seen` is told of each step that both agreed on: the world before,
     /// the step, what was seen and the world after. The steps, the last of which differs; none when all agree.
     let compare
@@ -103,26 +95,21 @@ module Runner =
 
     // Takes the first simpler sequence that still differs, again and again.
     let private minimize sandboxes cancel operations rows =
-        let mutable best, bestRows, tried = operations, rows, 0
-        let mutable isDone = false
+        let mutable tried = 0
 
-        while not isDone do
-            let simpler =
-                OperationGen.shrink best
-                |> Seq.tryPick (fun candidate ->
-                    tried <- tried + 1
+        let differs candidate =
+            tried <- tried + 1
 
-                    match compare sandboxes (fun _ _ _ _ -> ()) cancel candidate with
-                    | ValueSome rows -> Some(candidate, rows)
-                    | ValueNone -> None)
+            match compare sandboxes (fun _ _ _ _ -> ()) cancel candidate with
+            | ValueSome rows -> Some(candidate, rows)
+            | ValueNone -> None
 
-            match simpler with
-            | Some(candidate, rows) ->
-                best <- candidate
-                bestRows <- rows
-            | None -> isDone <- true
+        let rec go best rows =
+            match Seq.tryPick differs (OperationShrink.sequence best) with
+            | Some(simpler, rows) -> go simpler rows
+            | None -> struct (best, rows, tried)
 
-        struct (best, bestRows, tried)
+        go operations rows
 
     let private isClone step =
         match step with
@@ -155,8 +142,7 @@ module Runner =
                 clones <- clones + 1L
 
             for name in Coverage.classify world step observation after do
-                let before = if counts.ContainsKey name then counts[name] else 0L
-                counts[name] <- before + 1L
+                counts[name] <- counts.GetValueOrDefault(name, 0L) + 1L
 
         use sequence = sequences.GetEnumerator()
 

@@ -116,216 +116,151 @@ module OperationText =
             $"write-last-pid in={string index} {text} offset={string offset} capable={yesNo capable}"
         | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
 
+    // What is wrong with a line; only `parse` sees it.
+    exception private Wrong of string
+
+    let private wrong message = raise (Wrong message)
+
+    // What an escape stands for, from its backslash on, and how long it is.
+    let private unescape (text: string) =
+        match text.Substring(0, min 2 text.Length) with
+        | "\\n" -> struct ('\n', 2)
+        | "\\t" -> struct ('\t', 2)
+        | "\\\"" -> struct ('"', 2)
+        | "\\\\" -> struct ('\\', 2)
+        | "\\x" when text.Length = 4 && Seq.forall Char.IsAsciiHexDigit (text.Substring 2) ->
+            struct (char (Convert.ToInt32(text.Substring 2, 16)), 4)
+        | _ -> wrong "a bad escape"
+
     // key=value words; a value in quotes may hold spaces.
-    let private words (line: string) : Result<string list, string> =
+    let private words (line: string) =
         let found = ResizeArray<string>()
         let word = StringBuilder()
-        let mutable isQuoted = false
-        let mutable wasQuoted = false
-        let mutable error = ""
-        let mutable at = 0
+        let mutable isQuoted, isWord, at = false, false, 0
 
         let finish () =
-            if word.Length > 0 || wasQuoted then
+            if isWord then
                 found.Add(word.ToString())
 
             word.Clear() |> ignore
-            wasQuoted <- false
+            isWord <- false
 
-        while error = "" && at < line.Length do
-            let c = line[at]
-
-            if isQuoted && c = '\\' then
-                match (if at + 1 < line.Length then line[at + 1] else ' ') with
-                | 'n' -> word.Append '\n' |> ignore
-                | 't' -> word.Append '\t' |> ignore
-                | '"' -> word.Append '"' |> ignore
-                | '\\' -> word.Append '\\' |> ignore
-                | 'x' when at + 3 < line.Length ->
-                    match Int32.TryParse(line.AsSpan(at + 2, 2), NumberStyles.AllowHexSpecifier, null) with
-                    | true, code ->
-                        word.Append(char code) |> ignore
-                        at <- at + 2
-                    | false, _ -> error <- "a bad escape"
-                | _ -> error <- "a bad escape"
-
-                at <- at + 2
-            else
-                if c = '"' then
-                    isQuoted <- not isQuoted
-                    wasQuoted <- true
-                elif c = ' ' && not isQuoted then
-                    finish ()
+        while at < line.Length do
+            let struct (c, length) =
+                if isQuoted && line[at] = '\\' then
+                    unescape (line.Substring(at, min 4 (line.Length - at)))
                 else
-                    word.Append c |> ignore
+                    struct (line[at], 1)
 
-                at <- at + 1
+            if length = 1 && c = '"' then
+                isQuoted <- not isQuoted
+                isWord <- true
+            elif length = 1 && c = ' ' && not isQuoted then
+                finish ()
+            else
+                word.Append c |> ignore
+                isWord <- true
+
+            at <- at + length
 
         finish ()
 
-        if error <> "" then Error error
-        elif isQuoted then Error "a quote without an end"
-        else Ok(List.ofSeq found)
+        if isQuoted then
+            wrong "a quote without an end"
 
-    let private tryInt (text: string) =
-        match Int32.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
-        | true, n -> Some n
-        | false, _ -> None
+        List.ofSeq found
+
+    let private intFrom (start: int) (text: string) : int =
+        match Int32.TryParse(text.AsSpan(start), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+        | true, n -> n
+        | false, _ -> wrong $"'{text}' is no number"
+
+    let private parseInt text = intFrom 0 text
 
     let private parseNumber (text: string) =
-        let after (prefix: string) make =
-            let rest = text.Substring prefix.Length
+        let isNear (name: string) =
+            text.StartsWith(name, StringComparison.Ordinal)
+            && (text.Length = name.Length || text[name.Length] = '+' || text[name.Length] = '-')
 
-            if rest = "" then
-                Some(make 0)
-            elif rest[0] = '+' || rest[0] = '-' then
-                Option.map make (tryInt rest)
+        let distance (name: string) =
+            if text.Length = name.Length then
+                0
             else
-                None
+                intFrom name.Length text
 
-        let found =
-            if text.StartsWith("cursor", StringComparison.Ordinal) then
-                after "cursor" Number.FromCursor
-            elif text.StartsWith("max", StringComparison.Ordinal) then
-                after "max" Number.FromPidMax
-            elif text.StartsWith("used#", StringComparison.Ordinal) then
-                Option.map Number.InUse (tryInt (text.Substring 5))
-            else
-                Option.map Number.Exactly (tryInt text)
-
-        match found with
-        | Some n -> Ok n
-        | None -> Error $"'{text}' is no number"
+        if isNear "cursor" then
+            Number.FromCursor(distance "cursor")
+        elif isNear "max" then
+            Number.FromPidMax(distance "max")
+        elif text.StartsWith("used#", StringComparison.Ordinal) then
+            Number.InUse(intFrom 5 text)
+        else
+            Number.Exactly(parseInt text)
 
     let private oneOf names (text: string) =
         match List.tryFind (fun (name, _) -> name = text) names with
-        | Some(_, value) -> Ok value
-        | None -> Error $"'{text}' is not known"
+        | Some(_, value) -> value
+        | None -> wrong $"'{text}' is not known"
 
-    let private parseYesNo = oneOf [ "yes", true; "no", false ]
+    let private build verb (pairs: Map<string, string>) =
+        let value key =
+            match pairs.TryFind key with
+            | Some text -> text
+            | None -> wrong $"'{key}=' is missing"
 
-    let private parseInt text =
-        match tryInt text with
-        | Some n -> Ok n
-        | None -> Error $"'{text}' is no number"
+        let int key = parseInt (value key)
 
-    let private traverse parse texts =
-        List.foldBack
-            (fun text rest ->
-                match parse text, rest with
-                | Ok n, Ok ns -> Ok(n :: ns)
-                | Error e, _
-                | _, Error e -> Error e)
-            texts
-            (Ok [])
+        let capable () =
+            oneOf [ "yes", true; "no", false ] (value "capable")
 
-    type private Parsing() =
-        member _.Bind(result, next) = Result.bind next result
-        member _.BindReturn(result, make) = Result.map make result
-        member _.Return value = Ok value
-        member _.ReturnFrom(result: Result<_, string>) = result
+        match verb with
+        | "clone" ->
+            let setTid =
+                match pairs.TryFind "set_tid" with
+                | None -> []
+                | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
 
-    let private parsing = Parsing()
+            Operation.Clone(int "from", oneOf nestings (value "new"), setTid, capable (), oneOf endings (value "child"))
+        | "end" -> Operation.End(int "child")
+        | "end-init" -> Operation.EndInit(int "of")
+        | "forsake" -> Operation.Forsake(int "from", oneOf bonds (value "as"))
+        | "unshare" -> Operation.Unshare(int "from", capable ())
+        | "enter" -> Operation.Enter(int "from", int "into", capable ())
+        | "leave" -> Operation.Leave(int "from")
+        | "write-last-pid" ->
+            let text =
+                match pairs.TryFind "text" with
+                | Some raw -> Text.Raw raw
+                | None -> Text.Spelled(parseNumber (value "number"), oneOf spellings (value "spelling"))
+
+            Operation.WriteLastPid(int "in", text, int "offset", capable ())
+        | "write-pid-max" -> Operation.WritePidMax(int "in", parseNumber (value "number"))
+        | verb -> wrong $"'{verb}' is no operation"
+
+    let private keyOf (word: string) = word.Split('=', 2)[0]
 
     /// The operation that a line stands for, or what is wrong with the line.
     let parse (line: string) : Result<Operation, string> =
-        let build verb (pairs: Map<string, string>) =
-            let need key parse =
-                match pairs.TryFind key with
-                | Some text -> parse text
-                | None -> Error $"'{key}=' is missing"
-
-            let int key = need key parseInt
-            let flag () = need "capable" parseYesNo
-
-            match verb with
-            | "clone" ->
-                parsing {
-                    let! from = int "from"
-                    let! nesting = need "new" (oneOf nestings)
-
-                    let! setTid =
-                        match pairs.TryFind "set_tid" with
-                        | None -> Ok []
-                        | Some text -> traverse parseNumber (List.ofArray (text.Split ','))
-
-                    let! capable = flag ()
-                    let! ending = need "child" (oneOf endings)
-                    return Operation.Clone(from, nesting, setTid, capable, ending)
-                }
-            | "end" -> int "child" |> Result.map Operation.End
-            | "end-init" -> int "of" |> Result.map Operation.EndInit
-            | "forsake" ->
-                parsing {
-                    let! from = int "from"
-                    let! bond = need "as" (oneOf bonds)
-                    return Operation.Forsake(from, bond)
-                }
-            | "unshare" ->
-                parsing {
-                    let! from = int "from"
-                    let! capable = flag ()
-                    return Operation.Unshare(from, capable)
-                }
-            | "enter" ->
-                parsing {
-                    let! from = int "from"
-                    let! into = int "into"
-                    let! capable = flag ()
-                    return Operation.Enter(from, into, capable)
-                }
-            | "leave" -> int "from" |> Result.map Operation.Leave
-            | "write-last-pid" ->
-                parsing {
-                    let! index = int "in"
-
-                    let! text =
-                        match pairs.TryFind "text" with
-                        | Some raw -> Ok(Text.Raw raw)
-                        | None ->
-                            parsing {
-                                let! n = need "number" parseNumber
-                                let! spelling = need "spelling" (oneOf spellings)
-                                return Text.Spelled(n, spelling)
-                            }
-
-                    let! offset = int "offset"
-                    let! capable = flag ()
-                    return Operation.WriteLastPid(index, text, offset, capable)
-                }
-            | "write-pid-max" ->
-                parsing {
-                    let! index = int "in"
-                    let! n = need "number" parseNumber
-                    return Operation.WritePidMax(index, n)
-                }
-            | verb -> Error $"'{verb}' is no operation"
-
         let pair (word: string) =
             match word.IndexOf '=' with
-            | -1 -> Error $"'{word}' is no key=value"
-            | i -> Ok(word.Substring(0, i), word.Substring(i + 1))
+            | -1 -> wrong $"'{word}' is no key=value"
+            | i -> word.Substring(0, i), word.Substring(i + 1)
 
-        // What is said and not understood must not be lost: the line has to come out again.
-        let checkedAgainst (pairs: (string * string) list) operation =
-            let known =
-                words (format operation)
-                |> Result.defaultValue []
-                |> List.map (fun word -> word.Split('=', 2) |> Array.head)
-
-            match List.tryFind (fun (key, _) -> not (List.contains key known)) pairs with
-            | Some(key, _) -> Error $"'{key}=' has no place here"
-            | None when (List.distinctBy fst pairs).Length < pairs.Length -> Error "a key stands twice"
-            | None -> Ok operation
-
-        parsing {
-            match! words line with
-            | [] -> return! Error "nothing there"
+        try
+            match words line with
+            | [] -> Error "nothing there"
             | verb :: rest ->
-                let! pairs = traverse pair rest
-                let! operation = build verb (Map.ofList pairs)
-                return! checkedAgainst pairs operation
-        }
+                let pairs = List.map pair rest
+                let operation = build verb (Map.ofList pairs)
+                // What is said and not understood must not be lost: the line has to come out again.
+                let known = words (format operation) |> List.map keyOf
+
+                match List.tryFind (fun (key, _) -> not (List.contains key known)) pairs with
+                | Some(key, _) -> Error $"'{key}=' has no place here"
+                | None when (List.distinctBy fst pairs).Length < pairs.Length -> Error "a key stands twice"
+                | None -> Ok operation
+        with Wrong message ->
+            Error message
 
 /// Files of operations.
 [<RequireQualifiedAccess>]

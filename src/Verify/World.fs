@@ -62,7 +62,7 @@ type World =
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module World =
     /// A namespace and those around it in the sandbox, innermost first.
-    let rec internal chain (world: World) (space: int) : int list =
+    let rec chain (world: World) (space: int) : int list =
         if space < 0 then
             []
         else

@@ -133,14 +133,7 @@ let ``the numbers in use are those that processes hold`` () =
             world.Held
             |> Map.values
             |> Seq.collect (fun held ->
-                let chain =
-                    held.Space
-                    |> List.unfold (fun space ->
-                        if space < 0 then
-                            None
-                        else
-                            Some(space, world.Spaces[space].Parent))
-
+                let chain = World.chain world held.Space
                 List.zip chain (List.truncate chain.Length held.Pids))
             |> Set.ofSeq
 
@@ -195,10 +188,14 @@ let ``the sequence of a seed is the one that was recorded`` () =
 
 [<Fact>]
 let ``a default run meets every class`` () =
+    let options =
+        match CommandLine.parse [| "verify" |] with
+        | Command.Verify options -> options
+        | _ -> failwith "no verify"
+
     for seed in 0UL .. 1UL do
         for kernel in kernels do
-            let report =
-                runAll Allocator.model kernel false seed Runner.DefaultRuns Runner.DefaultSteps
+            let report = runAll Allocator.model kernel false seed options.Runs options.Steps
 
             let missed =
                 [
@@ -217,7 +214,7 @@ let ``a default run meets every class`` () =
 [<Fact>]
 let ``shrinking an operation ends`` () =
     let rec endsBy choose steps operation =
-        match OperationGen.shrinkOne operation with
+        match OperationShrink.one operation with
         | [] -> true
         | simpler -> steps > 0 && endsBy choose (steps - 1) (choose simpler)
 
@@ -233,10 +230,10 @@ let ``what a sequence shrinks to is shorter, or simpler in one place`` () =
 
             candidate.Length = operations.Length
             && changed.Length = 1
-            && List.contains (snd changed.Head) (OperationGen.shrinkOne (fst changed.Head)))
+            && List.contains (snd changed.Head) (OperationShrink.one (fst changed.Head)))
 
     forAll (Arb.fromGen (OperationGen.sequence 8)) (fun operations ->
-        OperationGen.shrink operations |> Seq.forall (isSimpler operations))
+        OperationShrink.sequence operations |> Seq.forall (isSimpler operations))
 
 [<Fact>]
 let ``an operation is read back as it was written`` () =

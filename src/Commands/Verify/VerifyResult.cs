@@ -3,51 +3,36 @@ using System.Text;
 using System.Text.Json;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using Seen = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Commands;
 
 /// <summary>What came of <c>nslp verify</c>, for a person, for a program, and as a file to replay.</summary>
-internal sealed class VerifyResult
+/// <param name="options">What was asked for.</param>
+/// <param name="seed">What the runs were drawn from, null for a file.</param>
+/// <param name="setting">What the sandboxes were like.</param>
+/// <param name="report">What was seen.</param>
+/// <param name="time">How long it took.</param>
+internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting setting, Report report, TimeSpan time)
 {
-    private readonly VerifyOptions _options;
-    private readonly Setting _setting;
-    private readonly Report _report;
-    private readonly TimeSpan _time;
-
-    /// <param name="options">What was asked for.</param>
-    /// <param name="seed">What the runs were drawn from, null for a file.</param>
-    /// <param name="setting">What the sandboxes were like.</param>
-    /// <param name="report">What was seen.</param>
-    /// <param name="time">How long it took.</param>
-    internal VerifyResult(VerifyOptions options, ulong? seed, Setting setting, Report report, TimeSpan time)
-    {
-        _options = options;
-        _setting = setting;
-        _report = report;
-        _time = time;
-        Seed = seed;
-        Release = Linux.Kernel.Release();
-    }
+    private readonly string _release = Linux.Kernel.Release();
+    private readonly string _where = setting.OwnUser ? "in a user namespace" : "as root";
 
     /// <summary>What the runs were drawn from, null for a file.</summary>
-    internal ulong? Seed { get; }
+    internal ulong? Seed => seed;
 
     /// <summary>The run with a difference, from 0.</summary>
-    internal int Run => _report.Difference.Value.Run;
+    internal int Run => report.Difference.Value.Run;
 
-    private string Release { get; }
-
-    private double Rate => _time > TimeSpan.Zero ? _report.Steps / _time.TotalSeconds : 0;
+    private double Rate => time > TimeSpan.Zero ? report.Steps / time.TotalSeconds : 0;
 
     /// <summary>The smallest sequence that differs as the text of a file.</summary>
     internal string ToReplay()
     {
-        Difference difference = _report.Difference.Value;
+        Difference difference = report.Difference.Value;
         IEnumerable<string> remarks =
         [
-            $"Model and Linux {Release} differ: {(_setting.OwnUser ? "in a user namespace" : "as root")}, seed {Seed}, "
-                + $"run {difference.Run}, {_options.Steps} steps",
+            $"Model and Linux {_release} differ: {_where}, seed {seed}, "
+                + $"run {difference.Run}, {options.Steps} steps",
             .. Show.rows(difference.Rows).Select(line => line.TrimEnd()),
         ];
         return ReplayText.format(ListModule.OfSeq(remarks), difference.Operations);
@@ -57,26 +42,25 @@ internal sealed class VerifyResult
     internal string ToText(string? file)
     {
         StringBuilder text = new();
-        string where = _setting.OwnUser ? "in a user namespace" : "as root";
-        string what = Seed is { } seed
-            ? $"{_report.Runs} {(_report.Runs == 1 ? "run" : "runs")} of {_options.Steps} steps, seed {seed}"
-            : _options.Replay!;
+        string what = seed is not null
+            ? $"{report.Runs} {(report.Runs == 1 ? "run" : "runs")} of {options.Steps} steps, seed {seed}"
+            : options.Replay!;
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{what}, on Linux {Release}, {where}: {_report.Steps} operations in {_time.TotalSeconds:F1} s ({Rate:F0}/s)");
-        if (_report.Difference.IsSome)
+            $"{what}, on Linux {_release}, {_where}: {report.Steps} operations in {time.TotalSeconds:F1} s ({Rate:F0}/s)");
+        if (report.Difference.IsSome)
         {
-            AppendDifference(text, _report.Difference.Value, file);
+            AppendDifference(text, report.Difference.Value, file);
         }
         else
         {
             text.AppendLine("model and kernel agree");
         }
 
-        if (Seed is not null)
+        if (seed is not null)
         {
             text.AppendLine();
-            foreach (string line in Show.coverage(_report))
+            foreach (string line in Show.coverage(report))
             {
                 text.AppendLine(line);
             }
@@ -92,25 +76,25 @@ internal sealed class VerifyResult
         using (Utf8JsonWriter json = new(stream))
         {
             json.WriteStartObject();
-            json.WriteBoolean("agree", _report.Difference.IsNone);
-            json.WriteString("kernel", Release);
-            json.WriteBoolean("user_namespace", _setting.OwnUser);
+            json.WriteBoolean("agree", report.Difference.IsNone);
+            json.WriteString("kernel", _release);
+            json.WriteBoolean("user_namespace", setting.OwnUser);
             WriteSource(json);
-            json.WriteNumber("runs", _report.Runs);
-            json.WriteNumber("operations", _report.Steps);
-            json.WriteNumber("clones", _report.Clones);
-            json.WriteNumber("seconds", Math.Round(_time.TotalSeconds, 6));
+            json.WriteNumber("runs", report.Runs);
+            json.WriteNumber("operations", report.Steps);
+            json.WriteNumber("clones", report.Clones);
+            json.WriteNumber("seconds", Math.Round(time.TotalSeconds, 6));
             json.WriteStartObject("coverage");
-            foreach ((string name, long count) in _report.Coverage)
+            foreach ((string name, long count) in report.Coverage)
             {
                 json.WriteNumber(name, count);
             }
 
             json.WriteEndObject();
             json.WritePropertyName("difference");
-            if (_report.Difference.IsSome)
+            if (report.Difference.IsSome)
             {
-                WriteDifference(json, _report.Difference.Value, file);
+                WriteDifference(json, report.Difference.Value, file);
             }
             else
             {
@@ -143,14 +127,14 @@ internal sealed class VerifyResult
 
     private void WriteSource(Utf8JsonWriter json)
     {
-        if (Seed is { } seed)
+        if (seed is { } drawn)
         {
-            json.WriteNumber("seed", seed);
-            json.WriteNumber("steps", _options.Steps);
+            json.WriteNumber("seed", drawn);
+            json.WriteNumber("steps", options.Steps);
         }
         else
         {
-            json.WriteString("replay", _options.Replay);
+            json.WriteString("replay", options.Replay);
         }
     }
 
@@ -191,11 +175,11 @@ internal sealed class VerifyResult
     {
         json.WriteStartObject();
         json.WriteStartArray("outcomes");
-        foreach (Seen outcome in observation.Outcomes)
+        foreach (Outcome outcome in observation.Outcomes)
         {
             switch (outcome)
             {
-                case Seen.Given given:
+                case Outcome.Given given:
                     json.WriteStartArray();
                     foreach (int pid in given.Pids)
                     {
@@ -204,10 +188,10 @@ internal sealed class VerifyResult
 
                     json.WriteEndArray();
                     break;
-                case Seen.Wrote wrote:
+                case Outcome.Wrote wrote:
                     json.WriteNumberValue(wrote.Bytes);
                     break;
-                case Seen.Refused refused:
+                case Outcome.Refused refused:
                     json.WriteStringValue(refused.Item.ToString());
                     break;
                 default:

@@ -43,7 +43,7 @@ internal static class InnerRun
         string[] variables =
             [.. from DictionaryEntry variable in Environment.GetEnvironmentVariables() select $"{variable.Key}={variable.Value}"];
         int execute = order.Call(SYS_execve, order.Put(Environment.ProcessPath!), order.Put(arguments), order.Put(variables));
-        if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == Outcome.Done)
+        if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == 0)
         {
             throw new RemoteException("cannot execute nslp there", (int)-order[execute]);
         }

@@ -127,23 +127,23 @@ internal sealed unsafe class Launcher : IDisposable
             return new Launch(LaunchEnd.NotMade, 0, (int)-(_make[before] < 0 ? _make[before] : _make[made]));
         }
 
-        Outcome outcome = Await(child);
+        Errno awaited = Await(child);
         int error = 0;
-        if (outcome == Outcome.Done)
+        if (awaited == 0)
         {
             error = (int)-_begin[_execute];
-            while (outcome == Outcome.Done && _image.MoveNext(ref error))
+            while (awaited == 0 && _image.MoveNext(ref error))
             {
                 using Order again = child.NewOrder();
                 int execute = again.Call(SYS_execve);
                 PutExecve(again, execute);
-                outcome = child.Submit(again) ? Await(child) : Outcome.Gone;
+                awaited = child.Submit(again) ? Await(child) : Errno.ESRCH;
                 error = (int)-again[execute];
             }
         }
 
         int number = child.Pid;
-        if (outcome == Outcome.Done)
+        if (awaited == 0)
         {
             child.End();
             return new Launch(LaunchEnd.NotExecuted, number, error);
@@ -161,11 +161,11 @@ internal sealed unsafe class Launcher : IDisposable
 
     // What stops the process group, as a terminal does, stops the child here too, while nslp catches it. It must stop
     // then, or nobody could go on.
-    private static Outcome Await(RemoteTask child)
+    private static Errno Await(RemoteTask child)
     {
-        Outcome outcome;
+        Errno awaited;
         long* info = stackalloc long[128 / sizeof(long)];
-        while ((outcome = child.Await(s_look)) == Outcome.TimedOut)
+        while ((awaited = child.Await(s_look)) == Errno.ETIMEDOUT)
         {
             *info = 0;
             if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0) == 0 && *info != 0)
@@ -176,7 +176,7 @@ internal sealed unsafe class Launcher : IDisposable
             }
         }
 
-        return outcome;
+        return awaited;
     }
 
     private void PutExecve(Order order, int index)
@@ -219,3 +219,25 @@ internal sealed unsafe class Launcher : IDisposable
         task.Run(order);
     }
 }
+
+/// <summary>How an attempt to start the command ended.</summary>
+internal enum LaunchEnd
+{
+    /// <summary>It runs, as a child of nslp.</summary>
+    Running,
+
+    /// <summary>No process was made.</summary>
+    NotMade,
+
+    /// <summary>A process was made, got another PID and ended without doing anything; it was waited for.</summary>
+    OtherPid,
+
+    /// <summary>A process was made with the PID, but the command could not be executed; it was waited for.</summary>
+    NotExecuted,
+}
+
+/// <summary>What an attempt to start the command came to.</summary>
+/// <param name="End">How it ended.</param>
+/// <param name="Pid">The process's PID in nslp's own PID namespace; 0 when none was made.</param>
+/// <param name="Error">The errno of clone, of the write before it or of execve; else 0.</param>
+internal readonly record struct Launch(LaunchEnd End, int Pid, int Error);

@@ -13,7 +13,6 @@ internal sealed unsafe class Order : IDisposable
     private readonly Zygote _zygote;
     private readonly int _chunks;
     private readonly nint _start;
-    private readonly List<Birth> _births = [];
     private nint _dataStart;
     private bool _isDisposed;
 
@@ -31,8 +30,9 @@ internal sealed unsafe class Order : IDisposable
     /// <summary>The task that works on it; null before <see cref="RemoteTask.Submit"/> and after its end.</summary>
     internal RemoteTask? UnderWay { get; set; }
 
-    /// <summary>The tasks that are born if an instruction succeeds.</summary>
-    internal List<Birth> Births => _births;
+    /// <summary>The tasks that are born if an instruction, given by its index, succeeds; a sibling (CLONE_PARENT) as a child of
+    /// the cloning task's parent.</summary>
+    internal List<(int Index, RemoteTask Task, bool IsSibling)> Births { get; } = [];
 
     internal Instruction* Program => (Instruction*)_start;
 
@@ -112,8 +112,7 @@ internal sealed unsafe class Order : IDisposable
         return Born(Call(Kernel.SYS_clone3, address, sizeof(clone_args)), args.flags, child);
     }
 
-    /// <summary>Appends clone3(2) with <paramref name="size"/> bytes of arguments without flags that lie in the
-    /// arena.</summary>
+    /// <summary>Appends clone3(2) with arguments without flags that lie in the arena.</summary>
     internal int Clone3(nint arguments, int size, Child child) =>
         Born(Call(Kernel.SYS_clone3, arguments, size), 0, child);
 
@@ -194,7 +193,7 @@ internal sealed unsafe class Order : IDisposable
     {
         ThrowIfUnderWay();
         Count = 0;
-        _births.Clear();
+        Births.Clear();
         _dataStart = _start + (_chunks * Arena.ChunkSize);
     }
 
@@ -225,14 +224,13 @@ internal sealed unsafe class Order : IDisposable
         Instruction* instruction = At(index);
         if (child.Task is { } task)
         {
-            instruction->ChildKind = Instruction.ChildIsTask;
-            instruction->Child = (nint)task.Slot;
-            _births.Add(new Birth(index, task, (flags & Kernel.CLONE_PARENT) != 0));
+            (instruction->ChildKind, instruction->Child) = (Instruction.ChildIsTask, (nint)task.Slot);
+            Births.Add((index, task, (flags & Kernel.CLONE_PARENT) != 0));
         }
         else
         {
-            instruction->ChildKind = child.IsSleeper ? Instruction.ChildSleeps : Instruction.ChildExits;
-            instruction->Child = child.Status;
+            (instruction->ChildKind, instruction->Child) =
+                (child.IsSleeper ? Instruction.ChildSleeps : Instruction.ChildExits, child.Status);
         }
 
         return index;
@@ -245,4 +243,122 @@ internal sealed unsafe class Order : IDisposable
     }
 
     private static InvalidOperationException Full() => new("the order is full");
+}
+
+/// <summary>
+/// One argument of a syscall in an <see cref="Order"/>: a number or address, or a place in the shared arena that is
+/// read when the instruction runs (<see cref="Order.Result"/>, <see cref="IntAt"/>).
+/// </summary>
+internal readonly record struct Arg(long Value, ArgMode Mode)
+{
+    /// <summary>The 4-byte number that stands at <paramref name="address"/> when the instruction runs, for example
+    /// one descriptor of pipe2 or the pidfd of clone3.</summary>
+    internal static Arg IntAt(nint address) => new(address, ArgMode.Int);
+
+    public static implicit operator Arg(int value) => new(value, ArgMode.Value);
+
+    public static implicit operator Arg(uint value) => new(value, ArgMode.Value);
+
+    public static implicit operator Arg(long value) => new(value, ArgMode.Value);
+
+    public static implicit operator Arg(ulong value) => new((long)value, ArgMode.Value);
+
+    public static implicit operator Arg(ulong_t value) => new((long)(ulong)value, ArgMode.Value);
+
+    public static implicit operator Arg(nint value) => new(value, ArgMode.Value);
+}
+
+/// <summary>Where an argument's value comes from when its instruction runs.</summary>
+internal enum ArgMode
+{
+    /// <summary>The argument is the value.</summary>
+    Value = 0,
+
+    /// <summary>The argument is the address of the 8-byte value.</summary>
+    Long = 1,
+
+    /// <summary>The argument is the address of the 4-byte value, which is sign-extended.</summary>
+    Int = 2,
+}
+
+/// <summary>What the child of a clone in an <see cref="Order"/> does.</summary>
+internal readonly record struct Child
+{
+    private Child(RemoteTask? task, int status, bool isSleeper) => (Task, Status, IsSleeper) = (task, status, isSleeper);
+
+    /// <summary>The task it becomes; null if it exits or sleeps.</summary>
+    internal RemoteTask? Task { get; }
+
+    /// <summary>0 to 255, its exit status if it exits.</summary>
+    internal int Status { get; }
+
+    /// <summary>It sleeps until it is killed.</summary>
+    internal bool IsSleeper { get; }
+
+    /// <summary>It calls exit_group(<paramref name="status"/>) and nothing else.</summary>
+    internal static Child Exits(int status = 0) => new(null, status, false);
+
+    /// <summary>It becomes <paramref name="task"/>, runs the order that is already submitted to that task if there is
+    /// one, and takes orders from then on.</summary>
+    internal static Child Becomes(RemoteTask task) => new(task, 0, false);
+
+    /// <summary>It sleeps until it is killed, takes no slot, and does not die with its parent: only for a PID namespace
+    /// whose init does.</summary>
+    internal static Child Sleeps() => new(null, 0, true);
+}
+
+/// <summary>One syscall of a program in shared memory, as <see cref="TaskLoop"/> runs it.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Instruction
+{
+    /// <summary><see cref="Check"/>: the result is not looked at.</summary>
+    internal const int CheckNothing = 0;
+
+    /// <summary><see cref="Check"/>: the result must not be an error.</summary>
+    internal const int CheckSuccess = 1;
+
+    /// <summary><see cref="Check"/>: the result must be <see cref="Expected"/>.</summary>
+    internal const int CheckEqual = 2;
+
+    /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>
+    internal const int NoChild = 0;
+
+    /// <summary><see cref="ChildKind"/>: the child exits at once with status <see cref="Child"/>.</summary>
+    internal const int ChildExits = 1;
+
+    /// <summary><see cref="ChildKind"/>: the child becomes the task of the slot at address <see cref="Child"/>.</summary>
+    internal const int ChildIsTask = 2;
+
+    /// <summary><see cref="ChildKind"/>: the child sleeps until it is killed.</summary>
+    internal const int ChildSleeps = 3;
+
+    /// <summary><see cref="Result"/> of an instruction that has not run: MAX_ERRNO (linux/err.h), which nothing returns.</summary>
+    internal const long NotRun = -4095;
+
+    internal long Number;
+    internal long A0;
+    internal long A1;
+    internal long A2;
+    internal long A3;
+    internal long A4;
+    internal long A5;
+
+    /// <summary>What the syscall returned, -errno on failure, <see cref="NotRun"/> before.</summary>
+    internal long Result;
+
+    /// <summary>The value that <see cref="CheckEqual"/> wants.</summary>
+    internal long Expected;
+
+    /// <summary>Exit status or address of a <see cref="TaskSlot"/>, as <see cref="ChildKind"/> says.</summary>
+    internal long Child;
+
+    internal int ChildKind;
+
+    /// <summary>Two bits an argument, lowest for A0: a <see cref="ArgMode"/>.</summary>
+    internal int Modes;
+
+    internal int Check;
+
+    /// <summary>What a failed check does: negative skips the rest of the program, else the task exits with it.</summary>
+    internal int OnFailure;
 }

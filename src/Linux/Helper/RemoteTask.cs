@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -7,7 +8,7 @@ namespace SetNsLastPid.Linux;
 /// (<see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or
 /// calls execve successfully. One order at a time. Not thread-safe.
 /// </summary>
-internal sealed unsafe partial class RemoteTask
+internal sealed unsafe class RemoteTask
 {
     /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
@@ -17,6 +18,7 @@ internal sealed unsafe partial class RemoteTask
     private readonly Zygote _zygote;
     private readonly int _number;
     private bool _isEnded;
+    private Order? _reaping;
 
     internal RemoteTask(Zygote zygote, int number)
     {
@@ -88,13 +90,12 @@ internal sealed unsafe partial class RemoteTask
         return true;
     }
 
-    /// <summary>
-    /// Waits until the order under way has ended, asleep but for the first microseconds. After
-    /// <see cref="Outcome.TimedOut"/> it may be called again.
-    /// </summary>
+    /// <summary>Waits until the order under way has ended, asleep but for the first microseconds.</summary>
+    /// <returns>0 when it has run to its end or to a failed check; ESRCH when the task died, exited or called execve, with the
+    /// results of what ran before; ETIMEDOUT when the time has passed: it may be called again.</returns>
     /// <param name="timeout">How long. A nap counts for no longer than it was to be: where nslp was stopped meanwhile, the
     /// task was too.</param>
-    internal Outcome Await(TimeSpan timeout)
+    internal Errno Await(TimeSpan timeout)
     {
         if (Current is not { } order)
         {
@@ -110,13 +111,13 @@ internal sealed unsafe partial class RemoteTask
             if (busy == 0)
             {
                 Finish(order);
-                return Outcome.Done;
+                return 0;
             }
 
             if ((busy & Kernel.FUTEX_OWNER_DIED) != 0)
             {
                 Finish(order);
-                return Outcome.Gone;
+                return Errno.ESRCH;
             }
 
             if (spins > 0)
@@ -128,7 +129,7 @@ internal sealed unsafe partial class RemoteTask
 
             if (left <= TimeSpan.Zero)
             {
-                return Outcome.TimedOut;
+                return Errno.ETIMEDOUT;
             }
 
             int waiting = busy | Kernel.FUTEX_WAITERS;
@@ -146,17 +147,11 @@ internal sealed unsafe partial class RemoteTask
     /// </summary>
     internal void Run(Order order, TimeSpan timeout = default)
     {
-        Outcome outcome = Submit(order)
-            ? Await(timeout == default ? DefaultTimeout : timeout)
-            : Outcome.Gone;
-        if (outcome != Outcome.Done)
-        {
-            throw new RemoteException(
-                outcome == Outcome.Gone
-                    ? "cannot go on: a helper process went away"
-                    : "cannot go on: a helper process does not answer");
-        }
+        ThrowIfFailed(Submit(order) ? Await(timeout == default ? DefaultTimeout : timeout) : Errno.ESRCH);
     }
+
+    /// <summary>Waits for the order under way, if there is one. Throws as <see cref="Run"/>.</summary>
+    internal void AwaitIdle() => ThrowIfFailed(Current is null ? 0 : Await(DefaultTimeout));
 
     /// <summary>One syscall, made by the task. Throws as <see cref="Run"/>.</summary>
     internal SysResult Call(long number, Arg a0 = default, Arg a1 = default, Arg a2 = default, Arg a3 = default)
@@ -212,15 +207,149 @@ internal sealed unsafe partial class RemoteTask
         Run(order);
     }
 
+    /// <summary>
+    /// Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended before it: its
+    /// own end waits for them to be reaped (zap_pid_ns_processes, kernel/pid_namespace.c).
+    /// </summary>
+    /// <returns>Its wait status as wait4 gives it; ECHILD if it was reaped before, ETIMEDOUT if it does not go within the
+    /// limit.</returns>
+    internal SysResult End(TimeSpan timeout = default) => End(kill: true, timeout == default ? DefaultTimeout : timeout);
+
+    /// <summary>
+    /// Waits until the process is gone by itself, also if it called execve, has it reaped, and frees its slot. Returns
+    /// as <see cref="End(TimeSpan)"/>. The parent takes no other order meanwhile; nslp itself is the parent after CLONE_PARENT.
+    /// </summary>
+    internal SysResult Wait(TimeSpan timeout) => End(kill: false, timeout);
+
+    /// <summary>Leaves a process that has called execve to the caller, who waits for it, and frees its slot. Returns its
+    /// PID as its parent has it.</summary>
+    internal int Release()
+    {
+        int pid = Pid;
+        Retire(reaped: false);
+        return pid;
+    }
+
+    private SysResult End(bool kill, TimeSpan timeout)
+    {
+        if (_isEnded)
+        {
+            return Errno.ECHILD;
+        }
+
+        SysResult status = Pid == 0 ? Errno.ECHILD : Parent is null ? ReapOwn(kill, timeout) : Reap(Parent, kill, timeout);
+        if (status.Error != Errno.ETIMEDOUT)
+        {
+            Retire(!status.IsError);
+        }
+
+        return status;
+    }
+
+    private SysResult Reap(RemoteTask parent, bool kill, TimeSpan timeout)
+    {
+        if (parent._isEnded)
+        {
+            return Errno.ECHILD;
+        }
+
+        if (parent._reaping is { } old)
+        {
+            // An earlier wait for another child hit its limit and still holds the parent.
+            if (parent.Await(timeout) == Errno.ETIMEDOUT)
+            {
+                return Errno.ETIMEDOUT;
+            }
+
+            old.Dispose();
+            parent._reaping = null;
+        }
+
+        Order order = parent.NewOrder();
+        if (kill)
+        {
+            order.Call(Kernel.SYS_kill, Pid, SIGKILL);
+        }
+
+        nint status = order.Reserve(sizeof(int));
+        int wait = order.Call(Kernel.SYS_wait4, Pid, status, Kernel.__WALL, 0);
+        Errno awaited = parent.Submit(order) ? parent.Await(timeout) : Errno.ESRCH;
+        if (awaited == Errno.ETIMEDOUT)
+        {
+            parent._reaping = order;
+            return awaited;
+        }
+
+        SysResult result = awaited != 0 ? Errno.ECHILD : order[wait].IsError ? order[wait] : Order.Int(status);
+        order.Dispose();
+        return result;
+    }
+
+    private SysResult ReapOwn(bool kill, TimeSpan timeout)
+    {
+        if (kill)
+        {
+            Raw.Call(Kernel.SYS_kill, Pid, SIGKILL);
+        }
+
+        TimeSpan left = timeout;
+        TimeSpan pause = TimeSpan.FromMicroseconds(50);
+        int status;
+        while (true)
+        {
+            SysResult waited = Raw.Call(Kernel.SYS_wait4, Pid, (nint)(&status), Kernel.__WALL | Kernel.WNOHANG, 0);
+            if (waited.Raw != 0)
+            {
+                return waited.IsError ? waited : status;
+            }
+
+            if (left <= TimeSpan.Zero)
+            {
+                return Errno.ETIMEDOUT;
+            }
+
+            // No word to sleep on: the robust list is walked early in do_exit, before the process can be reaped.
+            int never = 0;
+            left -= Sleep(&never, 0, pause);
+            pause = pause < TimeSpan.FromMilliseconds(10) ? pause * 2 : pause;
+        }
+    }
+
+    private void Retire(bool reaped)
+    {
+        if (Current is { } order)
+        {
+            Finish(order);
+        }
+
+        // A task whose parent died first is killed, but perhaps not dead yet: its slot must not serve another.
+        int alive = Volatile.Read(ref Slot->Alive);
+        bool canReuse = reaped || alive == 0 || (alive & Kernel.FUTEX_OWNER_DIED) != 0;
+        _isEnded = true;
+        Pid = 0;
+        _zygote.Forget(this, canReuse ? _number : -1);
+    }
+
+    private static void ThrowIfFailed(Errno awaited)
+    {
+        if (awaited != 0)
+        {
+            throw new RemoteException(
+                awaited == Errno.ESRCH
+                    ? "cannot go on: a helper process went away"
+                    : "cannot go on: a helper process does not answer");
+        }
+    }
+
     private void Finish(Order order)
     {
         Current = null;
         order.UnderWay = null;
-        foreach (Birth birth in order.Births)
+        foreach ((int index, RemoteTask task, bool isSibling) in order.Births)
         {
-            if (order[birth.Index].Raw > 0)
+            if (order[index].Raw > 0)
             {
-                birth.Task.Attach(birth.IsSibling ? Parent : this, order[birth.Index].Value);
+                task.Attach(isSibling ? Parent : this, order[index].Value);
             }
         }
     }

@@ -12,12 +12,10 @@ namespace SetNsLastPid.Linux;
 internal sealed unsafe class Zygote : IDisposable
 {
     private const int Attempts = 5;
-    private const int WNOHANG = 1;
 
     private static readonly TimeSpan s_handshakeLimit = TimeSpan.FromSeconds(2);
 
     private readonly List<RemoteTask> _tasks = [];
-    private ZygoteKeeper? _keeper;
     private bool _isDisposed;
 
     private Zygote(int extraBytes)
@@ -47,9 +45,9 @@ internal sealed unsafe class Zygote : IDisposable
     internal Arena Arena { get; }
 
     /// <summary>
-    /// Starts a zygote and returns when it answers. Best called by the main thread: the zygote dies with the thread
-    /// that cloned it (PR_SET_PDEATHSIG), so for any other thread one more is made, which lives until
-    /// <see cref="Dispose"/>. Throws <see cref="RemoteException"/> if no zygote can be had.
+    /// Starts a zygote and returns when it answers. Only for a thread that lives as long as it shall: the parent death
+    /// signal comes when the thread that cloned ends, not its process (forget_original_parent, kernel/exit.c).
+    /// Throws <see cref="RemoteException"/> if no zygote can be had.
     /// </summary>
     /// <param name="extraBytes">how much <see cref="Arena.Extra"/> holds, for what is too large for orders</param>
     internal static Zygote Start(int extraBytes = 0)
@@ -59,9 +57,26 @@ internal sealed unsafe class Zygote : IDisposable
             throw new RemoteException("cannot make a helper process on a machine that is neither x86-64 nor arm64");
         }
 
-        return Raw.Call(Kernel.SYS_gettid) == Raw.Call(Kernel.SYS_getpid)
-            ? StartHere(extraBytes)
-            : ZygoteKeeper.Start(() => StartHere(extraBytes));
+        RequireRobustLists();
+        RemoteException? last = null;
+        for (int attempt = 0; attempt < Attempts; attempt++)
+        {
+            Zygote zygote = new(extraBytes) { FailedStarts = attempt };
+            try
+            {
+                // What is unmapped is chosen by looking at /proc/self/maps. Should that ever be wrong somewhere, a fat
+                // zygote is better than none.
+                zygote.Clone(trim: attempt < Attempts - 2);
+                return zygote;
+            }
+            catch (RemoteException e)
+            {
+                last = e;
+                zygote.Dispose();
+            }
+        }
+
+        throw last!;
     }
 
     /// <summary>A task that is not born yet, for <see cref="Child.Becomes"/>. Throws InvalidOperationException if
@@ -72,9 +87,6 @@ internal sealed unsafe class Zygote : IDisposable
         _tasks.Add(task);
         return task;
     }
-
-    /// <summary>Ties the zygote to the thread that started it.</summary>
-    internal void KeepWith(ZygoteKeeper keeper) => _keeper = keeper;
 
     /// <summary>Takes a task that is gone off the list; a negative <paramref name="slot"/> stays taken.</summary>
     internal void Forget(RemoteTask task, int slot)
@@ -104,37 +116,10 @@ internal sealed unsafe class Zygote : IDisposable
         }
 
         ReapRest();
-        long ended = Root.End();
-        if (ended != -ETIMEDOUT)
+        if (Root.End().Error != Errno.ETIMEDOUT)
         {
             Arena.Dispose();
         }
-
-        _keeper?.Release();
-    }
-
-    private static Zygote StartHere(int extraBytes)
-    {
-        RequireRobustLists();
-        RemoteException? last = null;
-        for (int attempt = 0; attempt < Attempts; attempt++)
-        {
-            Zygote zygote = new(extraBytes) { FailedStarts = attempt };
-            try
-            {
-                // What is unmapped is chosen by looking at /proc/self/maps. Should that ever be wrong somewhere, a fat
-                // zygote is better than none.
-                zygote.Clone(trim: attempt < Attempts - 2);
-                return zygote;
-            }
-            catch (RemoteException e)
-            {
-                last = e;
-                zygote.Dispose();
-            }
-        }
-
-        throw last!;
     }
 
     // Without them nobody would hear of the end of a task (exit_robust_list, kernel/futex/core.c), and wait for ever.
@@ -142,11 +127,11 @@ internal sealed unsafe class Zygote : IDisposable
     private static void RequireRobustLists()
     {
         nint head = 0, size = 0;
-        long error = Raw.Call(Kernel.SYS_get_robust_list, 0, (nint)(&head), (nint)(&size));
-        error = error < 0 ? error : Raw.Call(Kernel.SYS_set_robust_list, head, size);
-        if (error < 0)
+        SysResult result = Raw.Call(Kernel.SYS_get_robust_list, 0, (nint)(&head), (nint)(&size));
+        result = result.IsError ? result : Raw.Call(Kernel.SYS_set_robust_list, head, size);
+        if (result.IsError)
         {
-            throw new RemoteException("cannot make a helper process: set_robust_list", (int)-error);
+            throw new RemoteException("cannot make a helper process: set_robust_list", result.Error);
         }
     }
 
@@ -175,7 +160,7 @@ internal sealed unsafe class Zygote : IDisposable
             }
 
             Root.Attach(null, (int)pid);
-            if (Root.Await(s_handshakeLimit) != Outcome.Done || Root.Call(Kernel.SYS_getpid) != pid)
+            if (Root.Await(s_handshakeLimit) != 0 || Root.Call(Kernel.SYS_getpid).Raw != pid)
             {
                 throw new RemoteException("cannot start a helper process: it does not answer");
             }
@@ -193,7 +178,7 @@ internal sealed unsafe class Zygote : IDisposable
     {
         for (int round = 0; round < Arena.Slots && Root.Current is null && !Root.IsGone; round++)
         {
-            if (Root.Call(Kernel.SYS_wait4, -1, 0, WNOHANG | Kernel.__WALL, 0) <= 0)
+            if (Root.Call(Kernel.SYS_wait4, -1, 0, Kernel.WNOHANG | Kernel.__WALL, 0).Raw <= 0)
             {
                 return;
             }

@@ -2,11 +2,10 @@ using System.Runtime.InteropServices;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
-using Seen = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Clones.</summary>
+/// <summary>Clones, also of inits of nested namespaces.</summary>
 internal sealed partial class Sandbox
 {
     private const int P_PID = 1;
@@ -27,7 +26,7 @@ internal sealed partial class Sandbox
         int space = isNested ? _parents.Count : from.ChildrenIn;
         bool isTranslated = isNested || space != from.Space || _parents[from.Space] >= 0;
         Ending.Fails? late = step.Ending as Ending.Fails;
-        SandboxBirth? birth = step.Ending.IsLives && isInit
+        Birth? birth = step.Ending.IsLives && isInit
             ? NewBirth(from, step.Nesting, step.Capable, space)
             : null;
         Child child = birth is { } newborn ? Child.Becomes(newborn.Agent.Task)
@@ -61,7 +60,7 @@ internal sealed partial class Sandbox
         }
 
         AppendRaise(_order, from, step.Capable);
-        SandboxReads reads = from.AppendReads(_order, from.PidMaxFd);
+        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
 
         // A syscall that fails for every result of a clone that failed, and has no effect otherwise.
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
@@ -83,16 +82,16 @@ internal sealed partial class Sandbox
 
         from.Task.Run(_order);
         from.Note(_order, reads);
-        long pid = _order[clone];
-        if (pid < 0)
+        if (_order[clone].IsError)
         {
             birth?.Agent.Dispose();
-            return See([Seen.NewRefused((Errno)(-pid))], from);
+            return See([Outcome.NewRefused(_order[clone].Error)], from);
         }
 
-        if (wait >= 0 && _order[wait] < 0)
+        int pid = _order[clone].Value;
+        if (wait >= 0 && _order[wait].IsError)
         {
-            throw new RemoteException("cannot wait for a process of the sandbox", (int)-_order[wait]);
+            throw new RemoteException("cannot wait for a process of the sandbox", _order[wait].Error);
         }
 
         if (isNested)
@@ -106,19 +105,19 @@ internal sealed partial class Sandbox
             Finish(birth.Value);
         }
 
-        int id = AddProcess(space, from.Space, (int)pid);
+        int id = AddProcess(space, from.Space, pid);
         Dictionary<int, (int First, int Second)> owners = Look(from, birth?.Agent);
         if (isReaped)
         {
             _processes.Remove(id);
             if (isTranslated)
             {
-                StartReaping(from, (int)pid);
+                StartReaping(from, pid);
             }
         }
 
-        return Report([Seen.NewGiven(Pids(space, at =>
-            at == from.Space ? (int)pid
+        return Report([Outcome.NewGiven(Pids(space, at =>
+            at == from.Space ? pid
             : owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First
             : Order.Int(ownPid)))]);
     }
@@ -164,16 +163,6 @@ internal sealed partial class Sandbox
         _ = parent.Task.Submit(_reaping);
     }
 
-    // All but those who have just looked.
-    private Dictionary<int, (int First, int Second)> Look(SandboxAgent? told = null, SandboxAgent? newborn = null)
-    {
-        Dictionary<int, (int First, int Second)> owners = [];
-        List<SandboxAgent> others = [.. _agents.Values.Where(agent => agent != told && agent != newborn)];
-        others.ForEach(agent => agent.StartLooking());
-        others.ForEach(agent => owners[agent.Space] = agent.FinishLooking());
-        return owners;
-    }
-
     private FSharpList<int> Pids(int space, Func<int, int> pidAt)
     {
         List<int> pids = [];
@@ -185,6 +174,76 @@ internal sealed partial class Sandbox
         return ListModule.OfSeq(pids);
     }
 
-    private Observation Report(IEnumerable<Seen> outcomes) =>
-        new(ListModule.OfSeq(outcomes), ListModule.OfSeq(_agents.Values.Select(agent => agent.Reading)));
+    // Lays ready what the init of `space` does first: gets what it is going to need, and looks.
+    private Birth NewBirth(SandboxAgent parent, Nesting nesting, bool capable, int space)
+    {
+        bool isUser = nesting.IsNewUserAndPid;
+        RemoteTask task = _home.NewTask();
+        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : (parent.Uid, parent.Gid), parent.Capabilities);
+        _birth.Clear();
+        int[] maps = [];
+        nint capabilities = 0;
+        if (isUser)
+        {
+            // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
+            // kernel/user_namespace.c).
+            maps = Namespaces.AppendUserMap(_birth, parent.Uid, parent.Gid, asRoot: true);
+            capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
+            _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
+        }
+        else
+        {
+            AppendRaise(_birth, parent, capable);
+        }
+
+        if (_home.IsHere && space == 0)
+        {
+            // Orphans are an init's, or those of the nearest that says so.
+            _birth.Call(Kernel.SYS_prctl, Kernel.PR_SET_CHILD_SUBREAPER, 1);
+        }
+
+        int pidMax = _home.WritesPidMax
+            ? _birth.Call(
+                Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"), O_RDWR | O_CLOEXEC)
+            : _birth.Call(Kernel.SYS_dup, _home.PidMaxFd);
+        int ns = _birth.Call(Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/self/ns/pid"), O_CLOEXEC);
+        SandboxAgent.Reads reads = agent.AppendReads(_birth, _birth.Result(pidMax));
+        _ = task.Submit(_birth);
+        return new Birth(agent, reads, pidMax, ns, maps, capabilities);
+    }
+
+    private void Finish(Birth birth)
+    {
+        SandboxAgent agent = birth.Agent;
+        _agents[agent.Space] = agent;
+        agent.Task.AwaitIdle();
+        SysResult[] results = [.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax], _birth[birth.Namespace]];
+        foreach (SysResult result in results)
+        {
+            if (result.IsError)
+            {
+                throw new RemoteException("cannot prepare an init of the sandbox", result.Error);
+            }
+        }
+
+        agent.PidMaxFd = _birth[birth.PidMax].Value;
+        _descriptors[agent.Space] = _birth[birth.Namespace].Value;
+        if (birth.Capabilities != 0)
+        {
+            agent.Capabilities =
+                MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
+        }
+
+        agent.Note(_birth, birth.Reads);
+    }
+
+    /// <summary>What an init does first, laid ready before it is born.</summary>
+    /// <param name="Agent">The init.</param>
+    /// <param name="Reads">Its first look.</param>
+    /// <param name="PidMax">Where it opens pid_max.</param>
+    /// <param name="Namespace">Where it opens its namespace.</param>
+    /// <param name="Maps">Where it writes what a user namespace needs, empty if it has none of its own.</param>
+    /// <param name="Capabilities">Where it puts its capabilities, 0 if they are known.</param>
+    private readonly record struct Birth(
+        SandboxAgent Agent, SandboxAgent.Reads Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
 }

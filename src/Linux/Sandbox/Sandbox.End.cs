@@ -1,7 +1,6 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
-using Seen = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Linux;
 
@@ -10,36 +9,34 @@ internal sealed partial class Sandbox
 {
     private Observation End(int id)
     {
-        SandboxProcess process = _processes[id];
+        Member process = _processes[id];
         SandboxAgent parent = _agents[process.Parent];
         _order.Clear();
         int kill = _order.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
         _order.Require(kill);
         int wait = _order.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
         _order.Require(wait);
-        SandboxReads reads = parent.AppendReads(_order, parent.PidMaxFd);
+        SandboxAgent.Reads reads = parent.AppendReads(_order, parent.PidMaxFd);
         parent.Task.Run(_order);
-        long failed = _order[kill] < 0 ? _order[kill] : _order[wait];
-        if (failed < 0)
+        SysResult ended = _order[kill].IsError ? _order[kill] : _order[wait];
+        if (ended.IsError)
         {
-            throw new RemoteException("cannot end a process of the sandbox", (int)-failed);
+            throw new RemoteException("cannot end a process of the sandbox", ended.Error);
         }
 
         parent.Note(_order, reads);
         _processes.Remove(id);
-        return See([Seen.Done], parent);
+        return See([Outcome.Done], parent);
     }
 
     private Observation EndInit(int space, FSharpList<int> reaped)
     {
         SandboxAgent init = _agents[space];
         SandboxAgent parent = _agents[_parents[space]];
-        _order.Clear();
-        int kill = _order.Call(Kernel.SYS_kill, init.Task.Pid, SIGKILL);
-        parent.Task.Run(_order);
-        if (_order[kill] < 0)
+        Errno error = parent.Task.Call(Kernel.SYS_kill, init.Task.Pid, SIGKILL).Error;
+        if (error != 0)
         {
-            throw new RemoteException("cannot end an init of the sandbox", (int)-_order[kill]);
+            throw new RemoteException("cannot end an init of the sandbox", error);
         }
 
         // The init is gone only when all that were in its namespace are reaped (zap_pid_ns_processes,
@@ -63,17 +60,15 @@ internal sealed partial class Sandbox
             _processes.Remove(id);
         }
 
-        return See([Seen.Done]);
+        return See([Outcome.Done]);
     }
 
-    private void Wait(SandboxProcess process)
+    private void Wait(Member process)
     {
-        _order.Clear();
-        int wait = _order.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
-        _agents[process.Parent].Task.Run(_order);
-        if (_order[wait] < 0)
+        Errno error = _agents[process.Parent].Task.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0).Error;
+        if (error != 0)
         {
-            throw new RemoteException("cannot reap a process of the sandbox", (int)-_order[wait]);
+            throw new RemoteException("cannot reap a process of the sandbox", error);
         }
     }
 
@@ -81,16 +76,96 @@ internal sealed partial class Sandbox
     private void EndEach()
     {
         AwaitReaping();
-        foreach (SandboxProcess process in _processes.Values.Where(process => !IsInit(process)))
+        foreach (Member process in _processes.Values.Where(process => !IsInit(process)))
         {
-            _order.Clear();
-            _order.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
-            _order.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
-            _agents[process.Parent].Task.Run(_order);
+            _ = _agents[process.Parent].Task.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
+            _ = _agents[process.Parent].Task.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
         }
     }
 
-    private bool IsInit(SandboxProcess process) =>
+    private bool IsInit(Member process) =>
         _parents[process.Space] == process.Parent
             && _agents.TryGetValue(process.Space, out SandboxAgent? init) && init.Task.Pid == process.Pid;
+
+    // A leader dies, and its number lives on.
+    private Observation Forsake(Step.Forsake step)
+    {
+        SandboxAgent from = _agents[step.From];
+        int space = from.ChildrenIn;
+        bool isInit = _unborn.Contains(space);
+        RemoteTask leader = _home.NewTask();
+        using Order life = leader.NewOrder();
+        try
+        {
+            int member = AppendLife(life, step.Bond);
+            _ = leader.Submit(life);
+            _order.Clear();
+            nint ownPid = _order.Reserve(sizeof(int));
+            int clone = _order.Clone3(
+                new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
+            _order.Require(clone);
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            from.Task.Run(_order);
+            if (_order[clone].IsError)
+            {
+                return See([Outcome.NewRefused(_order[clone].Error)]);
+            }
+
+            leader.AwaitIdle();
+            SysResult memberPid = life[member];
+            if (!life.HasRun(member))
+            {
+                throw new RemoteException("cannot make a leader in the sandbox");
+            }
+
+            // Both live until all have looked, for a number is told of a process only while there is one.
+            Dictionary<int, (int First, int Second)> owners = Look();
+            int AtLeader(int at) => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid);
+            int AtMember(int at) => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.Second : memberPid.Value;
+            List<Outcome> outcomes = [Outcome.NewGiven(Pids(space, AtLeader))];
+            outcomes.Add(memberPid.IsError
+                ? Outcome.NewRefused(memberPid.Error)
+                : Outcome.NewGiven(Pids(space, AtMember)));
+
+            life.Clear();
+            life.Call(Kernel.SYS_exit_group, 0);
+            _ = leader.Submit(life);
+            if (leader.Wait(RemoteTask.DefaultTimeout).IsError)
+            {
+                throw new RemoteException("cannot reap a leader in the sandbox");
+            }
+
+            _unborn.Remove(space);
+            _nextProcess++;
+            if (!memberPid.IsError)
+            {
+                int id = AddProcess(space, space, memberPid.Value);
+                if (isInit)
+                {
+                    _processes.Remove(id);
+                }
+            }
+
+            return Report(outcomes);
+        }
+        finally
+        {
+            leader.End();
+        }
+    }
+
+    // What a leader does: it leads, and has a child. Returns where that is made.
+    private int AppendLife(Order life, Bond bond)
+    {
+        life.Require(bond.IsGroup ? life.Call(Kernel.SYS_setpgid, 0, 0) : life.Call(Kernel.SYS_setsid));
+        int member = life.Clone3(new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
+        life.Require(member);
+        life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_SETOWN, life.Result(member));
+        if (bond.IsSessionAlone)
+        {
+            life.Call(Kernel.SYS_setpgid, life.Result(member), life.Result(member));
+        }
+
+        return member;
+    }
 }

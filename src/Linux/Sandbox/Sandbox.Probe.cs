@@ -13,7 +13,7 @@ internal sealed partial class Sandbox
         _order.Clear();
         int clone = _order.Clone3(default, Child.Exits(), [2, 1]);
         _agents[0].Task.Run(_order);
-        return (Errno)(-_order[clone]) != Errno.EPERM;
+        return _order[clone].Error != Errno.EPERM;
     }
 
     /// <summary>How many levels of PID namespaces a process in the sandbox is seen at. Throws
@@ -30,7 +30,7 @@ internal sealed partial class Sandbox
             _order.Clear();
             int clone = _order.Clone3(default, Child.Exits(), ones.AsSpan(0, count));
             agent.Task.Run(_order);
-            Errno errno = (Errno)(-_order[clone]);
+            Errno errno = _order[clone].Error;
             if (errno == Errno.EINVAL && count > 1)
             {
                 return count - 1;
@@ -38,7 +38,7 @@ internal sealed partial class Sandbox
 
             if (errno != Errno.EEXIST && (errno != Errno.EPERM || count == 1))
             {
-                throw new RemoteException("cannot choose PIDs in a PID namespace by clone3", (int)errno);
+                throw new RemoteException("cannot choose PIDs in a PID namespace by clone3", errno);
             }
         }
 
@@ -48,7 +48,7 @@ internal sealed partial class Sandbox
         _order.Require(nested);
         _order.Call(Kernel.SYS_wait4, _order.Result(nested), 0, Kernel.__WALL, 0);
         agent.Task.Run(_order);
-        return (Errno)(-_order[nested]) == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
+        return _order[nested].Error == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
     }
 
     /// <summary>Makes as many processes as a sandbox has at most. Throws <see cref="RemoteException"/> with clone3's errno
@@ -60,9 +60,9 @@ internal sealed partial class Sandbox
             _order.Clear();
             int clone = _order.Clone3(default, Child.Sleeps());
             _agents[0].Task.Run(_order);
-            if (_order[clone] < 0)
+            if (_order[clone].IsError)
             {
-                throw new RemoteException("cannot make a process", (int)-_order[clone]);
+                throw new RemoteException("cannot make a process", _order[clone].Error);
             }
         }
     }

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using Seen = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Linux;
 
@@ -28,7 +27,7 @@ internal sealed partial class Sandbox : ISandbox
     // Namespaces that were made and have had no process yet.
     private readonly HashSet<int> _unborn = [];
 
-    private readonly Dictionary<int, SandboxProcess> _processes = [];
+    private readonly Dictionary<int, Member> _processes = [];
     private readonly Order _order;
     private readonly Order _reaping;
     private readonly Order _birth;
@@ -42,19 +41,19 @@ internal sealed partial class Sandbox : ISandbox
         _birth = home.NewOrder();
         try
         {
-            SandboxBirth birth = NewBirth(home.Base, Nesting.NewPid, capable: true, space: 0);
+            Birth birth = NewBirth(home.Base, Nesting.NewPid, capable: true, space: 0);
             _order.Clear();
             int clone = _order.Clone(home.IsHere ? 0 : Kernel.CLONE_NEWPID, Child.Becomes(birth.Agent.Task));
             home.Base.Task.Run(_order);
-            if (_order[clone] < 0)
+            if (_order[clone].IsError)
             {
                 birth.Agent.Dispose();
-                throw new RemoteException("cannot create a PID namespace", (int)-_order[clone]);
+                throw new RemoteException("cannot create a PID namespace", _order[clone].Error);
             }
 
             AddSpace(-1);
             Finish(birth);
-            AddProcess(0, -1, (int)_order[clone]);
+            AddProcess(0, -1, _order[clone].Value);
             Start = See([]);
         }
         catch
@@ -116,72 +115,58 @@ internal sealed partial class Sandbox : ISandbox
         _birth.Dispose();
     }
 
-    /// <summary>Waits for the order under way.</summary>
-    internal static void Await(RemoteTask task)
-    {
-        Outcome outcome = task.Current is null ? Outcome.Done : task.Await(RemoteTask.DefaultTimeout);
-        if (outcome != Outcome.Done)
-        {
-            throw new RemoteException(
-                outcome == Outcome.Gone
-                    ? "cannot go on: a process of the sandbox went away"
-                    : "cannot go on: a process of the sandbox does not answer");
-        }
-    }
-
     private void AwaitReaping()
     {
-        if (_reaping.UnderWay is { } task)
-        {
-            Await(task);
-        }
+        _reaping.UnderWay?.AwaitIdle();
     }
 
     private Observation Unshare(Step.Unshare step)
     {
         SandboxAgent agent = _agents[step.From];
-        long result = RunOne(agent, step.Capable, Kernel.SYS_unshare, (long)Kernel.CLONE_NEWPID);
-        if (result >= 0)
+        SysResult result = RunOne(agent, step.Capable, Kernel.SYS_unshare, Kernel.CLONE_NEWPID);
+        if (!result.IsError)
         {
             agent.ChildrenIn = AddSpace(agent.Space);
             _unborn.Add(agent.ChildrenIn);
         }
 
-        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+        return See([Of(result, Outcome.Done)], agent);
     }
 
     private Observation Enter(Step.Enter step)
     {
         SandboxAgent agent = _agents[step.From];
-        long result = RunOne(
-            agent, step.Capable, Kernel.SYS_setns, _descriptors[step.Into], (long)Kernel.CLONE_NEWPID);
-        if (result >= 0)
+        SysResult result = RunOne(agent, step.Capable, Kernel.SYS_setns, _descriptors[step.Into], Kernel.CLONE_NEWPID);
+        if (!result.IsError)
         {
             agent.ChildrenIn = step.Into;
         }
 
-        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+        return See([Of(result, Outcome.Done)], agent);
     }
 
     private Observation Write(Step.WriteLastPid step)
     {
         SandboxAgent agent = _agents[step.Space];
         byte[] text = Encoding.Latin1.GetBytes(step.Text);
-        long result = RunOne(
+        SysResult result = RunOne(
             agent, step.Capable, Kernel.SYS_pwrite64, _home.LastPidFd, default, text.Length, step.Offset, text);
-        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.NewWrote((int)result)], agent);
+        return See([Of(result, Outcome.NewWrote(result.Value))], agent);
     }
 
     private Observation Write(Step.WritePidMax step)
     {
         SandboxAgent agent = _agents[step.Space];
         byte[] text = Encoding.ASCII.GetBytes(step.Value.ToString(CultureInfo.InvariantCulture));
-        long result = RunOne(agent, true, Kernel.SYS_pwrite64, agent.PidMaxFd, default, text.Length, 0, text);
-        return See([result < 0 ? Seen.NewRefused((Errno)(-result)) : Seen.Done], agent);
+        SysResult result = RunOne(agent, true, Kernel.SYS_pwrite64, agent.PidMaxFd, default, text.Length, 0, text);
+        return See([Of(result, Outcome.Done)], agent);
     }
 
+    private static Outcome Of(SysResult result, Outcome success) =>
+        result.IsError ? Outcome.NewRefused(result.Error) : success;
+
     // One syscall, whose second argument is the address of `text` if there is one, then the reads.
-    private long RunOne(
+    private SysResult RunOne(
         SandboxAgent agent, bool capable, long number, Arg a0, Arg a1 = default, Arg a2 = default, Arg a3 = default,
         ReadOnlySpan<byte> text = default)
     {
@@ -189,7 +174,7 @@ internal sealed partial class Sandbox : ISandbox
         AppendDrop(agent, capable);
         int call = _order.Call(number, a0, text.IsEmpty ? a1 : _order.Put(text), a2, a3);
         AppendRaise(_order, agent, capable);
-        SandboxReads reads = agent.AppendReads(_order, agent.PidMaxFd);
+        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
         agent.Task.Run(_order);
         agent.Note(_order, reads);
         return _order[call];
@@ -217,27 +202,25 @@ internal sealed partial class Sandbox : ISandbox
     private static ReadOnlySpan<byte> Bytes<T>(ref T value)
         where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(ref value));
 
-    // All namespaces with an init look; `told` has just done so.
-    private Observation See(IEnumerable<Seen> outcomes, SandboxAgent? told = null)
+    // All namespaces with an init look but those that have just done so.
+    private Observation See(IEnumerable<Outcome> outcomes, SandboxAgent? told = null)
     {
-        foreach (SandboxAgent agent in _agents.Values)
-        {
-            if (agent != told)
-            {
-                agent.StartLooking();
-            }
-        }
-
-        foreach (SandboxAgent agent in _agents.Values)
-        {
-            if (agent != told)
-            {
-                _ = agent.FinishLooking();
-            }
-        }
-
-        return new Observation(ListModule.OfSeq(outcomes), ListModule.OfSeq(_agents.Values.Select(a => a.Reading)));
+        _ = Look(told);
+        return Report(outcomes);
     }
+
+    // Whom the two descriptors belong to, in each namespace that looks.
+    private Dictionary<int, (int First, int Second)> Look(SandboxAgent? told = null, SandboxAgent? newborn = null)
+    {
+        Dictionary<int, (int First, int Second)> owners = [];
+        List<SandboxAgent> others = [.. _agents.Values.Where(agent => agent != told && agent != newborn)];
+        others.ForEach(agent => agent.StartLooking());
+        others.ForEach(agent => owners[agent.Space] = agent.FinishLooking());
+        return owners;
+    }
+
+    private Observation Report(IEnumerable<Outcome> outcomes) =>
+        new(ListModule.OfSeq(outcomes), ListModule.OfSeq(_agents.Values.Select(agent => agent.Reading)));
 
     private int AddSpace(int parent)
     {
@@ -247,7 +230,7 @@ internal sealed partial class Sandbox : ISandbox
 
     private int AddProcess(int space, int parent, int pid)
     {
-        _processes[_nextProcess] = new SandboxProcess(space, parent, pid);
+        _processes[_nextProcess] = new Member(space, parent, pid);
         return _nextProcess++;
     }
 
@@ -260,4 +243,7 @@ internal sealed partial class Sandbox : ISandbox
 
         return space == outer;
     }
+
+    // A process that was not reaped yet: the namespace it is in, that whose init is its parent, and its PID for that one.
+    private readonly record struct Member(int Space, int Parent, int Pid);
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using SetNsLastPid.Verification;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
@@ -8,10 +9,13 @@ internal sealed class SandboxAgent : IDisposable
 {
     private const int TextSize = 32;
 
+    /// <summary>Where in an order ns_last_pid and then pid_max are read, and where the texts go.</summary>
+    internal readonly record struct Reads(int First, nint LastText, nint MaxText);
+
     private readonly Sandboxes _home;
     private Order? _look;
-    private (int Last, int Max, int First, int Second) _looked;
-    private (nint Last, nint Max) _texts;
+    private Reads _reads;
+    private int _owners;
 
     internal SandboxAgent(Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities)
     {
@@ -44,25 +48,23 @@ internal sealed class SandboxAgent : IDisposable
     internal int PidMaxFd { get; set; }
 
     /// <summary>What it saw last.</summary>
-    internal Verification.Reading Reading { get; private set; }
+    internal Reading Reading { get; private set; }
 
     /// <summary>Appends the reads of ns_last_pid and pid_max.</summary>
-    internal SandboxReads AppendReads(Order order, Arg pidMaxFd)
+    internal Reads AppendReads(Order order, Arg pidMaxFd)
     {
         nint last = order.Reserve(TextSize);
         nint max = order.Reserve(TextSize);
-        return new SandboxReads(
-            order.Call(Kernel.SYS_pread64, _home.LastPidFd, last, TextSize, 0),
-            order.Call(Kernel.SYS_pread64, pidMaxFd, max, TextSize, 0),
-            last,
-            max);
+        int read = order.Call(Kernel.SYS_pread64, _home.LastPidFd, last, TextSize, 0);
+        order.Call(Kernel.SYS_pread64, pidMaxFd, max, TextSize, 0);
+        return new Reads(read, last, max);
     }
 
     /// <summary>Takes note of what an order with such reads saw. Throws <see cref="RemoteException"/> with the errno of
     /// a read that failed.</summary>
-    internal void Note(Order order, SandboxReads reads) =>
-        Reading = new Verification.Reading(
-            Space, Parse(order, reads.Last, reads.LastText), Parse(order, reads.Max, reads.MaxText));
+    internal void Note(Order order, Reads reads) =>
+        Reading = new Reading(
+            Space, Parse(order[reads.First], reads.LastText), Parse(order[reads.First + 1], reads.MaxText));
 
     /// <summary>Sets it to look at its namespace, and to see whom <see cref="Sandboxes.OwnerFds"/> belong to.</summary>
     internal void StartLooking()
@@ -70,13 +72,9 @@ internal sealed class SandboxAgent : IDisposable
         if (_look is null)
         {
             _look = Task.NewOrder();
-            SandboxReads reads = AppendReads(_look, PidMaxFd);
-            _texts = (reads.LastText, reads.MaxText);
-            _looked = (
-                reads.Last,
-                reads.Max,
-                _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_GETOWN),
-                _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_GETOWN));
+            _reads = AppendReads(_look, PidMaxFd);
+            _owners = _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_GETOWN);
+            _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_GETOWN);
         }
 
         _ = Task.Submit(_look);
@@ -86,9 +84,9 @@ internal sealed class SandboxAgent : IDisposable
     /// <returns>The PIDs here of the processes that the two descriptors belong to, 0 for none.</returns>
     internal (int First, int Second) FinishLooking()
     {
-        Sandbox.Await(Task);
-        Note(_look!, new SandboxReads(_looked.Last, _looked.Max, _texts.Last, _texts.Max));
-        return ((int)_look![_looked.First], (int)_look[_looked.Second]);
+        Task.AwaitIdle();
+        Note(_look!, _reads);
+        return (_look![_owners].Value, _look[_owners + 1].Value);
     }
 
     public void Dispose()
@@ -97,15 +95,14 @@ internal sealed class SandboxAgent : IDisposable
         _look?.Dispose();
     }
 
-    private static int Parse(Order order, int index, nint text)
+    private static int Parse(SysResult length, nint text)
     {
-        long length = order[index];
-        if (length < 0)
+        if (length.IsError)
         {
-            throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox", (int)-length);
+            throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox", length.Error);
         }
 
-        return Utf8Parser.TryParse(Order.Bytes(text, (int)length), out int value, out _)
+        return Utf8Parser.TryParse(Order.Bytes(text, length.Value), out int value, out _)
             ? value
             : throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox: no number");
     }

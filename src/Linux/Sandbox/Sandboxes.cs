@@ -126,10 +126,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         using Order order = NewOrder();
         int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), flags | O_CLOEXEC);
         _zygote.Root.Run(order);
-        return order[open] >= 0
-            ? (int)order[open]
+        return !order[open].IsError
+            ? order[open].Value
             : throw new UnavailableException(
-                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", (int)-order[open], help);
+                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", (int)order[open].Error, help);
     }
 
     // Two descriptors for each namespace that there ever is in a sandbox add up.

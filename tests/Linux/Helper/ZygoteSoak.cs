@@ -15,7 +15,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
     public void Children_in_a_row_while_the_owner_collects()
     {
         int wanted = Soak.Number("NSLP_SOAK", 200_000);
-        using Zygote zygote = Zygote.Start();
+        using Zygote zygote = Lasting.Run(() => Zygote.Start());
         using Order order = ClonesAndWaits(zygote.Root, Pairs);
         int collections = GC.CollectionCount(0);
         long memory = Memory(zygote.Pid);
@@ -52,7 +52,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
         {
             for (int i = 0; i < wanted; i++)
             {
-                using Zygote zygote = Zygote.Start();
+                using Zygote zygote = Lasting.Run(() => Zygote.Start());
                 Assert.Equal(zygote.Pid, zygote.Root.Call(Kernel.SYS_getpid));
                 Assert.Equal(0, zygote.FailedStarts);
             }
@@ -66,7 +66,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
     public void The_zygote_clones_at_least_three_fifths_as_fast_as_C()
     {
         const int Count = 20_000;
-        using Zygote zygote = Zygote.Start();
+        using Zygote zygote = Lasting.Run(() => Zygote.Start());
         using Order order = ClonesAndWaits(zygote.Root, Pairs);
         double ratio = Soak.AgainstC(output, Count, 9, () =>
         {

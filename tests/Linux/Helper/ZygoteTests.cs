@@ -14,7 +14,7 @@ public sealed class ZygoteTests : IDisposable
     private const int SIGKILL = 9;
     private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(10);
 
-    private readonly Zygote _zygote = Zygote.Start();
+    private readonly Zygote _zygote = Lasting.Run(() => Zygote.Start());
 
     private RemoteTask Root => _zygote.Root;
 
@@ -68,7 +68,7 @@ public sealed class ZygoteTests : IDisposable
         order.Expect(order.Call(Kernel.SYS_getpid), 1, exit: 42);
         int skipped = order.Call(Kernel.SYS_getpid);
         Assert.True(task.Submit(order));
-        Assert.Equal(Outcome.Gone, task.Await(s_limit));
+        Assert.Equal(Errno.ESRCH, task.Await(s_limit));
         Assert.False(order.HasRun(skipped));
         Assert.Equal(42 << 8, task.Wait(s_limit));
     }
@@ -84,7 +84,7 @@ public sealed class ZygoteTests : IDisposable
         int parent = first.Call(Kernel.SYS_getppid);
         Assert.True(child.Submit(first));
         Root.Run(birth);
-        Assert.Equal(Outcome.Done, child.Await(s_limit));
+        Assert.Equal((Errno)0, child.Await(s_limit));
         Assert.Equal(birth[clone], first[own]);
         Assert.Equal(_zygote.Pid, first[parent]);
         Assert.Equal(SIGKILL, child.End());
@@ -104,7 +104,7 @@ public sealed class ZygoteTests : IDisposable
         using Order birth = Root.NewOrder();
         birth.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child));
         Root.Run(birth);
-        Assert.Equal(Outcome.Gone, child.Await(s_limit));
+        Assert.Equal(Errno.ESRCH, child.Await(s_limit));
         Assert.Null(child.Parent);
         Assert.Equal(0, exec[mask]);
         Assert.Equal(-2, exec[failed]);
@@ -120,11 +120,11 @@ public sealed class ZygoteTests : IDisposable
         nint status = wait.Reserve(4);
         int waited = wait.Call(Kernel.SYS_wait4, child.Pid, status, Kernel.__WALL, 0);
         Assert.True(Root.Submit(wait));
-        Assert.Equal(Outcome.TimedOut, Root.Await(TimeSpan.FromMilliseconds(20)));
+        Assert.Equal(Errno.ETIMEDOUT, Root.Await(TimeSpan.FromMilliseconds(20)));
         using Order exit = child.NewOrder();
         exit.Call(Kernel.SYS_exit_group, 3);
         child.Submit(exit);
-        Assert.Equal(Outcome.Done, Root.Await(s_limit));
+        Assert.Equal((Errno)0, Root.Await(s_limit));
         Assert.Equal(child.Pid, wait[waited]);
         Assert.Equal(3 << 8, Order.Int(status));
     }
@@ -137,7 +137,7 @@ public sealed class ZygoteTests : IDisposable
         order.Call(Kernel.SYS_ppoll);
         Assert.True(task.Submit(order));
         using Timer killer = new(_ => Raw.Call(Kernel.SYS_kill, task.Pid, SIGKILL), null, 50, Timeout.Infinite);
-        Assert.Equal(Outcome.Gone, task.Await(s_limit));
+        Assert.Equal(Errno.ESRCH, task.Await(s_limit));
         Assert.Equal(SIGKILL, task.Wait(s_limit));
     }
 
@@ -291,7 +291,7 @@ public sealed class ZygoteTests : IDisposable
         Finished run = Shell.Start($"kill -STOP -{stopped.Id}; sleep 6; kill -CONT -{stopped.Id}").Finish();
 
         Assert.Equal("", run.Errors);
-        Assert.Equal("Done", stopped.StandardOutput.ReadLine());
+        Assert.Equal("0", stopped.StandardOutput.ReadLine());
         stopped.WaitForExit();
     }
 
@@ -368,7 +368,7 @@ public sealed class ZygoteTests : IDisposable
         using Turmoil turmoil = new(2);
         for (int i = 0; i < 30; i++)
         {
-            using Zygote zygote = Zygote.Start();
+            using Zygote zygote = Lasting.Run(() => Zygote.Start());
             Assert.Equal(zygote.Pid, zygote.Root.Call(Kernel.SYS_getpid));
         }
     }

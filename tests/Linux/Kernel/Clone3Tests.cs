@@ -8,7 +8,7 @@ public sealed class Clone3Tests : IDisposable
 {
     private const int BadPointer = 8;
 
-    private readonly Zygote _zygote = Zygote.Start();
+    private readonly Zygote _zygote = Lasting.Run(() => Zygote.Start());
     private readonly RemoteTask _init;
 
     public Clone3Tests()

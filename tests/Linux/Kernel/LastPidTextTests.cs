@@ -55,7 +55,7 @@ public sealed class LastPidTextTests
     public void From_four_mebibytes_on_there_is_no_memory()
     {
         const int Size = 4 * 1024 * 1024;
-        using Zygote zygote = Zygote.Start();
+        using Zygote zygote = Lasting.Run(() => Zygote.Start());
         RemoteTask init = SandboxSteps.NewInit(zygote);
         using Order order = init.NewOrder();
         int open = order.Call(Kernel.SYS_openat, 0, order.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR);

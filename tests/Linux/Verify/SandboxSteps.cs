@@ -13,7 +13,7 @@ internal static class SandboxSteps
     {
         try
         {
-            return new Sandboxes();
+            return Lasting.Run(() => new Sandboxes());
         }
         catch (UnavailableException e)
         {
