@@ -17,7 +17,6 @@ public sealed class DescriptorTests
     [InlineData("predict 3")]
     [InlineData("predict 3 --target $T")]
     [InlineData("doctor")]
-    [InlineData("verify --runs 1 --steps 5")]
     [InlineData("bench --seconds 0.1")]
     [InlineData("serve /mnt/d/s --method write")]
     [InlineData("serve /mnt/d/s --method cycle")]
