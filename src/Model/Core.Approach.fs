@@ -75,8 +75,8 @@ module Approach =
     let goesOn (ending: End) : bool =
         match ending with
         | End.Failed(Stage.ChoosePid, (Errno.EPERM | Errno.ENOSYS | Errno.E2BIG))
-        | End.Failed((Stage.OpenLastPid | Stage.WriteLastPid),
-                     (Errno.EPERM | Errno.EACCES | Errno.EROFS | Errno.ENOENT)) -> true
+        | End.Failed((Stage.OpenLastPid | Stage.WriteLastPid), (Errno.EPERM | Errno.EACCES | Errno.EROFS | Errno.ENOENT)) ->
+            true
         | _ -> false
 
     /// What the attempt to make the process comes to that failed with that errno.

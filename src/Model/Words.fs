@@ -156,7 +156,14 @@ module Words =
         match ending with
         | End.Hopeless(Obstacle.Ours ours) ->
             failed ("cannot " + goal + ": nslp itself got PID " + string ours) (enum 0) itsOwn
-        | End.Hopeless why -> plain ("cannot reach " + pid + " by cycling: " + obstacle why + (at attempted).Replace(':', ';'))
+        | End.Hopeless why ->
+            plain (
+                "cannot reach "
+                + pid
+                + " by cycling: "
+                + obstacle why
+                + (at attempted).Replace(':', ';')
+            )
         | End.OutOfLaps ->
             plain (
                 "cannot "
@@ -184,7 +191,14 @@ module Words =
         | End.Taken when attempted.Pids.Length = 1 -> plain ("PID " + pids + " is taken; /proc does not show by whom")
         | End.Taken -> plain ("one of the PIDs " + pids + " is taken")
         | _ when attempted.Tries = 0 ->
-            plain ("cannot reach PID " + pids + " by cycling within " + seconds attempted.Timeout + " s" + at attempted)
+            plain (
+                "cannot reach PID "
+                + pids
+                + " by cycling within "
+                + seconds attempted.Timeout
+                + " s"
+                + at attempted
+            )
         | _ ->
             plain (
                 "cannot give PID "

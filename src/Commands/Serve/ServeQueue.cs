@@ -44,7 +44,12 @@ internal sealed class ServeQueue
     {
         Waiting added = new()
         {
-            Process = ProcessOf(request), UserTurn = ++_turn, ProcessTurn = _turn, OfUser = 1, OfProcess = 1, Place = _line[Count].Place,
+            Process = ProcessOf(request),
+            UserTurn = ++_turn,
+            ProcessTurn = _turn,
+            OfUser = 1,
+            OfProcess = 1,
+            Place = _line[Count].Place,
         };
         foreach (ref Waiting other in Line)
         {
