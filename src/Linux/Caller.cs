@@ -68,7 +68,7 @@ internal sealed class HelperCaller : ICaller, IDisposable
         _calls.Clear();
         int call = _calls.Call(number, a0, a1, a2, a3);
         _task.Run(_calls);
-        return new SysResult(_calls[call]);
+        return _calls[call];
     }
 
     /// <inheritdoc/>
@@ -86,7 +86,7 @@ internal sealed class HelperCaller : ICaller, IDisposable
             _task.Run(_calls);
             for (int i = 0; i < count; i++)
             {
-                if (new SysResult(_calls[i]).Error != errno)
+                if (_calls[i].Error != errno)
                 {
                     return first + i;
                 }

@@ -31,11 +31,11 @@ internal static unsafe class MachineProbe
         }
         catch (RemoteException e)
         {
-            setTid = (Errno)e.Errno;
+            setTid = e.Errno;
             newPidns = mapRoot = Attempt.NewFailed(setTid, e.Message);
         }
 
-        Attempt verify = Try(() => new Sandboxes().Dispose());
+        Attempt verify = TryVerify();
         using (LastPid reader = LastPid.OpenForReading())
         {
             using (LastPid writer = LastPid.OpenForWriting())
@@ -45,10 +45,10 @@ internal static unsafe class MachineProbe
                 return new Observed(
                     major: version.Major,
                     minor: version.Minor,
-                    userId: (int)Raw.Call(SYS_geteuid),
+                    userId: Raw.Call(SYS_geteuid).Value,
                     hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
                     hasSysAdmin: capabilities.HasEffectiveSysAdmin,
-                    isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)) == 1,
+                    isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)).Raw == 1,
                     ownsPidNamespace: NamespaceLinks.OwnsPidNamespace(),
                     hasContainerMark: HasContainerMark(),
                     hasHostNamespaces: NamespaceLinks.AreOthersInitial(),
@@ -90,7 +90,7 @@ internal static unsafe class MachineProbe
         using Order order = zygote.Root.NewOrder();
         int clone = order.Clone3(default, Child.Exits(), [zygote.Pid]);
         zygote.Root.Run(order);
-        return (Errno)(-order[clone]);
+        return order[clone].Error;
     }
 
     private static void TryNamespace(Zygote zygote, bool mapRoot)
@@ -106,6 +106,19 @@ internal static unsafe class MachineProbe
         }
     }
 
+    private static Attempt TryVerify()
+    {
+        try
+        {
+            new Sandboxes().Dispose();
+            return Attempt.Works;
+        }
+        catch (RemoteException e)
+        {
+            return Attempt.NewFailed(0, e.Help is null ? e.Message : $"{e.Message}; {e.Help}");
+        }
+    }
+
     private static Attempt Try(Action action)
     {
         try
@@ -113,17 +126,13 @@ internal static unsafe class MachineProbe
             action();
             return Attempt.Works;
         }
-        catch (UnavailableException e)
-        {
-            return Attempt.NewFailed(0, e.Help is null ? e.Message : $"{e.Message}; {e.Help}");
-        }
         catch (RemoteException e)
         {
             return e.Step switch
             {
                 NamespaceStep.RootMap => Attempt.RootUnmapped,
-                NamespaceStep.MountProc => Attempt.NewProcUnmounted((Errno)e.Errno, e.Message),
-                _ => Attempt.NewFailed((Errno)e.Errno, e.Message),
+                NamespaceStep.MountProc => Attempt.NewProcUnmounted(e.Errno, e.Message),
+                _ => Attempt.NewFailed(e.Errno, e.Message),
             };
         }
     }
@@ -140,7 +149,7 @@ internal static unsafe class MachineProbe
         fixed (byte* header = Capabilities.Header)
         {
             // The kernel writes to the header only what is there already.
-            return Raw.Call(SYS_capget, (nint)header, (nint)(&capabilities)) < 0 ? default : capabilities;
+            return Raw.Call(SYS_capget, (nint)header, (nint)(&capabilities)).IsError ? default : capabilities;
         }
     }
 }

@@ -271,7 +271,7 @@ internal sealed unsafe class PidSpace : IDisposable
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
-            return (Errno)e.Errno;
+            return e.Errno;
         }
     }
 }

@@ -49,7 +49,7 @@ module Runner =
     let compare
         (sandboxes: ISandboxes)
         (seen: World -> Step -> Observation -> World -> unit)
-        (cancel: CancellationToken)
+        (isInterrupted: Func<bool>)
         (operations: Operation list)
         : Row list voption =
         use sandbox = sandboxes.Open()
@@ -59,7 +59,9 @@ module Runner =
             match operations with
             | [] -> ValueNone
             | operation :: rest ->
-                cancel.ThrowIfCancellationRequested()
+                if isInterrupted.Invoke() then
+                    raise (OperationCanceledException())
+
                 let step = Resolve.step world operation
 
                 if step.IsNothing then
@@ -94,13 +96,13 @@ module Runner =
             ValueSome [ first ]
 
     // Takes the first simpler sequence that still differs, again and again.
-    let private minimize sandboxes cancel operations rows =
+    let private minimize sandboxes isInterrupted operations rows =
         let mutable tried = 0
 
         let differs candidate =
             tried <- tried + 1
 
-            match compare sandboxes (fun _ _ _ _ -> ()) cancel candidate with
+            match compare sandboxes (fun _ _ _ _ -> ()) isInterrupted candidate with
             | ValueSome rows -> Some(candidate, rows)
             | ValueNone -> None
 
@@ -118,12 +120,12 @@ module Runner =
         | _ -> false
 
     /// Runs each of the sequences until one differs, and then, if `shrinks`, finds a minimal one. `progress` is told the number of
-    /// runs made, after each. Throws OperationCanceledException when cancelled, with every sandbox disposed of.
+    /// runs made, after each. Throws OperationCanceledException when interrupted, with every sandbox disposed of.
     let runAll
         (sandboxes: ISandboxes)
         (shrinks: bool)
         (progress: Action<int>)
-        (cancel: CancellationToken)
+        (isInterrupted: Func<bool>)
         (sequences: Operation list seq)
         : Report =
         let counts = Dictionary<string, int64>()
@@ -149,12 +151,12 @@ module Runner =
         while difference.IsNone && sequence.MoveNext() do
             let operations = sequence.Current
 
-            match compare sandboxes seen cancel operations with
+            match compare sandboxes seen isInterrupted operations with
             | ValueNone -> ()
             | ValueSome rows ->
                 let struct (best, rows, tried) =
                     if shrinks then
-                        minimize sandboxes cancel operations rows
+                        minimize sandboxes isInterrupted operations rows
                     else
                         struct (operations, rows, 0)
 

@@ -35,11 +35,11 @@ let private runAll allocator kernel ownUser seed runs steps =
         (sandboxes allocator kernel ownUser)
         true
         (Action<int> ignore)
-        CancellationToken.None
+        (Func<bool>(fun () -> false))
         (Runner.sequences seed runs steps)
 
 let private differs allocator kernel operations =
-    (Runner.compare (sandboxes allocator kernel false) (fun _ _ _ _ -> ()) CancellationToken.None operations).IsSome
+    (Runner.compare (sandboxes allocator kernel false) (fun _ _ _ _ -> ()) (Func<bool>(fun () -> false)) operations).IsSome
 
 // Every world on the way, the first one included.
 let private worlds kernel ownUser operations =
@@ -85,7 +85,7 @@ let ``every wrong allocator is found within 500 runs`` () =
                     (sandboxes wrong kernel false)
                     false
                     (Action<int> ignore)
-                    CancellationToken.None
+                    (Func<bool>(fun () -> false))
                     (List.truncate runs sequences))
                     .Difference.IsSome))
 
@@ -304,7 +304,7 @@ let ``a sandbox is disposed of once, whatever happens`` () =
         }
 
     let run perform =
-        Runner.runAll (watched perform) true (Action<int> ignore) CancellationToken.None (Runner.sequences 1UL 3 10)
+        Runner.runAll (watched perform) true (Action<int> ignore) (Func<bool>(fun () -> false)) (Runner.sequences 1UL 3 10)
         |> ignore
 
     run (fun inner step -> inner.Perform step)

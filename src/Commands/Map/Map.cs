@@ -27,7 +27,7 @@ internal static class Map
             Errno error = MapFacts.Read(space, options.Pid, out MapFacts? facts);
             if (facts is null)
             {
-                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc((int)error));
+                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc(error));
             }
 
             if (facts.MayBeBlind)

@@ -78,10 +78,15 @@ internal static class JsonWriting
         json.WriteEndObject();
     }
 
-    /// <summary>An array in an object.</summary>
-    internal static void WriteArray<T>(this Utf8JsonWriter json, string name, IEnumerable<T> items, Action<T> write)
+    /// <summary>An array in an object; in an array without a name.</summary>
+    internal static void WriteArray<T>(this Utf8JsonWriter json, string? name, IEnumerable<T> items, Action<T> write)
     {
-        json.WriteStartArray(name);
+        if (name is not null)
+        {
+            json.WritePropertyName(name);
+        }
+
+        json.WriteStartArray();
         foreach (T item in items)
         {
             write(item);

@@ -69,10 +69,6 @@ internal static unsafe class Output
     internal static int Fail(string command, Complaint complaint) =>
         Fail(command, complaint.Message, complaint.Errno, complaint.Help);
 
-    /// <summary>The same of an errno as a number.</summary>
-    internal static int Fail(string command, string message, int error, string? help = null) =>
-        Fail(command, message, (Errno)error, help);
-
     /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
     /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, RemoteException e) => Fail(command, e.Message, 0, e.Help);
@@ -111,14 +107,11 @@ internal static unsafe class Output
     }
 
     /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
-    internal static string? NeedsProc(int error) =>
-        (Errno)error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null;
+    internal static string? NeedsProc(Errno error) =>
+        error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null;
 
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(Errno error) => Marshal.GetPInvokeErrorMessage((int)error);
-
-    /// <summary>The same of an errno as a number.</summary>
-    internal static string Describe(int error) => Describe((Errno)error);
 
     /// <summary>Makes a file to write to, which must not exist (EEXIST), as also a symbolic link does.</summary>
     internal static Fd CreateNew(string path)

@@ -73,7 +73,7 @@ internal static class Serve
         if (manager.Error != 0)
         {
             Output.Say(
-                Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe((int)manager.Error)}");
+                Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe(manager.Error)}");
         }
 
         Output.Say(Name, $"listening on '{socket.Path}', by {description}");
@@ -88,7 +88,7 @@ internal static class Serve
             Errno left = socket.Remove();
             if (left != 0)
             {
-                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe((int)left)}");
+                Output.Say(Name, $"cannot remove '{socket.Path}': {Output.Describe(left)}");
             }
         }
 

@@ -57,7 +57,7 @@ internal sealed class ServeLog(bool isVerbose)
         }
 
         last = now;
-        why = error == 0 ? why : Output.Describe((int)error);
+        why = error == 0 ? why : Output.Describe(error);
         string what = trouble switch
         {
             ServeTrouble.Refused => "refused",

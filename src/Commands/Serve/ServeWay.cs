@@ -32,7 +32,7 @@ internal sealed class ServeWay : IDisposable
             }
         }
 
-        throw new RemoteException(complaint!.Message, (int)complaint.Errno, complaint.Help);
+        throw new RemoteException(complaint!.Message, complaint.Errno, complaint.Help);
     }
 
     /// <summary>Whether PIDs are consumed for it.</summary>

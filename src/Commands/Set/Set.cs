@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using System.Globalization;
+using System.Text.Json;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
@@ -86,7 +86,7 @@ internal sealed class Set
 
             if (_options.Verbose && !methods.Tail.IsEmpty && end is End.Failed refused)
             {
-                Output.Say(Name, $"cannot write ns_last_pid: {Output.Describe((int)refused.Errno)}; cycling");
+                Output.Say(Name, $"cannot write ns_last_pid: {Output.Describe(refused.Errno)}; cycling");
             }
         }
 
@@ -220,40 +220,38 @@ internal sealed class Set
                 Name,
                 _landing is null
                     ? $"last_pid is {last}, by write"
-                    : string.Create(
-                        CultureInfo.InvariantCulture,
-                        $"last_pid is {last}, by {flavour}: {_landing.State.Consumed} PIDs consumed, {_landing.State.Wasted} of "
+                    : $"last_pid is {last}, by {flavour}: {_landing.State.Consumed} PIDs consumed, {_landing.State.Wasted} of "
                         + $"them beyond the distance, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads, "
-                        + $"{seconds:F3} s, {_landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000"));
+                        + $"{seconds:F3} s, {_landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000");
         }
 
-        int status = Output.Done;
-        if (_options.Json)
-        {
-            string cycle = _landing is null
-                ? ""
-                : $",\"flavour\":\"{flavour}\",\"consumed\":{_landing.State.Consumed},\"wasted\":{_landing.State.Wasted}"
-                    + $",\"overshoots\":{_landing.State.Overshoots},\"reads\":{_landing.State.Reads}"
-                    + string.Create(
-                        CultureInfo.InvariantCulture, $",\"last_thousand_seconds\":{_landing.LastPart.TotalSeconds:F6}");
-            status = Output.Print(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{{\"pid\":{_options.Pid},\"last_pid\":{last},\"method\":\"{(_landing is null ? "write" : "cycle")}\"{cycle},\"seconds\":{seconds:F6}}}\n"));
-        }
-
-        if (!_space.IsHere)
-        {
-            // Not by the death of nslp: its number in there must be free for the next process.
-            _space.Dispose();
-        }
-        else if (status == Output.Done && OwnProgram.HasThreadFrom(_options.Pid))
+        int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
+        // Not by the death of nslp: the number of its helper or threads must be free for the next process.
+        _space.Dispose();
+        if (_space.IsHere && status == Output.Done && OwnProgram.HasThreadFrom(_options.Pid))
         {
             OwnProgram.ExitAfterThreads();
         }
 
         Kernel.exit_group(status);
         return status;
+    }
+
+    private void Write(Utf8JsonWriter json, int last, string flavour, double seconds)
+    {
+        json.WriteNumber("pid", _options.Pid);
+        json.WriteNumber("last_pid", last);
+        json.WriteString("method", _landing is null ? "write" : "cycle");
+        if (_landing is not null)
+        {
+            json.WriteString("flavour", flavour);
+            json.WriteNumber("consumed", _landing.State.Consumed);
+            json.WriteNumber("wasted", _landing.State.Wasted);
+            json.WriteNumber("overshoots", _landing.State.Overshoots);
+            json.WriteNumber("reads", _landing.State.Reads);
+            json.WriteSeconds("last_thousand_seconds", _landing.LastPart.TotalSeconds);
+        }
+
+        json.WriteSeconds("seconds", seconds);
     }
 }

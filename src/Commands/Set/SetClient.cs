@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Text;
 using SetNsLastPid.Linux;
 using Tmds.Linux;
@@ -42,7 +41,7 @@ internal static unsafe class SetClient
         using Fd socket = Open();
         if (!socket.IsOpen)
         {
-            return Output.Fail(Name, "cannot make a socket", (int)socket.Error);
+            return Output.Fail(Name, "cannot make a socket", socket.Error);
         }
 
         int fd = socket.Number;
@@ -68,7 +67,7 @@ internal static unsafe class SetClient
             return Output.Fail(
                 Name,
                 $"cannot make {options.Pid} the last PID: nslp itself got it",
-                help: "the same call once more works, as it gets another PID");
+                help: "run it again: nslp will get a different PID");
         }
 
         uint request = (uint)options.Pid;
@@ -91,7 +90,7 @@ internal static unsafe class SetClient
         {
             return got.Error == Errno.EAGAIN
                 ? FailToAnswer(options, seconds)
-                : Output.Fail(Name, $"cannot receive from server '{options.Server}'", (int)got.Error);
+                : Output.Fail(Name, $"cannot receive from server '{options.Server}'", got.Error);
         }
 
         socket.Dispose();
@@ -122,7 +121,7 @@ internal static unsafe class SetClient
     private static int FailToReach(string server, Errno error) => Output.Fail(
         Name,
         $"cannot reach server '{server}'",
-        (int)error,
+        error,
         error switch
         {
             Errno.ENOENT => $"needs 'nslp serve {server}' running",
@@ -133,27 +132,23 @@ internal static unsafe class SetClient
         });
 
     private static int FailToAnswer(SetOptions options, double seconds) => Output.Fail(
-        Name,
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"cannot make {options.Pid} the last PID: no answer from server '{options.Server}' within {seconds} s"));
+        Name, $"cannot make {options.Pid} the last PID: no answer from server '{options.Server}' within {seconds} s");
 
     private static int Finish(SetOptions options, long start)
     {
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (options.Verbose)
         {
-            Output.Say(
-                Name,
-                string.Create(CultureInfo.InvariantCulture, $"last_pid is {options.Pid}, by server '{options.Server}', {seconds:F3} s"));
+            Output.Say(Name, $"last_pid is {options.Pid}, by server '{options.Server}', {seconds:F3} s");
         }
 
         int status = options.Json
-            ? Output.Print(
-                Name,
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{{\"pid\":{options.Pid},\"method\":\"server\",\"seconds\":{seconds:F6}}}\n"))
+            ? Output.PrintJson(Name, json =>
+            {
+                json.WriteNumber("pid", options.Pid);
+                json.WriteString("method", "server");
+                json.WriteSeconds("seconds", seconds);
+            })
             : Output.Done;
         // As in nslp set: numbers of threads that the next process may get must be free by then.
         if (status == Output.Done && OwnProgram.HasThreadFrom(options.Pid))

@@ -54,6 +54,9 @@ internal static class Spawn
             int status = options.Detach
                 ? Detach(options, attempts.Pid, init)
                 : Wait(launcher, space, caught, attempts.Pid, init);
+            // Not the launcher: what it made lives on.
+            space.Dispose();
+            caught.Dispose();
             Kernel.exit_group(status);
             return status;
         }

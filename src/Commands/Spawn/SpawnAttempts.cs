@@ -172,9 +172,9 @@ internal sealed class SpawnAttempts(
         return launch.End switch
         {
             LaunchEnd.Running => AfterTry.NewOver(End.Done),
-            LaunchEnd.NotExecuted => AfterTry.NewOver(End.NewNotExecuted((Errno)launch.Error)),
+            LaunchEnd.NotExecuted => AfterTry.NewOver(End.NewNotExecuted(launch.Error)),
             LaunchEnd.OtherPid => AfterTry.TryAgain,
-            _ => Approach.afterRefusal(stage, (Errno)launch.Error),
+            _ => Approach.afterRefusal(stage, launch.Error),
         };
     }
 }

@@ -64,7 +64,7 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
             }
             else if (waited.IsError && waited.Error != Errno.EINTR)
             {
-                throw new RemoteException("cannot wait for the command", (int)waited.Error);
+                throw new RemoteException("cannot wait for the command", waited.Error);
             }
             else if (waited.Raw != pid)
             {

@@ -1,11 +1,8 @@
 using System.Diagnostics;
-using System.Globalization;
-using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
 
@@ -39,11 +36,6 @@ internal static class Verify
             using Sandboxes sandboxes = new();
             return Run(options, replay, sandboxes);
         }
-        catch (UnavailableException e)
-        {
-            _ = Output.Fail(Name, e.Message, 0, e.Help);
-            return Unavailable;
-        }
         catch (RemoteException e)
         {
             _ = Output.Fail(Name, e);
@@ -54,12 +46,9 @@ internal static class Verify
     /// <summary>Runs the command on these sandboxes, with the operations of a file if there are any.</summary>
     internal static int Run(VerifyOptions options, FSharpList<Operation>? replay, ISandboxes sandboxes)
     {
-        using CancellationTokenSource cancel = new();
+        using CaughtSignals caught = new();
+        Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
         int signal = 0;
-        using PosixSignalRegistration interrupt = On(PosixSignal.SIGINT, 2);
-        using PosixSignalRegistration terminate = On(PosixSignal.SIGTERM, 15);
-        using PosixSignalRegistration hangUp = On(PosixSignal.SIGHUP, 1);
-
         ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
@@ -67,12 +56,14 @@ internal static class Verify
         long start = Stopwatch.GetTimestamp();
         try
         {
-            Report report = Runner.runAll(sandboxes, replay is null, Show, cancel.Token, sequences);
+            Report report = Runner.runAll(sandboxes, replay is null, Show, IsInterrupted, sequences);
             VerifyResult result = new(
                 options, replay is null ? seed : null, sandboxes.Setting, report, Stopwatch.GetElapsedTime(start));
             progress.Hide();
             string? file = report.Difference.IsSome && replay is null ? Save(result) : null;
-            int written = Output.Print(Name, options.Json ? result.ToJson(file) : result.ToText(file));
+            int written = options.Json
+                ? Output.PrintJson(Name, json => result.Write(json, file))
+                : Output.Print(Name, result.ToText(file));
             return report.Difference.IsSome ? Output.Failed
                 : written == Output.Done ? Output.Done
                 : Unavailable;
@@ -92,32 +83,31 @@ internal static class Verify
             }
         }
 
-        PosixSignalRegistration On(PosixSignal name, int number) => PosixSignalRegistration.Create(name, context =>
+        bool IsInterrupted()
         {
-            context.Cancel = true;
-            signal = number;
-            cancel.Cancel();
-        });
+            signal = signal == 0 ? caught.Next(wait: false).Number : signal;
+            return signal != 0;
+        }
     }
 
     private static bool TryRead(string path, out FSharpList<Operation>? operations)
     {
         operations = null;
         byte[] text = new byte[MostBytes];
-        int length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text).Value;
-        if (length < 0)
+        SysResult length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text);
+        if (length.IsError)
         {
-            _ = Output.Fail(Name, $"cannot read '{path}'", -length);
+            _ = Output.Fail(Name, $"cannot read '{path}'", length.Error);
             return false;
         }
 
-        if (length == MostBytes)
+        if (length.Value == MostBytes)
         {
             _ = Output.Fail(Name, $"cannot read '{path}': it is longer than {MostBytes >> 20} MiB");
             return false;
         }
 
-        var parsed = ReplayText.parse(Encoding.Latin1.GetString(text, 0, length));
+        var parsed = ReplayText.parse(Encoding.Latin1.GetString(text, 0, length.Value));
         if (!parsed.IsOk)
         {
             _ = Output.Fail(Name, $"cannot replay '{path}': {parsed.ErrorValue}");
@@ -131,24 +121,19 @@ internal static class Verify
     // A file that was not there before; null, said on stderr, where none can be made.
     private static string? Save(VerifyResult result)
     {
-        string text = result.ToReplay();
         for (int i = 1; i <= MostFiles; i++)
         {
-            string path = string.Create(
-                CultureInfo.InvariantCulture, $"nslp-verify-{result.Seed}-{result.Run}{(i == 1 ? "" : $"-{i}")}.replay");
-            try
+            string path = $"nslp-verify-{result.Seed}-{result.Run}{(i == 1 ? "" : $"-{i}")}.replay";
+            using Fd file = Output.CreateNew(path);
+            Errno error = file.IsOpen ? Output.WriteTo(file.Number, Encoding.Latin1.GetBytes(result.ToReplay())) : file.Error;
+            if (error == 0)
             {
-                using FileStream file = new(path, FileMode.CreateNew, FileAccess.Write);
-                file.Write(Encoding.Latin1.GetBytes(text));
                 return path;
             }
-            catch (IOException) when (File.Exists(path) || new FileInfo(path).LinkTarget is not null)
+
+            if (error != Errno.EEXIST)
             {
-                // The next number.
-            }
-            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-            {
-                Output.Say(Name, $"cannot write '{path}': {Reason(e)}");
+                Output.Say(Name, $"cannot write '{path}': {Output.Describe(error)}");
                 return null;
             }
         }
@@ -156,11 +141,4 @@ internal static class Verify
         Output.Say(Name, "cannot write a replay file: there are too many");
         return null;
     }
-
-    private static string Reason(Exception e) => e switch
-    {
-        FileNotFoundException or DirectoryNotFoundException => Output.Describe((int)Errno.ENOENT),
-        UnauthorizedAccessException => Output.Describe((int)Errno.EACCES),
-        _ => e.Message,
-    };
 }

@@ -69,42 +69,41 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         return text.ToString();
     }
 
-    /// <summary>The result as one JSON object.</summary>
-    internal string ToJson(string? file)
+    /// <summary>The result for a program: what is in the object.</summary>
+    internal void Write(Utf8JsonWriter json, string? file)
     {
-        using MemoryStream stream = new();
-        using (Utf8JsonWriter json = new(stream))
+        json.WriteBoolean("agree", report.Difference.IsNone);
+        json.WriteString("kernel", _release);
+        json.WriteBoolean("user_namespace", setting.OwnUser);
+        if (seed is { } drawn)
         {
-            json.WriteStartObject();
-            json.WriteBoolean("agree", report.Difference.IsNone);
-            json.WriteString("kernel", _release);
-            json.WriteBoolean("user_namespace", setting.OwnUser);
-            WriteSource(json);
-            json.WriteNumber("runs", report.Runs);
-            json.WriteNumber("operations", report.Steps);
-            json.WriteNumber("clones", report.Clones);
-            json.WriteNumber("seconds", Math.Round(time.TotalSeconds, 6));
-            json.WriteStartObject("coverage");
+            json.WriteNumber("seed", drawn);
+            json.WriteNumber("steps", options.Steps);
+        }
+        else
+        {
+            json.WriteString("replay", options.Replay);
+        }
+
+        json.WriteNumber("runs", report.Runs);
+        json.WriteNumber("operations", report.Steps);
+        json.WriteNumber("clones", report.Clones);
+        json.WriteNumber("seconds", Math.Round(time.TotalSeconds, 6));
+        json.WriteObject("coverage", () =>
+        {
             foreach ((string name, long count) in report.Coverage)
             {
                 json.WriteNumber(name, count);
             }
-
-            json.WriteEndObject();
-            json.WritePropertyName("difference");
-            if (report.Difference.IsSome)
-            {
-                WriteDifference(json, report.Difference.Value, file);
-            }
-            else
-            {
-                json.WriteNullValue();
-            }
-
-            json.WriteEndObject();
+        });
+        if (report.Difference.IsSome)
+        {
+            json.WriteObject("difference", () => WriteDifference(json, report.Difference.Value, file));
         }
-
-        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
+        else
+        {
+            json.WriteNull("difference");
+        }
     }
 
     private static void AppendDifference(StringBuilder text, Difference difference, string? file)
@@ -125,22 +124,8 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         }
     }
 
-    private void WriteSource(Utf8JsonWriter json)
-    {
-        if (seed is { } drawn)
-        {
-            json.WriteNumber("seed", drawn);
-            json.WriteNumber("steps", options.Steps);
-        }
-        else
-        {
-            json.WriteString("replay", options.Replay);
-        }
-    }
-
     private static void WriteDifference(Utf8JsonWriter json, Difference difference, string? file)
     {
-        json.WriteStartObject();
         json.WriteNumber("run", difference.Run);
         json.WriteNumber("tried", difference.Tried);
         if (file is not null)
@@ -148,45 +133,23 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
             json.WriteString("file", file);
         }
 
-        json.WriteStartArray("operations");
-        foreach (Operation operation in difference.Operations)
+        json.WriteArray("operations", difference.Operations, operation => json.WriteStringValue(OperationText.format(operation)));
+        json.WriteArray("steps", difference.Rows, row => json.WriteObject(null, () =>
         {
-            json.WriteStringValue(OperationText.format(operation));
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("steps");
-        foreach (Row row in difference.Rows)
-        {
-            json.WriteStartObject();
             json.WriteString("step", row.Step.IsSome ? Show.step(row.Step.Value) : "start");
-            json.WritePropertyName("model");
-            WriteObservation(json, row.Model);
-            json.WritePropertyName("kernel");
-            WriteObservation(json, row.Kernel);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+            json.WriteObject("model", () => WriteObservation(json, row.Model));
+            json.WriteObject("kernel", () => WriteObservation(json, row.Kernel));
+        }));
     }
 
     private static void WriteObservation(Utf8JsonWriter json, Observation observation)
     {
-        json.WriteStartObject();
-        json.WriteStartArray("outcomes");
-        foreach (Outcome outcome in observation.Outcomes)
+        json.WriteArray("outcomes", observation.Outcomes, outcome =>
         {
             switch (outcome)
             {
                 case Outcome.Given given:
-                    json.WriteStartArray();
-                    foreach (int pid in given.Pids)
-                    {
-                        json.WriteNumberValue(pid);
-                    }
-
-                    json.WriteEndArray();
+                    json.WriteArray(null, given.Pids, json.WriteNumberValue);
                     break;
                 case Outcome.Wrote wrote:
                     json.WriteNumberValue(wrote.Bytes);
@@ -198,20 +161,12 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
                     json.WriteStringValue("done");
                     break;
             }
-        }
-
-        json.WriteEndArray();
-        json.WriteStartArray("namespaces");
-        foreach (Reading reading in observation.Readings)
+        });
+        json.WriteArray("namespaces", observation.Readings, reading => json.WriteObject(null, () =>
         {
-            json.WriteStartObject();
             json.WriteNumber("namespace", reading.Space);
             json.WriteNumber("last_pid", reading.LastPid);
             json.WriteNumber("pid_max", reading.PidMax);
-            json.WriteEndObject();
-        }
-
-        json.WriteEndArray();
-        json.WriteEndObject();
+        }));
     }
 }

@@ -44,7 +44,7 @@ internal sealed unsafe class Cycler : ICycler
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_state == MAP_FAILED)
         {
-            throw new RemoteException("cannot map memory", (int)SysResult.Of(-1).Error);
+            throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
         }
 
         int tasks = threads + (way.FillsFiles ? 1 : 0);
@@ -95,9 +95,9 @@ internal sealed unsafe class Cycler : ICycler
         bool all = _workers.Length > 0 && count >= WorthWaking;
         bool lowers = _way.LimitsFiles || (_way.FillsFiles && all);
         FileLimit limit = default;
-        if (lowers && limit.Lower(_way.FillsFiles ? FullFiles.Size : 0) is not 0 and int error)
+        if (lowers && limit.Lower(_way.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
         {
-            return new CycleResult(0, (Errno)error, false);
+            return new CycleResult(0, error, false);
         }
 
         try

@@ -45,7 +45,7 @@ internal static unsafe class CyclingProbe
 
         SysResult before = lastPid.Read();
         FileLimit limit = default;
-        error = way.LimitsFiles ? (Errno)limit.Lower(0) : 0;
+        error = way.LimitsFiles ? limit.Lower(0) : 0;
         if (error == 0)
         {
             error = before.IsError ? before.Error : Try(task, lastPid, before.Value);

@@ -49,7 +49,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_memory == MAP_FAILED)
         {
-            throw new RemoteException("cannot map memory", (int)SysResult.Of(-1).Error);
+            throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
         }
 
         _stackTop = _memory + Size - 64;

@@ -111,15 +111,15 @@ internal sealed unsafe class HelperCycler : ICycler
         task.Run(order);
         for (int i = 0; i < order.Count; i += each)
         {
-            long result = order[i];
-            if (way.Call == CyclingCall.Child ? result < 0 : result != -way.Error)
+            SysResult result = order[i];
+            if (way.Call == CyclingCall.Child ? result.IsError : result.Raw != -way.Error)
             {
-                if (result > 0)
+                if (!result.IsError)
                 {
-                    task.Call(SYS_wait4, result, 0, __WALL);
+                    task.Call(SYS_wait4, result.Value, 0, __WALL);
                 }
 
-                return new CycleResult(i / each, result > 0 ? Errno.ECHILD : new SysResult(result).Error, false);
+                return new CycleResult(i / each, result.IsError ? result.Error : Errno.ECHILD, false);
             }
         }
 

@@ -26,11 +26,13 @@ internal sealed unsafe class Arena : IDisposable
     internal Arena(int extra)
     {
         Size = s_chunksOffset + (Chunks * ChunkSize) + extra;
-        Address = (nint)Raw.Call(Kernel.SYS_mmap, 0, Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (Address < 0 && Address > -4096)
+        SysResult mapped = Raw.Call(Kernel.SYS_mmap, 0, Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (mapped.IsError)
         {
-            throw new RemoteException("cannot map shared memory", (int)-Address);
+            throw new RemoteException("cannot map shared memory", mapped.Error);
         }
+
+        Address = (nint)mapped.Raw;
     }
 
     internal nint Address { get; private set; }

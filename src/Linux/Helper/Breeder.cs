@@ -60,9 +60,9 @@ internal sealed class Breeder : IDisposable
         _root.Run(_order);
         for (int i = 0; i < _order.Count; i++)
         {
-            if (_order[i] < 0)
+            if (_order[i].IsError)
             {
-                return _order[i] == Instruction.NotRun ? Errno.EIO : (Errno)(-_order[i]);
+                return _order.HasRun(i) ? _order[i].Error : Errno.EIO;
             }
         }
 

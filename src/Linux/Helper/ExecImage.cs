@@ -74,9 +74,9 @@ internal sealed unsafe class ExecImage
     /// <summary>Goes on to what is to be tried after execve failed.</summary>
     /// <param name="error">Its errno; when nothing is left, the one to tell.</param>
     /// <returns>False when nothing is left to be tried.</returns>
-    internal bool MoveNext(ref int error)
+    internal bool MoveNext(ref Errno error)
     {
-        if (error == ENOEXEC && !_isScript)
+        if (error == Errno.ENOEXEC && !_isScript)
         {
             _isScript = true;
             ScriptArguments[1] = _start + _paths[_path];
@@ -84,8 +84,8 @@ internal sealed unsafe class ExecImage
         }
 
         _isScript = false;
-        _wasRefused |= error == EACCES;
-        if (error is not (EACCES or ENOENT or ESTALE or ENOTDIR or ENODEV or ETIMEDOUT))
+        _wasRefused |= error == Errno.EACCES;
+        if (error is not (Errno.EACCES or Errno.ENOENT or Errno.ESTALE or Errno.ENOTDIR or Errno.ENODEV or Errno.ETIMEDOUT))
         {
             return false;
         }
@@ -96,7 +96,7 @@ internal sealed unsafe class ExecImage
             return true;
         }
 
-        error = _wasRefused ? EACCES : error;
+        error = _wasRefused ? Errno.EACCES : error;
         return false;
     }
 

@@ -45,12 +45,12 @@ internal static class InnerRun
         int execute = order.Call(SYS_execve, order.Put(Environment.ProcessPath!), order.Put(arguments), order.Put(variables));
         if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == 0)
         {
-            throw new RemoteException("cannot execute nslp there", (int)-order[execute]);
+            throw new RemoteException("cannot execute nslp there", order[execute].Error);
         }
 
-        int status = (int)init.Wait(s_limit);
-        int signalled = status & 0x7f;
-        return status < 0 ? 1 : signalled == 0 ? status >> 8 : 128 + signalled;
+        SysResult status = init.Wait(s_limit);
+        int signalled = status.Value & 0x7f;
+        return status.IsError ? 1 : signalled == 0 ? status.Value >> 8 : 128 + signalled;
     }
 
     // Else /proc shows the outer namespace, so that the numbers in use cannot be seen.

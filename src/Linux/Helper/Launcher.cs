@@ -95,12 +95,12 @@ internal sealed unsafe class Launcher : IDisposable
             open.Call(SYS_fstatfs, open.Result(opened), statfs);
             Zygote.Root.Run(open);
             // What else lies there takes a number and moves nothing.
-            if (open[opened] < 0 || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
+            if (open[opened].IsError || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
             {
-                return new Launch(LaunchEnd.NotMade, 0, open[opened] < 0 ? (int)-open[opened] : ENOENT);
+                return new Launch(LaunchEnd.NotMade, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
             }
 
-            _lastPidFile = (int)open[opened];
+            _lastPidFile = open[opened].Value;
         }
 
         RemoteTask child = Zygote.NewTask();
@@ -121,24 +121,24 @@ internal sealed unsafe class Launcher : IDisposable
         PutExecve(_begin, _execute);
         child.Submit(_begin);
         Zygote.Root.Run(_make);
-        if (_make[before] < 0 || _make[made] < 0)
+        if (_make[before].IsError || _make[made].IsError)
         {
             child.End();
-            return new Launch(LaunchEnd.NotMade, 0, (int)-(_make[before] < 0 ? _make[before] : _make[made]));
+            return new Launch(LaunchEnd.NotMade, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
         }
 
         Errno awaited = Await(child);
-        int error = 0;
+        Errno error = 0;
         if (awaited == 0)
         {
-            error = (int)-_begin[_execute];
+            error = _begin[_execute].Error;
             while (awaited == 0 && _image.MoveNext(ref error))
             {
                 using Order again = child.NewOrder();
                 int execute = again.Call(SYS_execve);
                 PutExecve(again, execute);
                 awaited = child.Submit(again) ? Await(child) : Errno.ESRCH;
-                error = (int)-again[execute];
+                error = again[execute].Error;
             }
         }
 
@@ -149,7 +149,7 @@ internal sealed unsafe class Launcher : IDisposable
             return new Launch(LaunchEnd.NotExecuted, number, error);
         }
 
-        if (_begin[GetPid] != Instruction.NotRun && _begin[GetPid] != pid)
+        if (_begin.HasRun(GetPid) && _begin[GetPid].Raw != pid)
         {
             child.Wait(RemoteTask.DefaultTimeout);
             return new Launch(LaunchEnd.OtherPid, number, 0);
@@ -168,7 +168,7 @@ internal sealed unsafe class Launcher : IDisposable
         while ((awaited = child.Await(s_look)) == Errno.ETIMEDOUT)
         {
             *info = 0;
-            if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0) == 0 && *info != 0)
+            if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0).Raw == 0 && *info != 0)
             {
                 // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
                 CaughtSignals.Suffer(((int*)info)[6]);
@@ -240,4 +240,4 @@ internal enum LaunchEnd
 /// <param name="End">How it ended.</param>
 /// <param name="Pid">The process's PID in nslp's own PID namespace; 0 when none was made.</param>
 /// <param name="Error">The errno of clone, of the write before it or of execve; else 0.</param>
-internal readonly record struct Launch(LaunchEnd End, int Pid, int Error);
+internal readonly record struct Launch(LaunchEnd End, int Pid, Errno Error);

@@ -119,7 +119,7 @@ internal static class Namespaces
             {
                 return task.Fork(Kernel.CLONE_NEWPID);
             }
-            catch (RemoteException e) when (e.Errno == EPERM)
+            catch (RemoteException e) when (e.Errno == Errno.EPERM)
             {
                 // No CAP_SYS_ADMIN: a user namespace gives it.
             }

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -11,24 +10,19 @@ internal sealed class RemoteException : Exception
         "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
 
     /// <param name="what">"cannot VERB OBJECT"</param>
-    /// <param name="errno">the reason, positive; 0 if there is none</param>
+    /// <param name="errno">the reason; 0 if there is none</param>
     /// <param name="help">what would help, null if not known</param>
     /// <param name="step">what of a namespace it was about</param>
-    internal RemoteException(string what, int errno, string? help = null, NamespaceStep step = NamespaceStep.None)
-        : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage(errno)}")
+    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.None)
+        : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}")
     {
         Errno = errno;
-        Help = help ?? (errno == EAGAIN ? NeedsTasks : null);
+        Help = help ?? (errno == Errno.EAGAIN ? NeedsTasks : null);
         Step = step;
     }
 
-    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.None)
-        : this(what, (int)errno, help, step)
-    {
-    }
-
-    /// <summary>The errno that stopped it, positive; 0 if it was none: a time limit, or a process that went away.</summary>
-    internal int Errno { get; }
+    /// <summary>The errno that stopped it; 0 if it was none: a time limit, or a process that went away.</summary>
+    internal Errno Errno { get; }
 
     /// <summary>What would help, null if not known.</summary>
     internal string? Help { get; }

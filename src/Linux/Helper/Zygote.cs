@@ -25,7 +25,7 @@ internal sealed unsafe class Zygote : IDisposable
         header->AllSignals = ulong.MaxValue;
         header->TickSeconds = 1;
         header->Spins = Environment.ProcessorCount > 1 ? 200 : 0;
-        header->OwnerPid = (int)Raw.Call(Kernel.SYS_getpid);
+        header->OwnerPid = Raw.Call(Kernel.SYS_getpid).Value;
         header->OwnerPidfd = -1;
         Root = new RemoteTask(this, Arena.TakeSlot());
     }
@@ -140,7 +140,7 @@ internal sealed unsafe class Zygote : IDisposable
         ArenaHeader* header = Arena.Header;
         nint libcSyscall = (nint)Raw.Syscall;
         int* errno = Raw.Errno;
-        int pidfd = (int)Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0);
+        int pidfd = Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0).Value;
         header->OwnerPidfd = pidfd;
         try
         {
@@ -156,7 +156,7 @@ internal sealed unsafe class Zygote : IDisposable
                 header, Root.Slot, (delegate*<long, long, long, long, long, long, long, long>)libcSyscall, errno);
             if (pid < 0)
             {
-                throw new RemoteException("cannot clone a helper process", (int)-pid);
+                throw new RemoteException("cannot clone a helper process", new SysResult(pid).Error);
             }
 
             Root.Attach(null, (int)pid);

@@ -121,9 +121,9 @@ internal static unsafe class ZygoteTrim
     {
         for (int fd = 3, unused = 0; unused < UnusedDescriptorsInARow && order.Count < 200; fd++)
         {
-            long flags = Raw.Call(Kernel.SYS_fcntl, fd, F_GETFD);
-            unused = flags < 0 ? unused + 1 : 0;
-            if (flags >= 0 && (flags & FD_CLOEXEC) != 0 && fd != pidfd)
+            SysResult flags = Raw.Call(Kernel.SYS_fcntl, fd, F_GETFD);
+            unused = flags.IsError ? unused + 1 : 0;
+            if (!flags.IsError && (flags.Value & FD_CLOEXEC) != 0 && fd != pidfd)
             {
                 order.Call(Kernel.SYS_close, fd);
             }

@@ -19,7 +19,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
     /// <summary>
     /// Prepares for sandboxes; best on the main thread, before there are others. Throws
-    /// <see cref="UnavailableException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
+    /// <see cref="RemoteException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
     /// answers otherwise than it ever should.
     /// </summary>
     /// <param name="here">
@@ -35,7 +35,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e)
         {
-            throw new UnavailableException(e.Message, 0, e.Help);
+            throw new RemoteException(e.Message, 0, e.Help);
         }
 
         try
@@ -115,7 +115,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
         if (value != "1")
         {
-            throw new UnavailableException(
+            throw new RemoteException(
                 $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {value}", 0,
                 "needs kernel.sysctl_writes_strict = 1 (sysctl), the default");
         }
@@ -128,8 +128,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         _zygote.Root.Run(order);
         return !order[open].IsError
             ? order[open].Value
-            : throw new UnavailableException(
-                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", (int)order[open].Error, help);
+            : throw new RemoteException(
+                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", order[open].Error, help);
     }
 
     // Two descriptors for each namespace that there ever is in a sandbox add up.
@@ -175,7 +175,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e)
         {
-            throw new UnavailableException("cannot create a user namespace", e.Errno, Namespaces.WhyNot((Errno)e.Errno));
+            throw new RemoteException("cannot create a user namespace", e.Errno, Namespaces.WhyNot(e.Errno));
         }
 
         try
@@ -206,7 +206,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
-            throw new UnavailableException(e.Message, 0, Namespaces.WhyNot((Errno)e.Errno));
+            throw new RemoteException(e.Message, 0, Namespaces.WhyNot(e.Errno));
         }
     }
 
@@ -218,9 +218,9 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             using Sandbox sandbox = new(this);
             sandbox.Fill();
         }
-        catch (RemoteException e) when ((Errno)e.Errno == Errno.EAGAIN)
+        catch (RemoteException e) when (e.Errno == Errno.EAGAIN)
         {
-            throw new UnavailableException(
+            throw new RemoteException(
                 $"cannot make {Resolve.MostAgents + Resolve.MostChildren} processes", e.Errno,
                 "needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup");
         }

@@ -100,7 +100,7 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
         SysResult got = Raw.Call(Kernel.SYS_recvmmsg, fd, (nint)_headers, most, MSG_TRUNC | (wait ? 0 : MSG_DONTWAIT));
         if (got.IsError)
         {
-            return got.Error is Errno.EAGAIN or Errno.EINTR ? 0 : throw new RemoteException("cannot receive", (int)got.Error);
+            return got.Error is Errno.EAGAIN or Errno.EINTR ? 0 : throw new RemoteException("cannot receive", got.Error);
         }
 
         for (int i = 0; i < got.Value; i++)

@@ -40,7 +40,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         {
             throw new RemoteException(
                 "cannot serve the descriptor of LISTEN_FDS: it is no unix datagram socket that is bound",
-                (int)(domain.IsError ? domain : type).Error);
+                (domain.IsError ? domain : type).Error);
         }
 
         Prepare();
@@ -279,7 +279,7 @@ internal sealed unsafe class ServerSocket : IDisposable
     {
         if (error != 0)
         {
-            throw new RemoteException(failure, (int)error);
+            throw new RemoteException(failure, error);
         }
     }
 }

@@ -12,7 +12,7 @@ internal unsafe ref struct FileLimit
     /// <summary>Lowers the limit; never raises it.</summary>
     /// <param name="to">0 or more.</param>
     /// <returns>0 or an errno; then nothing is changed.</returns>
-    internal int Lower(int to)
+    internal Errno Lower(int to)
     {
         rlimit64 limit;
         SysResult done = Raw.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (nint)(&limit));
@@ -23,7 +23,7 @@ internal unsafe ref struct FileLimit
             done = Raw.Call(SYS_prlimit64, 0, RLIMIT_NOFILE, (nint)(&limit));
         }
 
-        return (int)done.Error;
+        return done.Error;
     }
 
     /// <summary>Sets the limit to what it was.</summary>

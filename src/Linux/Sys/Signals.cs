@@ -46,7 +46,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
         SysResult made = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
         if (made.IsError)
         {
-            throw new RemoteException("cannot make a pipe", (int)made.Error);
+            throw new RemoteException("cannot make a pipe", made.Error);
         }
 
         (_reader, _writer) = (new Fd(pipe[0]), new Fd(pipe[1]));

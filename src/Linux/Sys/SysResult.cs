@@ -22,8 +22,5 @@ internal readonly record struct SysResult(long Raw)
 
     public static implicit operator SysResult(Errno errno) => new(-(long)errno);
 
-    // For what still turns signs; goes with the last of it.
-    public static implicit operator long(SysResult result) => result.Raw;
-
     public static implicit operator SysResult(int value) => new(value);
 }

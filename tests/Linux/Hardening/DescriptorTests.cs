@@ -2,13 +2,19 @@ using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
 
-/// <summary>Every file that nslp opens it closes: what is open at its end was given to it. Not so <c>set</c> and <c>spawn</c>
-/// in nslp's own PID namespace, which end in the middle of it.</summary>
+/// <summary>Every file that nslp opens it closes: what is open at its end was given to it.</summary>
 public sealed class DescriptorTests
 {
     [Theory]
     [InlineData("get")]
+    [InlineData("set 700 --method write")]
+    [InlineData("set 700 --method cycle")]
     [InlineData("set 700 --target $T")]
+    [InlineData("spawn 700 --method clone3 -- COMMAND")]
+    [InlineData("spawn 700 --method write -- COMMAND")]
+    [InlineData("spawn 700 --method cycle -- COMMAND")]
+    [InlineData("spawn 700 --new-pidns -- COMMAND")]
+    [InlineData("verify --runs 1 --steps 5")]
     [InlineData("set 700 --server /mnt/none")]
     [InlineData("who 1")]
     [InlineData("who 1 --target $T")]

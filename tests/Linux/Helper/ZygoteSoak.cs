@@ -28,7 +28,7 @@ public sealed class ZygoteSoak(ITestOutputHelper output)
                 zygote.Root.Run(order);
                 for (int i = 0; i < order.Count; i += 2)
                 {
-                    if (order[i] <= 0 || order[i] != order[i + 1])
+                    if (order[i].IsError || order[i] != order[i + 1])
                     {
                         Assert.Fail($"after {made}: clone {order[i]}, wait4 {order[i + 1]}");
                     }

@@ -231,7 +231,7 @@ public sealed class ZygoteTests : IDisposable
         }
 
         Root.Run(order, s_limit);
-        Assert.All(pids, i => Assert.True(order[i] > 0 && order[i] == order[i + 1]));
+        Assert.All(pids, i => Assert.True(!order[i].IsError && order[i] == order[i + 1]));
         Assert.Throws<InvalidOperationException>(() =>
         {
             for (int i = 0; i < 2000; i++)
@@ -381,7 +381,7 @@ public sealed class ZygoteTests : IDisposable
         order.Require(clone);
         order.Call(Kernel.SYS_wait4, order.Result(clone), 0, Kernel.__WALL, 0);
         task.Run(order);
-        return order[clone];
+        return order[clone].Raw;
     }
 
     // When the process started, in ticks; null if it does not run. A zombie does not: who inherited it has not come to

@@ -70,6 +70,6 @@ public sealed class Clone3Tests : IDisposable
         order.Require(clone);
         order.Call(Kernel.SYS_wait4, order.Result(clone), 0, Kernel.__WALL, 0);
         _init.Run(order);
-        return order[clone];
+        return order[clone].Raw;
     }
 }

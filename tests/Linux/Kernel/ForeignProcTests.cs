@@ -32,7 +32,7 @@ public sealed class ForeignProcTests
         Finished run = Shell.InNewPidNamespace(script).Finish();
 
         Assert.Equal(["701", "701", "900", "1", "2", "1", "125"], run.Lines);
-        Assert.Contains("nslp: spawn: cannot open ns_last_pid for writing: No such file or directory\n", run.Errors);
+        Assert.Contains("nslp: spawn: cannot open ns_last_pid: No such file or directory\n", run.Errors);
         Assert.StartsWith("nslp: set: cannot open ns_last_pid: No such file or directory\n", run.Errors);
     }
 

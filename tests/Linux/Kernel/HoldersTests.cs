@@ -26,7 +26,7 @@ public sealed class HoldersTests
         using ManualResetEventSlim born = new(), end = new();
         Thread other = new(() =>
         {
-            thread = (int)Raw.Call(Kernel.SYS_gettid);
+            thread = Raw.Call(Kernel.SYS_gettid).Value;
             born.Set();
             end.Wait();
         });

@@ -19,9 +19,10 @@ public sealed class SpawnSoak
     {
         Machine.NeedsPidNamespace();
         string script = $$"""
+            export T=$(mktemp -d)
             for i in 1 2 3 4; do while :; do (:); done & done
-            {{s_support}} spawn {{method}} {{count / s_share}} 32768 10 /bin/sh -c 'echo $$ >>/tmp/ran-$PPID'
-            cat /tmp/ran-*; rm /tmp/ran-*
+            {{s_support}} spawn {{method}} {{count / s_share}} 32768 10 /bin/sh -c 'echo $$ >>$T/ran-$PPID'
+            cat $T/ran-*; rm -r $T
             """;
 
         Finished run = Shell.InNewPidNamespace(script).Finish();

@@ -116,10 +116,10 @@ public sealed class SpawnTests
             env | grep -av ^_= | od -c; tr '\0' '|' </proc/$$/cmdline; grep -aE '^(Groups|Cap|NoNew|Cpus_allowed_list|Seccomp)' /proc/self/status
             """;
         string script = $"""
-            export SHOW; B=$(printf 'b\300')
-            ({given} sh -c "$SHOW" '' "$B" -- '' x; :) >/tmp/$$.a
-            ({given} $N spawn 4242 -- sh -c "$SHOW" '' "$B" -- '' x; :) >/tmp/$$.b
-            cmp /tmp/$$.a /tmp/$$.b || diff /tmp/$$.a /tmp/$$.b; grep -c . </tmp/$$.a; rm /tmp/$$.a /tmp/$$.b
+            export SHOW; B=$(printf 'b\300') T=$(mktemp -d)
+            ({given} sh -c "$SHOW" '' "$B" -- '' x; :) >$T/a
+            ({given} $N spawn 4242 -- sh -c "$SHOW" '' "$B" -- '' x; :) >$T/b
+            cmp $T/a $T/b || diff $T/a $T/b; grep -c . <$T/a; rm -r $T
             """;
 
         Finished run = Run("", $"SHOW='{show.Replace("'", "'\\''")}'\n{script}");
@@ -139,8 +139,9 @@ public sealed class SpawnTests
     public void A_signal_is_passed_on_to_the_command(string signal, int status)
     {
         string script = $$"""
-            env --default-signal $N spawn 4242 -- sh -c 'trap "echo got; exit 3" {{signal}}; echo up; while :; do sleep 0.05; done' >/tmp/$$ &
-            wait_for '[ -s /tmp/$$ ]'; kill -{{signal}} $!; wait $!; echo $?; cat /tmp/$$; rm /tmp/$$
+            F=$(mktemp)
+            env --default-signal $N spawn 4242 -- sh -c 'trap "echo got; exit 3" {{signal}}; echo up; while :; do sleep 0.05; done' >$F &
+            wait_for '[ -s $F ]'; kill -{{signal}} $!; wait $!; echo $?; cat $F; rm $F
             env --default-signal $N spawn 4242 -- sleep 100 &
             wait_for 'grep -q sleep /proc/4242/comm 2>/dev/null'; kill -{{signal}} $!; wait $!; echo $?
             """;
@@ -445,7 +446,7 @@ public sealed class SpawnTests
     public void A_new_namespace_lives_on_detached_and_ends_with_the_command()
     {
         const string script = """
-            $N spawn 4242 --new-pidns --detach -- sleep 100 </dev/null >/tmp/$$; P=$(cat /tmp/$$); rm /tmp/$$
+            F=$(mktemp); $N spawn 4242 --new-pidns --detach -- sleep 100 </dev/null >$F; P=$(cat $F); rm $F
             grep NSpid /proc/$P/status | cut -f3; wait_for 'set -- /proc/[0-9]*; [ $# = 3 ]'
             kill -KILL $P; wait_for 'set -- /proc/[0-9]*; [ $# = 1 ]'; echo gone
             """;

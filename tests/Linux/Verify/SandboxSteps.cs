@@ -15,7 +15,7 @@ internal static class SandboxSteps
         {
             return Lasting.Run(() => new Sandboxes());
         }
-        catch (UnavailableException e)
+        catch (RemoteException e)
         {
             Assert.Skip($"{e.Message}: {e.Help}");
             throw;
