@@ -9,7 +9,7 @@ internal static class Completion
 
     /// <summary>The script.</summary>
     internal static string Script(ShellKind shell) =>
-        SetNsLastPid.Completion.script(Array.ConvertAll(CyclingClone.All, way => way.Name), shell);
+        SetNsLastPid.Completion.script(Array.ConvertAll(Flavour.All, way => way.Name), shell);
 
     /// <summary>Prints the script.</summary>
     /// <returns>The exit status.</returns>

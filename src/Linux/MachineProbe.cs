@@ -59,7 +59,7 @@ internal static unsafe class MachineProbe
                     @lock: TryLock(),
                     clone3: Raw.Call(SYS_clone3).Error,
                     setTid: setTid,
-                    flavours: ListModule.OfSeq(CyclingClone.All.Select(way => new TriedFlavour(
+                    flavours: ListModule.OfSeq(Flavour.All.Select(way => new TriedFlavour(
                         way.Name, reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader), way.Since.Major, way.Since.Minor))),
                     newPidns: newPidns,
                     mapRoot: mapRoot,

@@ -144,7 +144,7 @@ internal sealed unsafe class PidSpace : IDisposable
             return error;
         }
 
-        foreach (CyclingClone way in CyclingClone.All)
+        foreach (Flavour way in Flavour.All)
         {
             if (flavour is null ? way.Suits(IsHere, threads) : way.Name == flavour)
             {
@@ -258,7 +258,7 @@ internal sealed unsafe class PidSpace : IDisposable
 
     private bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
 
-    private Errno Prepare(CyclingClone way, int threads)
+    private Errno Prepare(Flavour way, int threads)
     {
         try
         {

@@ -56,7 +56,7 @@ internal static class Bench
         using (Zygote zygote = Zygote.Start())
         {
             BenchMeter processes = new((next, part) => Show(next, part * OtherShare));
-            BenchWays.AddProcesses(processes, zygote, Array.Find(CyclingClone.All, way => way.Suits(isHere: true, threads: 1) && CyclingProbe.Probe(way, lastPid) == 0), pidMax - 1, isOwn);
+            BenchWays.AddProcesses(processes, zygote, Array.Find(Flavour.All, way => way.Suits(isHere: true, threads: 1) && CyclingProbe.Probe(way, lastPid) == 0), pidMax - 1, isOwn);
             results.AddRange(processes.Run(options.Seconds * OtherShare));
         }
 
@@ -75,7 +75,7 @@ internal static class Bench
         long start = Stopwatch.GetTimestamp();
         End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(start + (10 * Stopwatch.Frequency));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        BenchLap? lap = end.IsDone ? new(space.Cycler!.Way.Name, landing.State, seconds) : null;
+        BenchLap? lap = end.IsDone ? new(space.Cycler!.Flavour.Name, landing.State, seconds) : null;
         return options.Json
             ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn))
             : Output.Print(Name, BenchText.ToText(results, lap, isOwn));

@@ -21,7 +21,7 @@ internal static class BenchWays
     /// <summary>Adds every way to consume a PID, on as many threads as given.</summary>
     internal static void AddConsuming(BenchMeter meter, LastPid lastPid, IReadOnlyList<int> threads)
     {
-        foreach (CyclingClone way in CyclingClone.All)
+        foreach (Flavour way in Flavour.All)
         {
             Errno error = CyclingProbe.Probe(way, lastPid);
             foreach (int count in error == 0 ? threads : [0])
@@ -59,7 +59,7 @@ internal static class BenchWays
     /// <param name="best">The way to consume PIDs, or null for none.</param>
     /// <param name="pid">The PID to choose, which must be free.</param>
     /// <param name="mayWrite">Whether nobody else is troubled by a last_pid written.</param>
-    internal static void AddProcesses(BenchMeter meter, Zygote zygote, CyclingClone? best, int pid, bool mayWrite)
+    internal static void AddProcesses(BenchMeter meter, Zygote zygote, Flavour? best, int pid, bool mayWrite)
     {
         Add("clone-wait", () => Breeder.ByClone(zygote, Batch));
         Add("clone3-set-tid-wait", () => Breeder.BySetTid(zygote, Batch, pid));
@@ -88,7 +88,7 @@ internal static class BenchWays
     }
 
     // The threads are made beforehand, as they are for a lap.
-    private static Rate Cycle(CyclingClone way, int threads, long ticks)
+    private static Rate Cycle(Flavour way, int threads, long ticks)
     {
         using Cycler cycler = new(way, threads);
         long start = Stopwatch.GetTimestamp();

@@ -52,7 +52,7 @@ internal static class Doctor
         double rate = result.Consumed / Stopwatch.GetElapsedTime(start).TotalSeconds;
         return facts with
         {
-            Flavour = space.Cycler.Way.Name,
+            Flavour = space.Cycler.Flavour.Name,
             Rate = rate,
             Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
         };

@@ -42,7 +42,7 @@ internal sealed class ServeWay : IDisposable
     internal string Method => IsCycling ? "cycle" : "write";
 
     /// <summary>The method, and how PIDs are consumed.</summary>
-    internal string Description => _space is null ? Method : $"{Method}, {_space.Cycler!.Way.Name}";
+    internal string Description => _space is null ? Method : $"{Method}, {_space.Cycler!.Flavour.Name}";
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
     /// <param name="pid">0 or more.</param>

@@ -36,9 +36,9 @@ internal sealed class Set
     /// <returns>The exit status.</returns>
     internal static int Run(SetOptions options)
     {
-        if (options.Flavour is not null && CyclingClone.Find(options.Flavour) is null)
+        if (options.Flavour is not null && Flavour.Find(options.Flavour) is null)
         {
-            return Output.Wrong(Name, $"flavour '{options.Flavour}' is not one of {CyclingClone.Names}");
+            return Output.Wrong(Name, $"flavour '{options.Flavour}' is not one of {Flavour.Names}");
         }
 
         using DefaultSignals signals = new();
@@ -213,7 +213,7 @@ internal sealed class Set
     {
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
         int last = _landing?.State.LastPid ?? _options.Pid;
-        string flavour = _space.Cycler?.Way.Name ?? "";
+        string flavour = _space.Cycler?.Flavour.Name ?? "";
         if (_options.Verbose)
         {
             Output.Say(

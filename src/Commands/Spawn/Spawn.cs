@@ -136,7 +136,7 @@ internal static class Spawn
         string tries = attempts.Tries == 1 ? "" : $", {attempts.Tries} tries";
         string way = attempts.Method.IsClone3 ? "clone3"
             : attempts.Method.IsWrite ? "write"
-            : $"{space.Cycler!.Way.Name}, {attempts.Consumed} PIDs consumed";
+            : $"{space.Cycler!.Flavour.Name}, {attempts.Consumed} PIDs consumed";
         return $"PID {string.Join(',', options.Pids)} by {way}{tries}";
     }
 

@@ -1,11 +1,33 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Consumes PIDs by one <see cref="CyclingClone"/>, exactly as many as ordered, on several threads.</summary>
+/// <summary>What a burst or a step did.</summary>
+/// <param name="Consumed">How many PIDs it consumed; the kernel may have skipped others that were in use.</param>
+/// <param name="Error">
+/// The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by mistake: the flavour must
+/// not be used again. 0 for none.
+/// </param>
+/// <param name="Stopped">Whether the deadline or <see cref="Cycler.Stop"/> ended it.</param>
+internal readonly record struct CycleResult(long Consumed, Errno Error, bool Stopped);
+
+/// <summary>What consumes PIDs.</summary>
+internal interface ICycler : IDisposable
+{
+    /// <summary>How.</summary>
+    Flavour Flavour { get; }
+
+    /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
+    /// <param name="count">0 or more.</param>
+    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
+    CycleResult Burst(long count, long deadline);
+}
+
+/// <summary>Consumes PIDs by one <see cref="Flavour"/>, exactly as many as ordered, on several threads.</summary>
 /// <remarks>
 /// The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller does not
 /// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
@@ -26,20 +48,20 @@ internal sealed unsafe class Cycler : ICycler
 
     private const int WorkerStackSize = 128 * 1024;
 
-    private readonly CyclingClone _way;
+    private readonly Flavour _flavour;
     private readonly CyclingTask[] _tasks;
     private readonly Thread[] _workers;
     private readonly CyclerState* _state;
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
-    /// <param name="way">How to consume.</param>
+    /// <param name="flavour">How to consume.</param>
     /// <param name="threads">
     /// How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer where no more can be made.
     /// </param>
-    internal Cycler(CyclingClone way, int threads)
+    internal Cycler(Flavour flavour, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        _way = way;
+        _flavour = flavour;
         _state = (CyclerState*)mmap(
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_state == MAP_FAILED)
@@ -47,11 +69,11 @@ internal sealed unsafe class Cycler : ICycler
             throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
         }
 
-        int tasks = threads + (way.FillsFiles ? 1 : 0);
+        int tasks = threads + (flavour.FillsFiles ? 1 : 0);
         _tasks = new CyclingTask[tasks];
         for (int i = 0; i < tasks; i++)
         {
-            _tasks[i] = new CyclingTask(way);
+            _tasks[i] = new CyclingTask(flavour);
         }
 
         int cpu = getcpu();
@@ -76,7 +98,7 @@ internal sealed unsafe class Cycler : ICycler
         }
 
         _workers = [.. workers];
-        if (way.LimitsFiles)
+        if (flavour.LimitsFiles)
         {
             // While RLIMIT_NOFILE is 0 the JIT can load no assembly, so that all code of a burst must have run once
             // before. Without the limit the call fails with EFAULT; it too consumes a PID.
@@ -86,16 +108,16 @@ internal sealed unsafe class Cycler : ICycler
     }
 
     /// <inheritdoc/>
-    public CyclingClone Way => _way;
+    public Flavour Flavour => _flavour;
 
     /// <summary>Consumes <paramref name="count"/> PIDs on all threads.</summary>
     /// <inheritdoc/>
     public CycleResult Burst(long count, long deadline = long.MaxValue)
     {
         bool all = _workers.Length > 0 && count >= WorthWaking;
-        bool lowers = _way.LimitsFiles || (_way.FillsFiles && all);
+        bool lowers = _flavour.LimitsFiles || (_flavour.FillsFiles && all);
         FileLimit limit = default;
-        if (lowers && limit.Lower(_way.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
+        if (lowers && limit.Lower(_flavour.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
         {
             return new CycleResult(0, error, false);
         }
@@ -152,7 +174,7 @@ internal sealed unsafe class Cycler : ICycler
             _ = futex_wake(&_state->Order, int.MaxValue);
         }
 
-        bool yields = all && _way.FillsFiles;
+        bool yields = all && _flavour.FillsFiles;
         TakePart(_tasks[0], ref _state->Left, yields);
         WaitForEnd(yields ? 0 : s_patience);
         // After a stop there is something left, which who comes late now must not take.
@@ -163,7 +185,7 @@ internal sealed unsafe class Cycler : ICycler
     private void Work(CyclingTask task, int cpu, int number)
     {
         Cpus.Move(cpu, number);
-        if (_way.LimitsFiles)
+        if (_flavour.LimitsFiles)
         {
             // As the constructor says: here so that it has run.
             long none = 0;
@@ -171,7 +193,7 @@ internal sealed unsafe class Cycler : ICycler
             _ = futex_wait(&_state->Order, -1, null);
         }
 
-        if (_way.FillsFiles)
+        if (_flavour.FillsFiles)
         {
             // What makes it fail makes this thread slow, no more.
             _ = FullFiles.Make();
@@ -205,7 +227,7 @@ internal sealed unsafe class Cycler : ICycler
     private void TakePart(CyclingTask task, ref long left, bool yields = false)
     {
         BlockedSignals signals = default;
-        if (_way.Call == CyclingCall.Child)
+        if (_flavour.Call == CyclingCall.Child)
         {
             signals.Block();
         }
@@ -244,7 +266,7 @@ internal sealed unsafe class Cycler : ICycler
             }
         }
 
-        if (_way.Call == CyclingCall.Child)
+        if (_flavour.Call == CyclingCall.Child)
         {
             signals.Restore();
         }
@@ -291,4 +313,49 @@ internal sealed unsafe class Cycler : ICycler
 
         return other;
     }
+}
+
+/// <summary>What the threads of a <see cref="Cycler"/> share. Fields that all write have cache lines of their own.</summary>
+[StructLayout(LayoutKind.Explicit, Size = 320)]
+internal struct CyclerState
+{
+    /// <summary>How many orders there were. A futex.</summary>
+    [FieldOffset(0)]
+    internal int Order;
+
+    /// <summary>1 when the threads are to end.</summary>
+    [FieldOffset(4)]
+    internal int Exit;
+
+    /// <summary>A time of Stopwatch.</summary>
+    [FieldOffset(8)]
+    internal long Deadline;
+
+    /// <summary>How many threads are not ready yet. A futex.</summary>
+    [FieldOffset(16)]
+    internal int Starting;
+
+    /// <summary>How many threads besides the caller's carry out an order.</summary>
+    [FieldOffset(64)]
+    internal int Working;
+
+    /// <summary>How often <see cref="Working"/> came down to 0. A futex.</summary>
+    [FieldOffset(68)]
+    internal int Ends;
+
+    /// <summary>How many PIDs no thread has taken on yet; below zero when all are.</summary>
+    [FieldOffset(128)]
+    internal long Left;
+
+    /// <summary>How many PIDs are consumed.</summary>
+    [FieldOffset(192)]
+    internal long Consumed;
+
+    /// <summary>As in <see cref="CycleResult"/>.</summary>
+    [FieldOffset(256)]
+    internal int Error;
+
+    /// <summary>1 when the burst is to end early.</summary>
+    [FieldOffset(260)]
+    internal int Stop;
 }

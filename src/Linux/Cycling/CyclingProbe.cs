@@ -5,7 +5,7 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Finds out whether a <see cref="CyclingClone"/> works on this kernel, without harm if it does not.</summary>
+/// <summary>Finds out whether a <see cref="Flavour"/> works on this kernel, without harm if it does not.</summary>
 internal static unsafe class CyclingProbe
 {
     // Another's fork may move the cursor in the place of a call that does not; hardly three times on end.
@@ -13,30 +13,30 @@ internal static unsafe class CyclingProbe
 
     private const int StackSize = 8192;
 
-    /// <summary>Tries a way; consumes some PIDs.</summary>
+    /// <summary>Tries a flavour; consumes some PIDs.</summary>
     /// <returns>
     /// 0 when it works; else why not: the errno of the call (ENOSYS, EINVAL: the kernel or a seccomp profile does
     /// not have it; EAGAIN: no more tasks allowed), EPROTO when the cursor did not move, ECHILD when a task was
     /// born by mistake, or that of reading last_pid.
     /// </returns>
-    internal static Errno Probe(CyclingClone way, LastPid lastPid)
+    internal static Errno Probe(Flavour flavour, LastPid lastPid)
     {
-        Errno error = way.Call switch
+        Errno error = flavour.Call switch
         {
-            CyclingCall.Clone3 when way.Error == EBADF => TryCgroupAlone(),
+            CyclingCall.Clone3 when flavour.Error == EBADF => TryCgroupAlone(),
             CyclingCall.Clone => TryPidfdAlone(),
             _ => 0,
         };
-        error = error == 0 && way.FillsFiles ? FullFiles.Probe() : error;
+        error = error == 0 && flavour.FillsFiles ? FullFiles.Probe() : error;
         if (error != 0)
         {
             return error;
         }
 
-        using CyclingTask task = new(way);
+        using CyclingTask task = new(flavour);
         BlockedSignals signals = default;
         signals.Block();
-        if (way.LimitsFiles)
+        if (flavour.LimitsFiles)
         {
             // While no file can be opened the JIT can load no assembly: all that is called then was called
             // before. Without the limit this fails with EFAULT.
@@ -45,11 +45,11 @@ internal static unsafe class CyclingProbe
 
         SysResult before = lastPid.Read();
         FileLimit limit = default;
-        error = way.LimitsFiles ? limit.Lower(0) : 0;
+        error = flavour.LimitsFiles ? limit.Lower(0) : 0;
         if (error == 0)
         {
             error = before.IsError ? before.Error : Try(task, lastPid, before.Value);
-            if (way.LimitsFiles)
+            if (flavour.LimitsFiles)
             {
                 limit.Restore();
             }

@@ -6,7 +6,7 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>
-/// What one thread needs to make the calls of a <see cref="CyclingClone"/>: the arguments, and a stack for a task
+/// What one thread needs to make the calls of a <see cref="Flavour"/>: the arguments, and a stack for a task
 /// that is born, by design or by mistake.
 /// </summary>
 internal sealed unsafe class CyclingTask : IDisposable
@@ -39,13 +39,13 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly bool _isProcess;
 
     /// <summary>Makes ready. Throws <see cref="RemoteException"/>.</summary>
-    internal CyclingTask(CyclingClone way)
+    internal CyclingTask(Flavour flavour)
     {
-        _call = way.Call;
-        _flags = (int)way.Flags;
-        _error = way.Error;
-        _otherError = way.FillsFiles ? EFAULT : way.Error;
-        _isProcess = way.IsProcess;
+        _call = flavour.Call;
+        _flags = (int)flavour.Flags;
+        _error = flavour.Error;
+        _otherError = flavour.FillsFiles ? EFAULT : flavour.Error;
+        _isProcess = flavour.IsProcess;
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (_memory == MAP_FAILED)
         {
@@ -56,7 +56,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _args = (clone_args*)(_memory + ArgumentsOffset);
         if (_call == CyclingCall.Clone3)
         {
-            Fill(_args, way.Flags);
+            Fill(_args, flavour.Flags);
             _args->stack = (ulong)(_memory + 4096);
             _args->stack_size = (ulong)(_stackTop - _memory - 4096);
             // The child would leave libc's syscall() by `ret`: to where this says. On arm64 it leaves by the link

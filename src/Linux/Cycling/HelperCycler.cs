@@ -3,18 +3,6 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>What consumes PIDs.</summary>
-internal interface ICycler : IDisposable
-{
-    /// <summary>How.</summary>
-    CyclingClone Way { get; }
-
-    /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
-    /// <param name="count">0 or more.</param>
-    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
-    CycleResult Burst(long count, long deadline);
-}
-
 /// <summary>Consumes PIDs where a helper lives.</summary>
 internal sealed unsafe class HelperCycler : ICycler
 {
@@ -24,31 +12,31 @@ internal sealed unsafe class HelperCycler : ICycler
     private readonly Order _step;
     private readonly Order _batch;
 
-    private HelperCycler(RemoteTask task, CyclingClone way)
+    private HelperCycler(RemoteTask task, Flavour flavour)
     {
-        (_task, Way) = (task, way);
-        _step = NewOrder(task, way, alone: false, 1);
-        _batch = NewOrder(task, way, alone: false, Batch);
+        (_task, Flavour) = (task, flavour);
+        _step = NewOrder(task, flavour, alone: false, 1);
+        _batch = NewOrder(task, flavour, alone: false, Batch);
     }
 
     /// <inheritdoc/>
-    public CyclingClone Way { get; }
+    public Flavour Flavour { get; }
 
-    /// <summary>Tries a way, first in memory of its own, where a task born by mistake does no harm; after that never
+    /// <summary>Tries a flavour, first in memory of its own, where a task born by mistake does no harm; after that never
     /// again.</summary>
     /// <param name="task">The helper.</param>
-    /// <param name="way">How to consume.</param>
+    /// <param name="flavour">How to consume.</param>
     /// <param name="lastPid">To see that the cursor moves.</param>
     /// <param name="error">0, or why it does not work: as of <see cref="CyclingProbe.Probe"/>.</param>
-    internal static HelperCycler? TryMake(RemoteTask task, CyclingClone way, LastPid lastPid, out Errno error)
+    internal static HelperCycler? TryMake(RemoteTask task, Flavour flavour, LastPid lastPid, out Errno error)
     {
-        using Order alone = NewOrder(task, way, alone: true, 1);
+        using Order alone = NewOrder(task, flavour, alone: true, 1);
         int before = lastPid.Read().Value;
-        CycleResult result = Run(task, alone, way);
+        CycleResult result = Run(task, alone, flavour);
         error = result.Error != 0 ? result.Error
             : lastPid.Read().Value == before ? Errno.EPROTO
             : 0;
-        return error == 0 ? new HelperCycler(task, way) : null;
+        return error == 0 ? new HelperCycler(task, flavour) : null;
     }
 
     /// <inheritdoc/>
@@ -62,7 +50,7 @@ internal sealed unsafe class HelperCycler : ICycler
                 return new CycleResult(done, 0, true);
             }
 
-            CycleResult part = Run(_task, count - done >= Batch ? _batch : _step, Way);
+            CycleResult part = Run(_task, count - done >= Batch ? _batch : _step, Flavour);
             done += part.Consumed;
             if (part.Error != 0)
             {
@@ -80,7 +68,7 @@ internal sealed unsafe class HelperCycler : ICycler
         _batch.Dispose();
     }
 
-    private static Order NewOrder(RemoteTask task, CyclingClone way, bool alone, int calls)
+    private static Order NewOrder(RemoteTask task, Flavour flavour, bool alone, int calls)
     {
         Order order = task.NewOrder();
         clone_args args;
@@ -88,7 +76,7 @@ internal sealed unsafe class HelperCycler : ICycler
         nint status = order.Reserve(sizeof(long));
         for (int i = 0; i < calls; i++)
         {
-            if (way.Call == CyclingCall.Child)
+            if (flavour.Call == CyclingCall.Child)
             {
                 int child = order.Clone(0, Child.Exits());
                 order.Require(child);
@@ -96,23 +84,23 @@ internal sealed unsafe class HelperCycler : ICycler
                 continue;
             }
 
-            bool isClone3 = way.ToSystemCall(&args, call, alone) == SYS_clone3;
+            bool isClone3 = flavour.ToSystemCall(&args, call, alone) == SYS_clone3;
             order.Expect(
                 isClone3 ? order.Clone3(args, Child.Exits()) : order.Clone((ulong)call[0], Child.Exits(), call[2]),
-                -way.Error);
+                -flavour.Error);
         }
 
         return order;
     }
 
-    private static CycleResult Run(RemoteTask task, Order order, CyclingClone way)
+    private static CycleResult Run(RemoteTask task, Order order, Flavour flavour)
     {
-        int each = way.Call == CyclingCall.Child ? 2 : 1;
+        int each = flavour.Call == CyclingCall.Child ? 2 : 1;
         task.Run(order);
         for (int i = 0; i < order.Count; i += each)
         {
             SysResult result = order[i];
-            if (way.Call == CyclingCall.Child ? result.IsError : result.Raw != -way.Error)
+            if (flavour.Call == CyclingCall.Child ? result.IsError : result.Raw != -flavour.Error)
             {
                 if (!result.IsError)
                 {

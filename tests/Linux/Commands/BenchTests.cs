@@ -17,7 +17,7 @@ public sealed class BenchTests
         using JsonDocument json = JsonDocument.Parse(run.Output);
         JsonElement[] results = [.. json.RootElement.GetProperty("results").EnumerateArray()];
         Assert.Equal(
-            CyclingClone.All.Select(way => way.Name),
+            Flavour.All.Select(way => way.Name),
             results.Where(result => Text(result, "group") == "consume").Select(result => Text(result, "name")).Distinct());
         Assert.All(results, result => Assert.NotEqual(Number(result, "per_second") > 0, Number(result, "errno") > 0));
         Assert.True(json.RootElement.GetProperty("own_namespace").GetBoolean());

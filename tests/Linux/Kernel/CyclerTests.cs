@@ -10,14 +10,14 @@ public sealed class CyclerTests
     private const int EINVAL = 22;
     private const string Table = "pidfd-table-thread-legacy";
 
-    public static TheoryData<string> Names => [.. CyclingClone.All.Select(way => way.Name)];
+    public static TheoryData<string> Names => [.. Flavour.All.Select(way => way.Name)];
 
     public static TheoryData<string, int> NamesAndThreads
     {
         get
         {
             TheoryData<string, int> data = [];
-            foreach (CyclingClone way in CyclingClone.All)
+            foreach (Flavour way in Flavour.All)
             {
                 data.Add(way.Name, 1);
                 data.Add(way.Name, 2);

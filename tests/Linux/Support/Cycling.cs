@@ -11,7 +11,7 @@ internal static class Cycling
     // files before and after, children before and after.
     internal static int Try(string name)
     {
-        CyclingClone way = CyclingClone.Find(name)!;
+        Flavour way = Flavour.Find(name)!;
         using LastPid lastPid = LastPid.OpenForReading();
         string limit = Limit();
         int probe = (int)CyclingProbe.Probe(way, lastPid);
@@ -27,7 +27,7 @@ internal static class Cycling
     // Prints: PIDs that the result tells of, by how much last_pid moved, errno, the limits.
     internal static int Burst(string name, int threads, long count)
     {
-        CyclingClone way = CyclingClone.Find(name)!;
+        Flavour way = Flavour.Find(name)!;
         using LastPid lastPid = LastPid.OpenForReading();
         string limit = Limit();
         using Cycler cycler = new(way, threads);
@@ -43,7 +43,7 @@ internal static class Cycling
     internal static int Deadline(string name, int threads)
     {
         string limit = Limit();
-        using Cycler cycler = new(CyclingClone.Find(name)!, threads);
+        using Cycler cycler = new(Flavour.Find(name)!, threads);
         long start = Stopwatch.GetTimestamp();
         CycleResult result = cycler.Burst(long.MaxValue / 2, start + (Stopwatch.Frequency / 10));
         double over = Stopwatch.GetElapsedTime(start).TotalSeconds - 0.1;
@@ -59,7 +59,7 @@ internal static class Cycling
         string limit = Limit();
         string during;
         string[] files = Files();
-        using (Cycler cycler = new(CyclingClone.Find(name)!, threads))
+        using (Cycler cycler = new(Flavour.Find(name)!, threads))
         {
             using LastPid reader = LastPid.OpenForReading();
             int before = reader.Read().Value;
@@ -126,7 +126,7 @@ internal static class Cycling
     // The output of bench/cycle.c.
     internal static int Rate(string name, int threads, long count, int rounds)
     {
-        CyclingClone[] ways = Array.FindAll(CyclingClone.All, way => name == "all" || way.Name == name);
+        Flavour[] ways = Array.FindAll(Flavour.All, way => name == "all" || way.Name == name);
         Cycler[] cyclers = Array.ConvertAll(ways, way => new Cycler(way, threads));
         // Once before, for what the runtime compiles and looks up at the first call.
         foreach (Cycler cycler in cyclers)
@@ -153,7 +153,7 @@ internal static class Cycling
         PosixSignal[] signals = [PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM];
         PosixSignalRegistration[] ignored = Array.ConvertAll(
             signals, signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true));
-        using Cycler cycler = new(CyclingClone.Find(name)!, threads);
+        using Cycler cycler = new(Flavour.Find(name)!, threads);
         using DefaultSignals defaults = new();
         Console.WriteLine("cycling");
         int error = (int)cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (5 * Stopwatch.Frequency)).Error;

@@ -4,13 +4,29 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>One way of consuming a PID without privilege: what is called, and what failure shows that it did.</summary>
+/// <summary>Which call a <see cref="Flavour"/> makes.</summary>
+internal enum CyclingCall
+{
+    /// <summary>clone3, failing. It refuses a flag that the kernel does not know.</summary>
+    Clone3,
+
+    /// <summary>
+    /// libc's clone, failing. A kernel older than its flag ignores that and makes a child, which libc sends into
+    /// the function given.
+    /// </summary>
+    Clone,
+
+    /// <summary>libc's clone of a task that ends at once.</summary>
+    Child,
+}
+
+/// <summary>One flavour of consuming a PID without privilege: what is called, and what failure shows that it did.</summary>
 /// <remarks>
 /// All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
 /// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never
 /// managed code.
 /// </remarks>
-internal sealed unsafe class CyclingClone
+internal sealed unsafe class Flavour
 {
     // What copy_process need not copy. It makes the cheapest clone there is.
     private static readonly ulong s_shared =
@@ -18,7 +34,7 @@ internal sealed unsafe class CyclingClone
 
     private readonly bool _isThread;
 
-    private CyclingClone(
+    private Flavour(
         string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false, bool fillsFiles = false)
     {
         Name = name;
@@ -42,7 +58,7 @@ internal sealed unsafe class CyclingClone
     /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
     /// The legacy ones pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
     /// </remarks>
-    internal static CyclingClone[] All { get; } =
+    internal static Flavour[] All { get; } =
     [
         new("pidfd-table-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, fillsFiles: true),
         new("cgroup-thread", CyclingCall.Clone3, CLONE_INTO_CGROUP, EBADF, isThread: true),
@@ -95,10 +111,10 @@ internal sealed unsafe class CyclingClone
         : !LimitsFiles && !FillsFiles && (IsProcess || Call != CyclingCall.Child);
 
     /// <summary>The names of all ways, with commas between them.</summary>
-    internal static string Names => string.Join(", ", Array.ConvertAll(All, way => way.Name));
+    internal static string Names => string.Join(", ", Array.ConvertAll(All, flavour => flavour.Name));
 
-    /// <summary>The way of that name, or null.</summary>
-    internal static CyclingClone? Find(string name) => Array.Find(All, way => way.Name == name);
+    /// <summary>The flavour of that name, or null.</summary>
+    internal static Flavour? Find(string name) => Array.Find(All, flavour => flavour.Name == name);
 
     /// <summary>
     /// The call as system call number and arguments, for an executor that has only these. In a child of its own
