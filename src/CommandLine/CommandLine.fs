@@ -223,27 +223,29 @@ module CommandLine =
     let parse (argv: string[]) : Command =
         match List.ofArray argv with
         | [] -> Command.Wrong("", "no command given")
-        | ("--help" | "-h" | "help") :: name :: _ when not (name.StartsWith '-') ->
-            match tryFind name with
-            | Some page -> Command.Help(Document.help page)
-            | None -> unknown name
-        | ("--help" | "-h" | "help") :: _ -> Command.Help(Document.index (pages ()))
-        | ("--version" | "-V") :: _ -> Command.Version
         | name :: words ->
-            match tryFind name with
-            | Some page ->
-                match Line.read page words with
-                | Parsed.Right line -> understand page line
-                | Parsed.Help -> Command.Help(Document.help page)
-                | Parsed.Wrong message -> Command.Wrong(name, message)
-            | None when name.StartsWith '-' ->
-                let hint =
-                    match Line.hint [ "--help"; "--version" ] name with
-                    | "" -> ": the options of a command go after its name"
-                    | hint -> hint
+            match name, words with
+            | ("--help" | "-h" | "help"), about :: _ when not (about.StartsWith '-') ->
+                match tryFind about with
+                | Some page -> Command.Help(Document.help page)
+                | None -> unknown about
+            | ("--help" | "-h" | "help"), _ -> Command.Help(Document.index (pages ()))
+            | ("--version" | "-V"), _ -> Command.Version
+            | _ ->
+                match tryFind name with
+                | Some page ->
+                    match Line.read page words with
+                    | Parsed.Right line -> understand page line
+                    | Parsed.Help -> Command.Help(Document.help page)
+                    | Parsed.Wrong message -> Command.Wrong(name, message)
+                | None when name.StartsWith '-' ->
+                    let hint =
+                        match Line.hint [ "--help"; "--version" ] name with
+                        | "" -> ": the options of a command go after its name"
+                        | hint -> hint
 
-                Command.Wrong("", "'" + name + "' is not an option" + hint)
-            | None -> unknown name
+                    Command.Wrong("", "'" + name + "' is not an option" + hint)
+                | None -> unknown name
 
     // getopt's permutation: options may stand after operands, "--" ends them, "-vv" is "-v -v", "-" is an operand.
     let private operands (argv: string list) =

@@ -39,7 +39,8 @@ let private runAll allocator kernel ownUser seed runs steps =
         (Runner.sequences seed runs steps)
 
 let private differs allocator kernel operations =
-    (Runner.compare (sandboxes allocator kernel false) (fun _ _ _ _ -> ()) (Func<bool>(fun () -> false)) operations).IsSome
+    (Runner.compare (sandboxes allocator kernel false) (fun _ _ _ _ -> ()) (Func<bool>(fun () -> false)) operations)
+        .IsSome
 
 // Every world on the way, the first one included.
 let private worlds kernel ownUser operations =
@@ -304,7 +305,12 @@ let ``a sandbox is disposed of once, whatever happens`` () =
         }
 
     let run perform =
-        Runner.runAll (watched perform) true (Action<int> ignore) (Func<bool>(fun () -> false)) (Runner.sequences 1UL 3 10)
+        Runner.runAll
+            (watched perform)
+            true
+            (Action<int> ignore)
+            (Func<bool>(fun () -> false))
+            (Runner.sequences 1UL 3 10)
         |> ignore
 
     run (fun inner step -> inner.Perform step)
