@@ -53,7 +53,7 @@ module Runner =
         (operations: Operation list)
         : Row list voption =
         use sandbox = sandboxes.Open()
-        let world = World.start Allocator.model sandboxes.Setting
+        let world = Perform.start Allocator.model sandboxes.Setting
 
         let rec go world rows operations =
             match operations with
@@ -67,7 +67,7 @@ module Runner =
                 if step.IsNothing then
                     go world rows rest
                 else
-                    let struct (model, next) = World.perform Allocator.model world step
+                    let struct (model, next) = Perform.step Allocator.model world step
                     let kernel = sandbox.Perform step
 
                     let row =
@@ -193,13 +193,13 @@ module ModelSandbox =
             member _.Setting = setting
 
             member _.Open() =
-                let mutable world = World.start allocator setting
+                let mutable world = Perform.start allocator setting
 
                 { new ISandbox with
                     member _.Start = World.observe [] world
 
                     member _.Perform step =
-                        let struct (observation, next) = World.perform allocator world step
+                        let struct (observation, next) = Perform.step allocator world step
                         world <- next
                         observation
 

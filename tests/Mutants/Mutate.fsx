@@ -21,6 +21,7 @@ let sources, target =
 let files =
     [
         "Core.PidSet.fs"
+        "Core.Kernel.fs"
         "Core.fs"
         "Core.SetTid.fs"
         "Core.Cycle.fs"

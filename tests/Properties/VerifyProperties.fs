@@ -44,13 +44,13 @@ let private differs allocator kernel operations =
 
 // Every world on the way, the first one included.
 let private worlds kernel ownUser operations =
-    let first = World.start Allocator.model (setting kernel ownUser)
+    let first = Perform.start Allocator.model (setting kernel ownUser)
 
     operations
     |> List.scan
         (fun world operation ->
             let struct (_, next) =
-                World.perform Allocator.model world (Resolve.step world operation)
+                Perform.step Allocator.model world (Resolve.step world operation)
 
             next)
         first

@@ -28,14 +28,14 @@ public sealed class LastPidTextTests
         Random random = new(20090609);
         using Sandboxes home = SandboxSteps.Open();
         using ISandbox sandbox = home.Open();
-        World world = WorldModule.start(AllocatorModule.model, home.Setting);
+        World world = Perform.start(AllocatorModule.model, home.Setting);
         Dictionary<string, int> outcomes = [];
         for (int i = 0; i < Texts; i++)
         {
             string text = NextText(random);
             int offset = random.Next(10) == 0 ? random.Next(3) : 0;
             Step step = Step.NewWriteLastPid(0, text, offset, random.Next(20) != 0);
-            (Observation model, world) = WorldModule.perform(AllocatorModule.model, world, step);
+            (Observation model, world) = Perform.step(AllocatorModule.model, world, step);
             Observation kernel = sandbox.Perform(step);
             Assert.True(
                 model.Equals(kernel),

@@ -77,7 +77,7 @@ internal sealed class VerifyingHere : IDisposable
         _given = 1;
         using (Sandbox sandbox = new(_sandboxes))
         {
-            World world = WorldModule.startIn(PidNamespaceModule.withChoice(before), AllocatorModule.model, _setting);
+            World world = Perform.startIn(PidNamespaceModule.withChoice(before), AllocatorModule.model, _setting);
             isDifferent = !Agree(Step.Nothing, WorldModule.observe(FSharpList<Outcome>.Empty, world), sandbox.Start, ref told);
             foreach (Operation operation in sequence)
             {
@@ -87,7 +87,7 @@ internal sealed class VerifyingHere : IDisposable
                     continue;
                 }
 
-                (Observation model, world) = WorldModule.perform(AllocatorModule.model, world, step);
+                (Observation model, world) = Perform.step(AllocatorModule.model, world, step);
                 isDifferent = !Agree(step, model, sandbox.Perform(step), ref told);
                 operations++;
             }
