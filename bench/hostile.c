@@ -8,8 +8,10 @@
  *     hostile breathe SERVER COUNT SECONDS       sends COUNT requests, then reads all answers, again and again
  *     hostile crowd SERVER PROCESSES SECONDS LENGTH
  *                                                so many processes send all the time and read nothing
+ *     hostile forge SERVER PID USER              sends one request and says that USER sent it; prints the errno
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,6 +103,14 @@ int main(int argc, char **argv)
 
         while (wait(NULL) > 0)
             ;
+    } else if (argc == 5 && !strcmp(argv[1], "forge")) {
+        uint32_t pid = atoi(argv[3]);
+        struct ucred lie = { getpid(), atoi(argv[4]), getgid() };
+        union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(lie))]; } control = { .head = { CMSG_LEN(sizeof(lie)), SOL_SOCKET, SCM_CREDENTIALS } };
+        struct iovec data = { &pid, sizeof(pid) };
+        struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        memcpy(CMSG_DATA(&control.head), &lie, sizeof(lie));
+        printf("%d\n", sendmsg(client("", argv[2]), &message, 0) < 0 ? errno : 0);
     } else {
         fprintf(stderr, "usage: see the top of hostile.c\n");
         return 2;

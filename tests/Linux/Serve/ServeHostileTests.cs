@@ -97,6 +97,30 @@ public sealed class ServeHostileTests : IDisposable
         Assert.Equal(["0 0", "0"], run.Lines);
     }
 
+    [Fact]
+    public void A_stopped_client_that_reads_nothing_leaves_room_for_others()
+    {
+        Finished run = Run("""
+            serve --mode 666; $OTHER $HARM breathe $S 250 60 & H=$!; await $LOG "user 1234"; kill -STOP $H
+            $ASK ask-fork $S 1000 1; kill -CONT $H; $ASK ask-fork $S 100 1; kill $H; wait $H; stop; echo $?
+            """);
+
+        Assert.Equal(["0 0", "0 0", "0"], run.Lines);
+    }
+
+    [Fact]
+    public void Nobody_can_say_that_another_user_sent_it()
+    {
+        // EPERM but for who has CAP_SETUID (scm_check_creds, net/core/scm.c).
+        Finished run = Run("""
+            serve --mode 666 --allow-user 0 -v; $OTHER $HARM forge $S 5000 0; $OTHER $HARM forge $S 5000 1234
+            $ASK ask-fork $S 1 1; stop; tail -n +2 $LOG | head -1
+            """);
+
+        Assert.Equal(["1", "0", "0 0"], run.Lines[..3]);
+        Assert.Matches("^nslp: serve: refused process [0-9]+ of user 1234: not a user to serve$", run.Lines[3]);
+    }
+
     [Theory]
     [InlineData(100, 4)]
     [InlineData(10, 65507)]
