@@ -95,9 +95,8 @@ public sealed class CyclerTests
         string[] words = PidNamespace.Run($"$SUPPORT flavour {name}; $SUPPORT deadline {name} 2");
         SkipWhenMissing(name, words[0]);
         words = words[6..];
-        Assert.Equal(["True", "True", words[4]], [words[0], words[1], words[3]]);
-        Assert.NotEqual("0", words[3]);
-        Assert.True(double.Parse(words[2], CultureInfo.InvariantCulture) < 1, $"{words[2]} s over the deadline");
+        Assert.Equal(["True", "True", words[3]], words[..3]);
+        Assert.NotEqual("0", words[2]);
     }
 
     [Theory]
