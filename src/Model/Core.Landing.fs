@@ -107,10 +107,11 @@ module Landing =
             StepsSinceScan = 0
         }
 
-    /// These of the numbers asked for are held.
+    /// These of the numbers asked for are held. That makes the way longer without anybody having passed the target.
     let looked (held: int seq) (landing: Landing) : Landing =
         { landing with
             InUse = held |> Seq.fold (fun inUse n -> PidSet.add n inUse) landing.InUse
+            Left = System.Int32.MaxValue
         }
 
     /// Of `ordered` PIDs `count` were consumed.
@@ -173,7 +174,7 @@ module Landing =
 
         if landing.StepsSinceScan < 0 then
             struct (LandingStep.Scan, landing)
-        elif landing.LooksAgain then
+        elif landing.LooksAgain && lastPid <> landing.Target then
             struct (LandingStep.Look(way landing),
                     { landing with
                         LapsLooked = landing.Overshoots

@@ -165,7 +165,9 @@ let begun (w: World) : Watch =
     }
 
 let private isBlind (watch: Watch) =
-    not watch.IsScanned || (watch.IsRescanned && watch.Asked > 0)
+    not watch.IsScanned
+    || (watch.IsRescanned && watch.Asked > 0)
+       && watch.World.Cursor - 1 <> watch.World.Target
 
 /// The next step of a landing.
 let turn (away: World -> uint64 -> Reach) (lander: Lander) (watch: Watch) (landing: Landing) : Moment =
@@ -260,6 +262,7 @@ let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing)
             { watch with
                 Seen = watch.Seen ||| found
                 IsRescanned = false
+                Left = Int32.MaxValue
                 Asked = if isWay then watch.Overshoots else watch.Asked
                 Singles = if isWay then watch.Singles else 0
             },
@@ -500,17 +503,40 @@ let hiddenNumbersCostOneLap: Law<Lander> =
                 Rules = { w.Rules with Far = 100; Laps = 4 }
             }
 
-        let overshoots =
-            run 1000 lander (w, [])
-            |> Seq.map (fun moment -> moment.Watch.Overshoots)
-            |> Seq.max
+        // Where nothing from the reserve on is free, the way may lead through numbers that are not asked for.
+        let isUsual =
+            [ w.Rules.Reserved .. w.PidMax - 1 ]
+            |> List.exists (fun n -> w.Held &&& mask [ n ] = 0UL)
 
-        Law.holds $"%d{overshoots} overshoots, nobody else there" (overshoots <= 1))
+        if isUsual then
+            let overshoots =
+                run 1000 lander (w, [])
+                |> Seq.map (fun moment -> moment.Watch.Overshoots)
+                |> Seq.max
+
+            Law.holds $"%d{overshoots} overshoots, nobody else there" (overshoots <= 1))
 
 [<Fact>]
 let ``a landing ends where it should, whatever others do meanwhile`` () =
     for _, law in Law.all<Lander>() do
         Law.check model law
+
+// Seldom met by chance.
+[<Fact>]
+let ``the whole way is asked for anew once a lap, and not where last_pid is the target`` () =
+    let blind =
+        { Landing.start (rulesOf 4 50 4 2) 20 40 with
+            StepsSinceScan = 0
+            LapsLooked = 1
+            Overshoots = 2
+            LooksAgain = true
+        }
+
+    let struct (step, landing) = Landing.next 10 blind
+    Law.same "step" (LandingStep.Look [ struct (11, 20) ]) step
+    Law.same "laps looked" 2 landing.LapsLooked
+    let struct (step, _) = Landing.next 20 blind
+    Law.same "step" LandingStep.Landed step
 
 [<Fact>]
 let ``the rules of nslp`` () =
