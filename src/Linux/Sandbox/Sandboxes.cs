@@ -182,7 +182,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         {
             Namespaces.MapUser(task, uid, gid, asRoot: true);
         }
-        catch (RemoteException e) when (e.Step == NamespaceStep.RootMap)
+        catch (RemoteException e) when (e.Errno != 0)
         {
             // As user 0 without CAP_SETFCAP (verify_root_map, kernel/user_namespace.c; 5.12). All that does not work then
             // is a user namespace in the sandbox.
