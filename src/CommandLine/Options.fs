@@ -122,6 +122,19 @@ type PredictOptions =
         Json: bool
     }
 
+/// What `nslp preflight` was asked for.
+type PreflightOptions =
+    {
+        /// The path of a directory or an archive.
+        Images: string
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// Move last_pid where it is in the way.
+        MakeWay: bool
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
 /// What `nslp doctor` was asked for.
 type DoctorOptions =
     {
@@ -170,6 +183,8 @@ type Command =
     | Who of Options: WhoOptions
     /// `nslp predict`.
     | Predict of Options: PredictOptions
+    /// `nslp preflight IMAGES`.
+    | Preflight of Options: PreflightOptions
     /// `nslp doctor`.
     | Doctor of Options: DoctorOptions
     /// `nslp map`.

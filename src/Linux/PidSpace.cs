@@ -95,6 +95,15 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>The first number that is never handed out.</summary>
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
+    /// <summary>Whether pid_max may be written from there; nothing is written.</summary>
+    internal bool MayWritePidMax => LastPid.MayWritePidMax(_caller);
+
+    /// <summary>The session of nslp, as it is numbered there: 0 for one of outside.</summary>
+    internal int Session => Math.Max(_caller.Call(SYS_getsid, 0).Value, 0);
+
+    /// <summary>The same of the process group.</summary>
+    internal int Group => Math.Max(_caller.Call(SYS_getpgid, 0).Value, 0);
+
     /// <summary>last_pid, 0 or more.</summary>
     internal SysResult ReadLastPid() => Reader.Read();
 
