@@ -293,12 +293,20 @@ module Images =
         let tasks, threads, found = List<ImageTask>(), List<int>(), List<int64>()
         // By number, the place of a process; and the numbers of all processes and threads.
         let places = Dictionary<int, int>()
-        let taken = System.Collections.BitArray Limits.PidMax
+        // A bit each, in parts that are made when they are needed: most trees have few numbers.
+        let taken = Array.zeroCreate<byte[] | null>(Limits.PidMax >>> 12)
 
         // Whether it is the first with that number.
         let take (n: int64) =
-            let isFirst = not taken[int n]
-            taken[int n] <- true
+            let part =
+                match taken[int n >>> 12] with
+                | null -> Array.zeroCreate<byte> 512
+                | part -> part
+
+            let at, bit = (int n &&& 4095) >>> 3, 1uy <<< (int n &&& 7)
+            let isFirst = part[at] &&& bit = 0uy
+            part[at] <- part[at] ||| bit
+            taken[int n >>> 12] <- part
             isFirst
 
         let add at (entry: Entry) =

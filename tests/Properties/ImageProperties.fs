@@ -154,7 +154,7 @@ let trees: Gen<Written list> =
 
                     return pid, parent, group, session
                 })
-            |> Gen.collectToList
+            |> Gen.collectToList id
 
         let! shares =
             Gen.listOfLength pids.Length (Gen.frequency [ 2, Gen.constant 0; 1, Gen.choose (1, 4) ])
@@ -257,13 +257,26 @@ let private noise =
 
         let! random = Gen.arrayOf (Gen.map byte (Gen.choose (0, 255)))
 
+        let twice =
+            encode
+                { sheet with
+                    Tree =
+                        sheet.Tree
+                        @ [
+                            { List.last sheet.Tree with
+                                Parent = sheet.Tree.Head.Pid
+                            }
+                        ]
+                }
+
         return!
             Gen.elements
                 [
                     changed[.. length - 1]
                     random
                     Array.append bytes[..7] random
-                    Array.append (bytes[..11]) random
+                    Array.append bytes[..11] random
+                    twice
                 ]
     }
 

@@ -303,7 +303,11 @@ let private restore (scene: Scene) : Result<int list, int> =
     let sessions =
         [
             for item in items do
-                if item.Sid > 0 && not (isAlive item.Sid) && item.Sid <> scene.Session then
+                if
+                    item.Sid > 0
+                    && not (isAlive item.Sid)
+                    && (root.Sid = root.Virt || item.Sid <> scene.Session)
+                then
                     item.Sid
         ]
 
@@ -357,9 +361,8 @@ let eachNumberInTheWayIsAReason: Law<Decision> =
                 let isThere =
                     Array.exists (fun (o: Obstruction) -> o.Need.Pid = pid && o.Hindrance.IsHeld)
 
-                Law.holds
-                    "gone with its holder"
-                    (pid = scene.Session || pid = scene.Group || not (isThere after.InTheWay))
+                Law.holds "not by criu itself" (pid <> scene.Session && pid <> scene.Group)
+                Law.holds "gone with its holder" (not (isThere after.InTheWay))
             | Hindrance.PidMax ->
                 Law.holds "not below pid_max" (pid >= scene.PidMax)
 

@@ -114,7 +114,7 @@ internal sealed class PreflightText(Results results, Look look)
         Hindrance why = alike[0].Hindrance;
         string? ofAll = why switch
         {
-            { IsPidMax: true } => $"not below pid_max, which is {facts.Space.PidMax}",
+            { IsPidMax: true } => $"not below pid_max, which is {Math.Max(facts.Space.PidMax, facts.Report.RaisesPidMax)}",
             { IsCriu: true } => $"criu, or what it starts, gets {(alike.Length == 1 ? "it" : "these")}: last_pid is {facts.Space.LastPid}",
             { IsInitOfCaller: true } => "criu makes no new PID namespace for this init, which was dumped from within its own",
             { IsInitOfGiven: true } => "criu is to be given a PID namespace for this init, and would find one there",
@@ -195,12 +195,12 @@ internal sealed class PreflightText(Results results, Look look)
         bool isRoot = task.Parent < 0;
         if (isRoot || task.Session != tree.Tasks[task.Parent].Session)
         {
-            line.Append(", session ").Append(Marked(task.Session));
+            line.Append(", session ").Append(task.Session == task.Pid ? $"{task.Pid}" : Marked(task.Session));
         }
 
         if (isRoot || task.Group != tree.Tasks[task.Parent].Group)
         {
-            line.Append(", group ").Append(Marked(task.Group));
+            line.Append(", group ").Append(task.Group == task.Pid ? $"{task.Pid}" : Marked(task.Group));
         }
 
         results.Add(line.Append('\n').ToString());
