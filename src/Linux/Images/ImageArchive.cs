@@ -4,9 +4,7 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>The images in a tar archive, compressed by gzip or not, which may be a pipe.</summary>
-/// <param name="path">Its path.</param>
-/// <param name="progress">Told every now and then how many bytes were read.</param>
-internal sealed class ImageArchive(string path, Action<long> progress)
+internal sealed class ImageArchive
 {
     // Of the images for each process only the namespace is kept, and criu restores no tree of more than one and a new one.
     private const int MaxNamespaces = 64;
@@ -19,14 +17,23 @@ internal sealed class ImageArchive(string path, Action<long> progress)
         ([0x28, 0xb5, 0x2f, 0xfd], "zstd"), ([0xfd, 0x37, 0x7a, 0x58, 0x5a], "xz"), ("BZh"u8.ToArray(), "bzip2"), ([4, 0x22, 0x4d, 0x18], "lz4"),
     ];
 
+    private readonly string _path;
+    private readonly InputFile _input;
+    private readonly Stream _archive;
+    private readonly Action<long> _progress;
     private readonly Dictionary<int, PidSet> _ids = [];
     private readonly Dictionary<int, string> _keys = [];
     private ImageTree? _tree;
     private int? _ofCriu;
     private long _place;
 
+    private ImageArchive(string path, InputFile input, Stream archive, Action<long> progress) =>
+        (_path, _input, _archive, _progress) = (path, input, archive, progress);
+
     /// <summary>Reads no further than it takes.</summary>
-    internal Checkpoint Read()
+    /// <param name="path">Its path.</param>
+    /// <param name="progress">Told every now and then how many bytes were read.</param>
+    internal static Checkpoint Read(string path, Action<long> progress)
     {
         using Fd file = ImageReader.Open(AT_FDCWD, path, 0);
         if (!file.IsOpen)
@@ -38,23 +45,30 @@ internal sealed class ImageArchive(string path, Action<long> progress)
         byte[] head = new byte[Tar.Block];
         int length = input.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
         input.Return(head[..length]);
-        Refuse(head);
+        Refuse(path, head);
+        using Stream archive = head is [0x1f, 0x8b, ..] ? new GZipStream(input, CompressionMode.Decompress) : input;
+        ImageArchive images = new(path, input, archive, progress);
         try
         {
-            ReadEntries(head is [0x1f, 0x8b, ..] ? new GZipStream(input, CompressionMode.Decompress) : input, input);
+            images.ReadEntries();
         }
         catch (InvalidDataException)
         {
             throw new ImageException($"cannot read '{path}': its compressed data is damaged before byte {input.Place}");
         }
 
-        if (_tree is null || _ofCriu is null || OfRoot is null)
+        return images.Assemble();
+    }
+
+    private Checkpoint Assemble()
+    {
+        if (_tree is not null && _ofCriu is not null && OfRoot is { } ofRoot)
         {
-            string missing = _tree is null ? "pstree.img" : _ofCriu is null ? "inventory.img" : $"ids-{_tree.Root.Pid}.img";
-            throw new ImageException($"cannot read 'checkpoint/{missing}' in '{path}': it is not there");
+            return new Checkpoint(_tree, Images.namespaceOf(_tree, ofRoot, _ofCriu.Value, _keys.GetValueOrDefault(ofRoot, "")));
         }
 
-        return new Checkpoint(_tree, Images.namespaceOf(_tree, OfRoot.Value, _ofCriu.Value, _keys.GetValueOrDefault(OfRoot.Value, "")));
+        string missing = _tree is null ? "pstree.img" : _ofCriu is null ? "inventory.img" : $"ids-{_tree.Root.Pid}.img";
+        throw new ImageException($"cannot read 'checkpoint/{missing}' in '{_path}': it is not there");
     }
 
     private int? OfRoot => _tree is null ? null
@@ -64,7 +78,7 @@ internal sealed class ImageArchive(string path, Action<long> progress)
     private bool IsComplete => _tree is not null && _ofCriu is not null && OfRoot is { } ofRoot
         && (_keys.ContainsKey(ofRoot) || (_tree.Root.Pid == 1 && ofRoot != _ofCriu));
 
-    private void Refuse(byte[] head)
+    private static void Refuse(string path, byte[] head)
     {
         foreach ((byte[] magic, string tool) in s_others)
         {
@@ -81,10 +95,10 @@ internal sealed class ImageArchive(string path, Action<long> progress)
         }
     }
 
-    private void ReadEntries(Stream archive, InputFile input)
+    private void ReadEntries()
     {
         byte[]? extension = null;
-        while (!IsComplete && ReadBlock(archive, isFirst: true) is { } block)
+        while (!IsComplete && ReadBlock(isFirst: true) is { } block)
         {
             TarHeader header = Tar.header(block);
             if (extension is not null && header is not TarHeader.Extension)
@@ -96,39 +110,39 @@ internal sealed class ImageArchive(string path, Action<long> progress)
             switch (header)
             {
                 case TarHeader.File file:
-                    Take(file.Path, file.Size, archive, input);
+                    Take(file.Path, file.Size);
                     break;
                 case TarHeader.Extension { Size: var size }:
-                    extension = ReadContents(size, ImageReader.MaxSmall, "an extended header", archive);
+                    extension = ReadContents(size, ImageReader.MaxSmall, $"an extended header' in '{_path}");
                     break;
                 case TarHeader.Skipped { Size: var size }:
-                    Skip(size, archive, input);
+                    Skip(size);
                     break;
                 case TarHeader.Sparse { Size: var size }:
                     for (bool isHeader = true; Tar.continues(isHeader, block); isHeader = false)
                     {
-                        block = ReadBlock(archive, isFirst: false)!;
+                        block = ReadBlock(isFirst: false)!;
                     }
 
-                    Skip(size, archive, input);
+                    Skip(size);
                     break;
                 case { IsEnd: true }:
                     return;
                 default:
-                    throw new ImageException($"cannot read '{path}': at byte {_place - Tar.Block}: that is no tar archive");
+                    throw new ImageException($"cannot read '{_path}': at byte {_place - Tar.Block}: that is no tar archive");
             }
 
-            progress(input.Place);
+            _progress(_input.Place);
         }
     }
 
-    private void Take(string name, long size, Stream archive, InputFile input)
+    private void Take(string name, long size)
     {
-        string image = $"{Printable.From(name)}' in '{path}";
+        string image = $"{Printable.From(name)}' in '{_path}";
         switch (Images.name(name))
         {
             case { IsTree: true } when _tree is null:
-                _tree = ImageReader.Value(image, Images.readTree(ReadContents(size, Images.MaxLength, image, archive)));
+                _tree = ImageReader.Value(image, Images.readTree(ReadContents(size, Images.MaxLength, image)));
                 break;
             case { IsInventory: true } when _ofCriu is null:
                 _ofCriu = ImageReader.Value(image, Images.readInventory(Small()));
@@ -148,31 +162,31 @@ internal sealed class ImageArchive(string path, Action<long> progress)
                 _keys[key] = Printable.From(ImageReader.Value(image, Images.readPidns(Small())));
                 break;
             default:
-                Skip(size, archive, input);
+                Skip(size);
                 break;
         }
 
-        byte[] Small() => ReadContents(size, ImageReader.MaxSmall, image, archive);
+        byte[] Small() => ReadContents(size, ImageReader.MaxSmall, image);
     }
 
     private void Limit(int count)
     {
         if (count >= MaxNamespaces)
         {
-            throw new ImageException($"cannot read '{path}': its images have more than {MaxNamespaces} PID namespaces");
+            throw new ImageException($"cannot read '{_path}': its images have more than {MaxNamespaces} PID namespaces");
         }
     }
 
     // Null at the end of the archive, where a first one may be missing.
-    private byte[]? ReadBlock(Stream archive, bool isFirst)
+    private byte[]? ReadBlock(bool isFirst)
     {
         byte[] block = new byte[Tar.Block];
-        int length = archive.ReadAtLeast(block, block.Length, throwOnEndOfStream: false);
+        int length = _archive.ReadAtLeast(block, block.Length, throwOnEndOfStream: false);
         _place += length;
         return length == block.Length ? block : length == 0 && isFirst ? null : throw Truncated();
     }
 
-    private byte[] ReadContents(long size, int most, string name, Stream archive)
+    private byte[] ReadContents(long size, int most, string name)
     {
         if (size > most)
         {
@@ -180,15 +194,15 @@ internal sealed class ImageArchive(string path, Action<long> progress)
         }
 
         byte[] bytes = new byte[Padded(size)];
-        int length = archive.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+        int length = _archive.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         _place += length;
         return length == bytes.Length ? bytes[..(int)size] : throw Truncated();
     }
 
-    private void Skip(long size, Stream archive, InputFile input)
+    private void Skip(long size)
     {
         long left = Padded(size);
-        if (archive == input && input.TrySkip(left))
+        if (_archive == _input && _input.TrySkip(left))
         {
             _place += left;
             return;
@@ -197,7 +211,7 @@ internal sealed class ImageArchive(string path, Action<long> progress)
         byte[] part = new byte[Math.Min(left, Part)];
         while (left > 0)
         {
-            int got = archive.Read(part, 0, (int)Math.Min(left, part.Length));
+            int got = _archive.Read(part, 0, (int)Math.Min(left, part.Length));
             if (got == 0)
             {
                 throw Truncated();
@@ -205,11 +219,12 @@ internal sealed class ImageArchive(string path, Action<long> progress)
 
             left -= got;
             _place += got;
-            progress(input.Place);
+            _progress(_input.Place);
         }
     }
 
-    private ImageException Truncated() => new($"cannot read '{path}': it ends at byte {_place}, within an entry");
+    private ImageException Truncated() =>
+        new($"cannot read '{_path}': it ends at byte {(_archive == _input ? _place : _input.Place)}, within an entry");
 
     private static long Padded(long size) => size > long.MaxValue - Tar.Block ? size : (size + Tar.Block - 1) / Tar.Block * Tar.Block;
 }

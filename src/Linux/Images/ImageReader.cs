@@ -38,7 +38,7 @@ internal static unsafe class ImageReader
         using Fd directory = Open(AT_FDCWD, path, O_DIRECTORY);
         if (directory.Error == Errno.ENOTDIR)
         {
-            return new ImageArchive(path, progress).Read();
+            return ImageArchive.Read(path, progress);
         }
 
         // That of a container has it, beside the container's own files.

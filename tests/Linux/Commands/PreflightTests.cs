@@ -167,7 +167,7 @@ public sealed class PreflightTests
     [InlineData("mkdir A", "cannot read 'A/pstree.img': No such file or directory")]
     [InlineData("cp -r $C/plain A; rm A/inventory.img", "cannot read 'A/inventory.img': No such file or directory")]
     [InlineData("cp -r $C/plain A; rm A/ids-5000.img", "cannot read 'A/ids-5000.img': No such file or directory")]
-    [InlineData("cp -r $C/plain A; truncate -s 50 A/pstree.img", "cannot read 'A/pstree.img': at byte 33: it ends before the entry does, which has 20 bytes")]
+    [InlineData("cp -r $C/plain A; truncate -s 50 A/pstree.img", "cannot read 'A/pstree.img': at byte 32: it ends before the entry does, which has 20 bytes")]
     [InlineData("cp -r $C/plain A; truncate -s 8 A/pstree.img", "cannot read 'A/pstree.img': at byte 8: it holds no process")]
     [InlineData("cp -r $C/plain A; : >A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
     [InlineData("cp -r $C/plain A; cp A/inventory.img A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
@@ -183,8 +183,8 @@ public sealed class PreflightTests
     [InlineData("tar -cf A -C $C/plain pstree.img", "cannot read 'checkpoint/inventory.img' in 'A': it is not there")]
     [InlineData("tar -cf A -C $C/plain pstree.img inventory.img", "cannot read 'checkpoint/ids-5000.img' in 'A': it is not there")]
     [InlineData("tar -cf - -C $C/plain pstree.img | head -c 600 >A", "cannot read 'A': it ends at byte 600, within an entry")]
-    [InlineData("tar -czf - -C $C/plain pstree.img | head -c 100 >A", "cannot read 'A': its compressed data is damaged before byte 100")]
-    [InlineData("(printf '\\037\\213'; head -c 999 $N) >A", "cannot read 'A': its compressed data is damaged before byte 1001")]
+    [InlineData("tar -czf - -C $C/plain pstree.img | head -c 100 >A", "cannot read 'A': it ends at byte 100, within an entry")]
+    [InlineData("(printf '\\037\\213'; head -c 999 $N) >A", "cannot read 'A': its compressed data is damaged before byte 512")]
     [InlineData("mkdir B; truncate -s 30M B/pstree.img; tar -czSf A -C B pstree.img; tar -czf A -C B pstree.img", "cannot read 'pstree.img' in 'A': it is longer than 25165824 bytes, as no such image is")]
     public void What_cannot_be_read_is_told_with_its_place(string make, string message)
     {
