@@ -84,9 +84,9 @@ type ImageName =
 /// size of 32 bits and a protobuf message, numbers being little-endian. Whatever the bytes, it is a value or a flaw.
 [<RequireQualifiedAccess>]
 module Images =
-    /// The longest file that is looked at. A tree of all 4194303 numbers there are takes 21 MiB.
+    /// The longest file that is looked at, enough for 1.6 million threads: what is read takes up to forty times as much memory.
     [<Literal>]
-    let MaxLength = 25165824
+    let MaxLength = 8388608
 
     let private CommonMagic = 0x54564319u
     let private TreeMagic = 0x50273030u
@@ -212,34 +212,35 @@ module Images =
             | 1 -> ValueNone
             | _ -> ValueSome key)
 
-    [<Struct>]
     type private Entry =
         {
-            Pid: int64
-            Ppid: int64
-            Pgid: int64
-            Sid: int64
-            Count: int
+            Pid: int
+            Ppid: int
+            Pgid: int
+            Sid: int
         }
 
+    // What is too large for an int is so for a PID.
+    let private toInt (value: uint64) = int (min (uint32 value) 0x7FFFFFFFu)
+
     // The numbers of a list of threads: one to a field, or packed.
-    let private threads (bytes: byte[]) (field: WireField) (found: List<int64>) =
+    let private threads (bytes: byte[]) (field: WireField) (found: List<int>) =
         if field.IsVarint then
-            found.Add(int64 (uint32 field.Value))
+            found.Add(toInt field.Value)
             true
         else
             let rec go at =
                 at = field.End
                 || (match Wire.varint bytes at field.End with
                     | ValueSome(struct (value, at)) ->
-                        found.Add(int64 (uint32 value))
+                        found.Add(toInt value)
                         go at
                     | ValueNone -> false)
 
             field.IsBytes && go field.Start
 
-    let private treeEntry (bytes: byte[]) (found: List<int64>) (entry: Entry) (field: WireField) =
-        let value = int64 (uint32 field.Value)
+    let private treeEntry (bytes: byte[]) (found: List<int>) (entry: Entry) (field: WireField) =
+        let value = toInt field.Value
 
         match field.Number with
         | 1 when field.IsVarint -> ValueSome { entry with Pid = value }
@@ -256,89 +257,85 @@ module Images =
 
     let private none =
         {
-            Pid = -1L
-            Ppid = -1L
-            Pgid = -1L
-            Sid = -1L
-            Count = 0
+            Pid = -1
+            Ppid = -1
+            Pgid = -1
+            Sid = -1
         }
 
-    let private isPid (n: int64) = n >= 1L && n < int64 Limits.PidMax
+    let private isPid n = n >= 1 && n < Limits.PidMax
 
-    let private wrong at (pid: int64) text =
-        flaw at ("process " + string<int64> pid + " " + text)
+    let private wrong at (pid: int) text =
+        flaw at ("process " + string<int> pid + " " + text)
 
     // What is wrong with an entry; empty for nothing. Others than these cannot come from a dump, and criu refuses them.
-    let private objection (places: Dictionary<int, int>) (entry: Entry) (found: List<int64>) =
-        if entry.Pid < 0L || entry.Ppid < 0L || entry.Pgid < 0L || entry.Sid < 0L then
+    let private objection (places: Dictionary<int, int>) (entry: Entry) (found: List<int>) =
+        if entry.Pid < 0 || entry.Ppid < 0 || entry.Pgid < 0 || entry.Sid < 0 then
             "lacks one of its four numbers"
         elif not (isPid entry.Pid) then
             "has no number that a process can have"
-        elif entry.Pgid >= int64 Limits.PidMax || entry.Sid >= int64 Limits.PidMax then
+        elif entry.Pgid >= Limits.PidMax || entry.Sid >= Limits.PidMax then
             "has a group or session whose number no process can have"
         elif not (found.TrueForAll isPid) then
             "has a thread whose number no process can have"
-        elif entry.Ppid = 0L && places.Count > 0 then
+        elif entry.Ppid = 0 && places.Count > 0 then
             "has no parent and is not the first"
-        elif
-            entry.Ppid <> 0L
-            && (entry.Ppid >= int64 Limits.PidMax || not (places.ContainsKey(int entry.Ppid)))
-        then
-            "comes before its parent " + string<int64> entry.Ppid
+        elif entry.Ppid <> 0 && not (places.ContainsKey entry.Ppid) then
+            "comes before its parent " + string<int> entry.Ppid
         else
             ""
 
     /// The processes and their threads.
     let readTree (bytes: byte[]) : Result<ImageTree, ImageFlaw> =
-        let tasks, threads, found = List<ImageTask>(), List<int>(), List<int64>()
+        let tasks, threads, found = List<ImageTask>(), List<int>(), List<int>()
         // By number, the place of a process; and the numbers of all processes and threads.
         let places = Dictionary<int, int>()
         // A bit each, in parts that are made when they are needed: most trees have few numbers.
         let taken = Array.zeroCreate<byte[] | null>(Limits.PidMax >>> 12)
 
         // Whether it is the first with that number.
-        let take (n: int64) =
+        let take n =
             let part =
-                match taken[int n >>> 12] with
+                match taken[n >>> 12] with
                 | null -> Array.zeroCreate<byte> 512
                 | part -> part
 
-            let at, bit = (int n &&& 4095) >>> 3, 1uy <<< (int n &&& 7)
+            let at, bit = (n &&& 4095) >>> 3, 1uy <<< (n &&& 7)
             let isFirst = part[at] &&& bit = 0uy
             part[at] <- part[at] ||| bit
-            taken[int n >>> 12] <- part
+            taken[n >>> 12] <- part
             isFirst
 
         let add at (entry: Entry) =
             match objection places entry found with
             | "" ->
                 let first = threads.Count
-                let mutable twice = if take entry.Pid then 0L else entry.Pid
+                let mutable twice = if take entry.Pid then 0 else entry.Pid
 
                 // The first thread is the process itself, whatever its number is said to be (read_one_pstree_item, criu/pstree.c).
                 for i in 1 .. found.Count - 1 do
                     if not (take found[i]) then
                         twice <- found[i]
 
-                    threads.Add(int found[i])
+                    threads.Add found[i]
 
-                if twice <> 0L then
-                    flaw at ("the number " + string<int64> twice + " is there twice")
+                if twice <> 0 then
+                    flaw at ("the number " + string<int> twice + " is there twice")
                 else
-                    places[int entry.Pid] <- tasks.Count
+                    places[entry.Pid] <- tasks.Count
 
                     tasks.Add
                         {
-                            Pid = int entry.Pid
-                            Parent = if entry.Ppid = 0L then -1 else places[int entry.Ppid]
-                            Group = int entry.Pgid
-                            Session = int entry.Sid
+                            Pid = entry.Pid
+                            Parent = if entry.Ppid = 0 then -1 else places[entry.Ppid]
+                            Group = entry.Pgid
+                            Session = entry.Sid
                             FirstThread = first
                             ThreadCount = threads.Count - first
                         }
 
                     Ok()
-            | text -> wrong at (max entry.Pid 0L) text
+            | text -> wrong at (max entry.Pid 0) text
 
         let rec go at =
             if at = bytes.Length then

@@ -4,7 +4,6 @@ open System.Buffers.Binary
 open System.Globalization
 
 /// A field of a protobuf message: a number, or where in the message's bytes its text lies.
-[<Struct>]
 type internal WireField =
     {
         /// 1 or more.

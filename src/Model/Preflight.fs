@@ -47,7 +47,6 @@ type Hindrance =
     | NewWithoutInit
 
 /// A number that is in the way of a restore.
-[<Struct>]
 type Obstruction = { Need: Need; Hindrance: Hindrance }
 
 /// What was seen of the PID namespace to restore in.
@@ -195,7 +194,11 @@ module Preflight =
                 && (need.Pid = root.Session || (need.Pid = root.Group && root.Group <> root.Pid))
 
             let pairs = helpers tree all
-            pairs.AddRange(Seq.filter (fun need -> not (isLeft need)) all)
+
+            for need in all do
+                if not (isLeft need) then
+                    pairs.Add need
+
             merged pairs
 
     /// Whether a number is among some, which are in ascending order.
@@ -361,15 +364,16 @@ module Preflight =
             else
                 PidNamespace.observed seen.LastPid seen.PidMax seen.InUse
                 |> PidNamespace.predict Forks
-                |> Seq.map (fun pid -> tryFind pid needs)
-                |> Seq.filter _.IsSome
+                |> Seq.filter (fun pid -> (tryFind pid needs).IsSome)
                 |> Seq.toList
 
-        for need in next do
-            add need.Value Hindrance.Criu
+        for pid in next do
+            add (tryFind pid needs).Value Hindrance.Criu
+
+        found.Sort(fun (a: Obstruction) (b: Obstruction) -> a.Need.Pid.CompareTo b.Need.Pid)
 
         {
-            InTheWay = found.ToArray() |> Array.sortBy _.Need.Pid
+            InTheWay = found.ToArray()
             RaisesPidMax = raisedTo
             MakeWay =
                 if next.IsEmpty then

@@ -173,7 +173,7 @@ public sealed class PreflightTests
     [InlineData("cp -r $C/plain A; cp A/inventory.img A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
     [InlineData("cp -r $C/plain A; rm A/pstree.img; mkfifo A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
     [InlineData("cp -r $C/plain A; rm A/pstree.img; mkdir A/pstree.img", "cannot read 'A/pstree.img': Is a directory")]
-    [InlineData("cp -r $C/plain A; rm A/pstree.img; ln -s /dev/zero A/pstree.img", "cannot read 'A/pstree.img': it is longer than 25165824 bytes, as no such image is")]
+    [InlineData("cp -r $C/plain A; rm A/pstree.img; ln -s /dev/zero A/pstree.img", "cannot read 'A/pstree.img': it is longer than 8388608 bytes, as no such image is")]
     [InlineData("cp -r $C/plain A; truncate -s 100G A/inventory.img", "cannot read 'A/inventory.img': it is longer than 65536 bytes, as no such image is")]
     [InlineData("cp $C/plain/pstree.img A", "cannot read 'A': it is one of the images")]
     [InlineData(": >A", "cannot read 'checkpoint/pstree.img' in 'A': it is not there")]
@@ -185,7 +185,7 @@ public sealed class PreflightTests
     [InlineData("tar -cf - -C $C/plain pstree.img | head -c 600 >A", "cannot read 'A': it ends at byte 600, within an entry")]
     [InlineData("tar -czf - -C $C/plain pstree.img | head -c 100 >A", "cannot read 'A': it ends at byte 100, within an entry")]
     [InlineData("(printf '\\037\\213'; head -c 999 $N) >A", "cannot read 'A': its compressed data is damaged before byte 512")]
-    [InlineData("mkdir B; truncate -s 30M B/pstree.img; tar -czSf A -C B pstree.img; tar -czf A -C B pstree.img", "cannot read 'pstree.img' in 'A': it is longer than 25165824 bytes, as no such image is")]
+    [InlineData("mkdir B; truncate -s 30M B/pstree.img; tar -czSf A -C B pstree.img; tar -czf A -C B pstree.img", "cannot read 'pstree.img' in 'A': it is longer than 8388608 bytes, as no such image is")]
     public void What_cannot_be_read_is_told_with_its_place(string make, string message)
     {
         Finished run = Run($"mount -t tmpfs none /mnt; cd /mnt; {make}; $N preflight A; echo $?; $N preflight A --json 2>/dev/null; echo $?");
@@ -286,6 +286,77 @@ public sealed class PreflightTests
         {
             Directory.Delete(directory, recursive: true);
         }
+    }
+
+    [Theory]
+    [InlineData(10_000, 10, false, 60_000)]
+    [InlineData(1, 1_600_000, true, 400_000)]
+    [InlineData(300_000, 1, false, 400_000)]
+    public void Large_trees_take_memory_in_proportion(int processes, int threads, bool isPacked, int kilobytes)
+    {
+        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
+        string directory = Directory.CreateTempSubdirectory("nslp-images-").FullName;
+        try
+        {
+            foreach (string image in (string[])["pstree.img", "inventory.img", "ids-5000.img"])
+            {
+                File.Copy($"{Checkpoints}/plain/{image}", $"{directory}/{image}");
+            }
+
+            using (BinaryWriter tree = new(File.Create($"{directory}/pstree.img")))
+            {
+                tree.Write(0x54564319);
+                tree.Write(0x50273030);
+                for (int i = 0; i < processes; i++)
+                {
+                    tree.Write(Entry(5000 + (i * threads), i == 0 ? 0 : 5000, threads, isPacked));
+                }
+            }
+
+            Finished run = Run($"/usr/bin/time -f %M $N preflight {directory} --json | tr , '\n' | grep -c parent");
+
+            Assert.SkipWhen(run.Errors.Contains("not found", StringComparison.Ordinal), "needs time");
+            Assert.Equal($"{processes}\n", run.Output);
+            Assert.InRange(int.Parse(run.Errors.Trim().Split('\n')[^1], CultureInfo.InvariantCulture), 1, kilobytes);
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    private static byte[] Entry(int pid, int parent, int threads, bool isPacked)
+    {
+        using MemoryStream message = new();
+        using BinaryWriter writer = new(message);
+        writer.Write(0);
+        foreach ((int field, int value) in ((int, int)[])[(1, pid), (2, parent), (3, 5000), (4, 5000)])
+        {
+            writer.Write7BitEncodedInt(field << 3);
+            writer.Write7BitEncodedInt(value);
+        }
+
+        if (isPacked)
+        {
+            using MemoryStream run = new();
+            using BinaryWriter numbers = new(run);
+            Enumerable.Range(pid, threads).ToList().ForEach(numbers.Write7BitEncodedInt);
+            writer.Write7BitEncodedInt((5 << 3) | 2);
+            writer.Write7BitEncodedInt((int)run.Length);
+            writer.Write(run.ToArray());
+        }
+        else
+        {
+            foreach (int thread in Enumerable.Range(pid, threads))
+            {
+                writer.Write7BitEncodedInt(5 << 3);
+                writer.Write7BitEncodedInt(thread);
+            }
+        }
+
+        byte[] bytes = message.ToArray();
+        BitConverter.TryWriteBytes(bytes, bytes.Length - 4);
+        return bytes;
     }
 
     private static byte[] Change(Random random, byte[] bytes)
