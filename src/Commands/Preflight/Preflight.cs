@@ -48,12 +48,12 @@ internal static class Preflight
     private static int Run(PreflightOptions options, Checkpoint checkpoint, PidSpace space, ProgressLine progress)
     {
         Need[] needs = Plan.needs(checkpoint);
-        Complaint? complaint = Look(checkpoint, needs, space, progress, out PreflightFacts? facts);
+        Complaint? complaint = Observe(checkpoint, needs, space, progress, out PreflightFacts? facts);
         int status = Output.Done;
         if (facts is not null && options.MakeWay && facts.Report.MakeWay >= 0)
         {
             status = MakeWay(space, facts.Report.MakeWay);
-            complaint = Look(checkpoint, needs, space, progress, out facts);
+            complaint = Observe(checkpoint, needs, space, progress, out facts);
         }
 
         if (facts is null)
@@ -69,7 +69,7 @@ internal static class Preflight
         }
         else
         {
-            new PreflightText(results, SetNsLastPid.Commands.Look.Of(1)).Write(options.Images, checkpoint, needs, facts);
+            new PreflightText(results, Look.Of(1)).Write(options.Images, checkpoint, needs, facts);
         }
 
         return results.End() != Output.Done ? CannotTell
@@ -85,7 +85,8 @@ internal static class Preflight
     }
 
     // Null when it could be looked.
-    private static Complaint? Look(Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress, out PreflightFacts? facts)
+    private static Complaint? Observe(
+        Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress, out PreflightFacts? facts)
     {
         facts = null;
         SysResult pidMax = space.ReadPidMax();
@@ -124,7 +125,7 @@ internal static class Preflight
 
         Version version = Environment.OSVersion.Version;
         PreflightSeen seen = new(
-            held: [.. holdings.Values.Select(holding => (holding.Pid, HeldBy(holding.Holder.Kind)))],
+            held: [.. holdings.Values.Select(holding => (holding.Pid, By(holding.Holder.Kind)))],
             inUse: inUse,
             pidMax: pidMax.Value,
             mayWritePidMax: space.MayWritePidMax,
@@ -138,15 +139,15 @@ internal static class Preflight
         int Others(int pid) => space.IsOwn(pid) ? 0 : pid;
     }
 
-    private static HeldBy HeldBy(HolderKind kind) => kind switch
+    private static HeldBy By(HolderKind kind) => kind switch
     {
-        HolderKind.Process => SetNsLastPid.HeldBy.Process,
-        HolderKind.Thread => SetNsLastPid.HeldBy.Thread,
-        HolderKind.Zombie => SetNsLastPid.HeldBy.Zombie,
-        HolderKind.Group => SetNsLastPid.HeldBy.Group,
-        HolderKind.Session => SetNsLastPid.HeldBy.Session,
-        HolderKind.KernelThread => SetNsLastPid.HeldBy.KernelThread,
-        _ => SetNsLastPid.HeldBy.Hidden,
+        HolderKind.Process => HeldBy.Process,
+        HolderKind.Thread => HeldBy.Thread,
+        HolderKind.Zombie => HeldBy.Zombie,
+        HolderKind.Group => HeldBy.Group,
+        HolderKind.Session => HeldBy.Session,
+        HolderKind.KernelThread => HeldBy.KernelThread,
+        _ => HeldBy.Hidden,
     };
 
     // What follows last_pid is free for many numbers: that others fork meanwhile, or nslp's threads end, does no harm.
@@ -163,8 +164,7 @@ internal static class Preflight
         }
 
         return end.IsDone ? Output.Done : Output.Fail(Name, Words.set(
-            new Attempted([target], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "--target or root may help"),
-            end));
+            new Attempted([target], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead"), end));
     }
 
     private static End Cycle(PidSpace space, int target)

@@ -167,7 +167,7 @@ public sealed class PreflightTests
     [InlineData("mkdir A", "cannot read 'A/pstree.img': No such file or directory")]
     [InlineData("cp -r $C/plain A; rm A/inventory.img", "cannot read 'A/inventory.img': No such file or directory")]
     [InlineData("cp -r $C/plain A; rm A/ids-5000.img", "cannot read 'A/ids-5000.img': No such file or directory")]
-    [InlineData("cp -r $C/plain A; truncate -s 50 A/pstree.img", "cannot read 'A/pstree.img': at byte 32: it ends before the entry does, which has 20 bytes")]
+    [InlineData("cp -r $C/plain A; truncate -s 50 A/pstree.img", "cannot read 'A/pstree.img': at byte 32: it ends before the entry does, which has 21 bytes")]
     [InlineData("cp -r $C/plain A; truncate -s 8 A/pstree.img", "cannot read 'A/pstree.img': at byte 8: it holds no process")]
     [InlineData("cp -r $C/plain A; : >A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
     [InlineData("cp -r $C/plain A; cp A/inventory.img A/pstree.img", "cannot read 'A/pstree.img': at byte 0: it does not begin as CRIU's image of that name does")]
