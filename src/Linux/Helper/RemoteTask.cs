@@ -176,11 +176,7 @@ internal sealed unsafe class RemoteTask
             using Order order = NewOrder();
             int clone = order.Clone(flags, Child.Becomes(child));
             Run(order);
-            if (order[clone].IsError)
-            {
-                throw new RemoteException("cannot clone a process", order[clone].Error, step: NamespaceStep.Clone);
-            }
-
+            RemoteException.ThrowIf(order[clone].Error, "cannot clone a process");
             child.Hello();
             prepare?.Invoke(child);
             return child;

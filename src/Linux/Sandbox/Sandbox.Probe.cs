@@ -60,10 +60,7 @@ internal sealed partial class Sandbox
             _order.Clear();
             int clone = _order.Clone3(default, Child.Sleeps());
             _agents[0].Task.Run(_order);
-            if (_order[clone].IsError)
-            {
-                throw new RemoteException("cannot make a process", _order[clone].Error);
-            }
+            RemoteException.ThrowIf(_order[clone].Error, "cannot make a process");
         }
     }
 

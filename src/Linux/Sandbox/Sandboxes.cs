@@ -19,8 +19,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
     /// <summary>
     /// Prepares for sandboxes; best on the main thread, before there are others. Throws
-    /// <see cref="RemoteException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
-    /// answers otherwise than it ever should.
+    /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever should.
     /// </summary>
     /// <param name="here">
     /// In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole system's: for a
@@ -29,15 +28,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     internal Sandboxes(bool here = false)
     {
         IsHere = here;
-        try
-        {
-            _zygote = Zygote.Start();
-        }
-        catch (RemoteException e)
-        {
-            throw new RemoteException(e.Message, 0, e.Help);
-        }
-
+        _zygote = Zygote.Start();
         try
         {
             RequireStrictWrites();
@@ -59,7 +50,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public Setting Setting { get; }
 
     /// <summary>The parent of the outermost init of each sandbox.</summary>
@@ -78,7 +68,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// </summary>
     internal (int First, int Second) OwnerFds { get; }
 
-    /// <summary>RLIMIT_NOFILE of every process of a sandbox.</summary>
     internal rlimit64 DescriptorLimit { get; }
 
     /// <summary>Whether their outermost namespace is nslp's own.</summary>
@@ -87,16 +76,12 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>Whether pid_max may be written: where each namespace has one of its own, or all is our own.</summary>
     internal bool WritesPidMax => IsHere || _kernel.PidMaxPerNamespace;
 
-    /// <summary>A task that is not born yet.</summary>
     internal RemoteTask NewTask() => _zygote.NewTask();
 
-    /// <summary>An empty order, for any task.</summary>
     internal Order NewOrder() => _zygote.Root.NewOrder();
 
-    /// <inheritdoc/>
     public ISandbox Open() => new Sandbox(this);
 
-    /// <summary>Ends all processes.</summary>
     public void Dispose() => _zygote.Dispose();
 
     // The model knows no other way of writing elsewhere than at offset 0 (proc_first_pos_non_zero_ignore,
@@ -135,13 +120,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     // Two descriptors for each namespace that there ever is in a sandbox add up.
     private unsafe rlimit64 RaiseDescriptorLimit()
     {
+        rlimit64 limit;
+        Raw.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, (nint)(&limit));
+        limit.rlim_cur = limit.rlim_max;
         using Order order = NewOrder();
-        nint old = order.Reserve(sizeof(rlimit64));
-        order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, old);
-        _zygote.Root.Run(order);
-        ulong most = MemoryMarshal.Read<rlimit64>(Order.Bytes(old, sizeof(rlimit64))).rlim_max;
-        rlimit64 limit = new() { rlim_cur = most, rlim_max = most };
-        order.Clear();
         order.Call(
             Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE,
             order.Put(MemoryMarshal.AsBytes(new ReadOnlySpan<rlimit64>(ref limit))), 0);
@@ -162,10 +144,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     {
         RemoteTask root = _zygote.Root;
         Capabilities capabilities = ReadCapabilities(root);
-        (int uid, int gid) = Namespaces.ReadUser(root);
+        (int Uid, int Gid) ids = Namespaces.ReadUser(root);
         if (capabilities.HasSysAdmin)
         {
-            return new SandboxAgent(this, root, -1, (uid, gid), capabilities);
+            return new SandboxAgent(this, root, -1, ids, capabilities);
         }
 
         RemoteTask task;
@@ -180,7 +162,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
         try
         {
-            Namespaces.MapUser(task, uid, gid, asRoot: true);
+            Namespaces.MapUser(task, ids, asRoot: true);
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
