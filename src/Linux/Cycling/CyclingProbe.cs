@@ -36,13 +36,6 @@ internal static unsafe class CyclingProbe
         using CyclingTask task = new(flavour);
         BlockedSignals signals = default;
         signals.Block();
-        if (flavour.LimitsFiles)
-        {
-            // While no file can be opened the JIT can load no assembly: all that is called then was called
-            // before. Without the limit this fails with EFAULT.
-            _ = task.Consume();
-        }
-
         SysResult before = lastPid.Read();
         FileLimit limit = default;
         error = flavour.LimitsFiles ? limit.Lower(0) : 0;

@@ -38,7 +38,7 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly int _otherError;
     private readonly bool _isProcess;
 
-    /// <summary>Makes ready. Throws <see cref="RemoteException"/>.</summary>
+    /// <summary>Throws <see cref="RemoteException"/>.</summary>
     internal CyclingTask(Flavour flavour)
     {
         _call = flavour.Call;
@@ -47,11 +47,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _otherError = flavour.FillsFiles ? EFAULT : flavour.Error;
         _isProcess = flavour.IsProcess;
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (_memory == MAP_FAILED)
-        {
-            throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
-        }
-
+        RemoteException.ThrowIf(_memory == MAP_FAILED ? SysResult.Of(-1).Error : 0, "cannot map memory");
         _stackTop = _memory + Size - 64;
         _args = (clone_args*)(_memory + ArgumentsOffset);
         if (_call == CyclingCall.Clone3)

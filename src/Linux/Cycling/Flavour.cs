@@ -26,13 +26,11 @@ internal enum CyclingCall
 /// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never
 /// managed code.
 /// </remarks>
-internal sealed unsafe class Flavour
+internal sealed class Flavour
 {
     // What copy_process need not copy. It makes the cheapest clone there is.
     private static readonly ulong s_shared =
         (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_IO);
-
-    private readonly bool _isThread;
 
     private Flavour(
         string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false, bool fillsFiles = false)
@@ -42,7 +40,7 @@ internal sealed unsafe class Flavour
         Error = error;
         LimitsFiles = limitsFiles;
         FillsFiles = fillsFiles;
-        _isThread = isThread;
+        IsProcess = !isThread;
         Flags = s_shared | flag | (isThread ? (uint)CLONE_THREAD : 0);
         Since = call == CyclingCall.Child ? new Version(0, 0)
             : flag == CLONE_INTO_CGROUP ? new Version(5, 7)
@@ -75,16 +73,15 @@ internal sealed unsafe class Flavour
         new("exiting-process", CyclingCall.Child, (uint)CLONE_VFORK, 0, isThread: false),
     ];
 
-    /// <summary>The stable name: lower case, words joined by '-'.</summary>
+    /// <summary>Stable: lower case, words joined by '-'.</summary>
     internal string Name { get; }
 
     /// <summary>The first version of Linux that has it.</summary>
     internal Version Since { get; }
 
-    /// <summary>Which call it is.</summary>
     internal CyclingCall Call { get; }
 
-    /// <summary>Its flags, those of clone3 included.</summary>
+    /// <summary>Those of clone3 included.</summary>
     internal ulong Flags { get; }
 
     /// <summary>The errno it fails with once the PID is consumed; 0 for a real child, which succeeds.</summary>
@@ -100,7 +97,7 @@ internal sealed unsafe class Flavour
     internal bool FillsFiles { get; }
 
     /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>
-    internal bool IsProcess => !_isThread;
+    internal bool IsProcess { get; }
 
     /// <summary>Whether it is worth trying: in nslp itself with so many threads, else in a helper.</summary>
     internal bool Suits(bool isHere, int threads) => isHere
@@ -110,36 +107,7 @@ internal sealed unsafe class Flavour
         // A thread that exits cannot be made without a stack of its own.
         : !LimitsFiles && !FillsFiles && (IsProcess || Call != CyclingCall.Child);
 
-    /// <summary>The names of all ways, with commas between them.</summary>
     internal static string Names => string.Join(", ", Array.ConvertAll(All, flavour => flavour.Name));
 
-    /// <summary>The flavour of that name, or null.</summary>
     internal static Flavour? Find(string name) => Array.Find(All, flavour => flavour.Name == name);
-
-    /// <summary>
-    /// The call as system call number and arguments, for an executor that has only these. In a child of its own
-    /// the executor must take a return value of 0, a task born by mistake, for the order to exit.
-    /// </summary>
-    /// <param name="args">Filled in for clone3; it stays the caller's and must outlive the call.</param>
-    /// <param name="call">The six arguments.</param>
-    /// <param name="alone">Without shared memory: a task born by mistake does no harm to the caller.</param>
-    /// <returns>The number of the system call.</returns>
-    internal int ToSystemCall(clone_args* args, Span<long> call, bool alone)
-    {
-        call.Clear();
-        ulong flags = alone ? Flags & (CLONE_PIDFD | CLONE_INTO_CGROUP) : Flags;
-        if (Call == CyclingCall.Clone3)
-        {
-            CyclingTask.Fill(args, flags);
-            args->exit_signal = alone ? (ulong)SIGCHLD : 0;
-            call[0] = (long)args;
-            call[1] = sizeof(clone_args);
-            return SYS_clone3;
-        }
-
-        call[0] = (long)(flags | (alone ? (ulong)SIGCHLD : 0));
-        // parent_tid, where the legacy call puts the pidfd, is third on all machines but s390.
-        call[2] = CyclingTask.Unwritable;
-        return SYS_clone;
-    }
 }

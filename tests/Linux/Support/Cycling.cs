@@ -16,9 +16,9 @@ internal static class Cycling
         string limit = Limit();
         int probe = (int)CyclingProbe.Probe(way, lastPid);
         using Cycler cycler = new(way, 1);
-        _ = cycler.Step();
+        _ = cycler.Burst(1);
         int before = lastPid.Read().Value;
-        CycleResult result = cycler.Step();
+        CycleResult result = cycler.Burst(1);
         int after = lastPid.Read().Value;
         Console.WriteLine($"{probe} {after - before} {(int)result.Error} {limit} {Limit()} {Tasks()}");
         return 0;
