@@ -6,14 +6,6 @@ namespace SetNsLastPid.Linux;
 /// </summary>
 internal sealed unsafe class ExecImage
 {
-    private const int ENOENT = 2;
-    private const int ENOEXEC = 8;
-    private const int EACCES = 13;
-    private const int ENODEV = 19;
-    private const int ENOTDIR = 20;
-    private const int ETIMEDOUT = 110;
-    private const int ESTALE = 116;
-
     private readonly byte[] _strings;
     private readonly int[] _arguments;
     private readonly int[] _variables;

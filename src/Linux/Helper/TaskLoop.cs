@@ -145,15 +145,15 @@ internal static unsafe class TaskLoop
             while (next < end)
             {
                 long a0 = next->A0, a1 = next->A1, a2 = next->A2, a3 = next->A3, a4 = next->A4, a5 = next->A5;
-                int modes = next->Modes;
-                if (modes != 0)
+                int indirect = next->Indirect;
+                if (indirect != 0)
                 {
-                    a0 = (modes & 1) != 0 ? *(long*)a0 : (modes & 2) != 0 ? *(int*)a0 : a0;
-                    a1 = (modes & 4) != 0 ? *(long*)a1 : (modes & 8) != 0 ? *(int*)a1 : a1;
-                    a2 = (modes & 16) != 0 ? *(long*)a2 : (modes & 32) != 0 ? *(int*)a2 : a2;
-                    a3 = (modes & 64) != 0 ? *(long*)a3 : (modes & 128) != 0 ? *(int*)a3 : a3;
-                    a4 = (modes & 256) != 0 ? *(long*)a4 : (modes & 512) != 0 ? *(int*)a4 : a4;
-                    a5 = (modes & 1024) != 0 ? *(long*)a5 : (modes & 2048) != 0 ? *(int*)a5 : a5;
+                    a0 = (indirect & 1) != 0 ? *(long*)a0 : a0;
+                    a1 = (indirect & 2) != 0 ? *(long*)a1 : a1;
+                    a2 = (indirect & 4) != 0 ? *(long*)a2 : a2;
+                    a3 = (indirect & 8) != 0 ? *(long*)a3 : a3;
+                    a4 = (indirect & 16) != 0 ? *(long*)a4 : a4;
+                    a5 = (indirect & 32) != 0 ? *(long*)a5 : a5;
                 }
 
                 // Read before the call: a child that only exits then touches no page but its stack.
@@ -165,7 +165,7 @@ internal static unsafe class TaskLoop
                 {
                     while (childKind == Instruction.ChildExits)
                     {
-                        syscall(exit_group, child, 0, 0, 0, 0, 0);
+                        syscall(exit_group, 0, 0, 0, 0, 0, 0);
                     }
 
                     while (childKind == Instruction.ChildSleeps)

@@ -31,9 +31,8 @@ internal sealed unsafe class Zygote : IDisposable
     }
 
     /// <summary>The zygote itself as a task.</summary>
-    internal RemoteTask Root { get; private set; }
+    internal RemoteTask Root { get; }
 
-    /// <summary>Its PID.</summary>
     internal int Pid => Root.Pid;
 
     /// <summary>The signal mask of the thread that started the zygote: what a child sets before execve.</summary>
@@ -129,16 +128,12 @@ internal sealed unsafe class Zygote : IDisposable
         nint head = 0, size = 0;
         SysResult result = Raw.Call(Kernel.SYS_get_robust_list, 0, (nint)(&head), (nint)(&size));
         result = result.IsError ? result : Raw.Call(Kernel.SYS_set_robust_list, head, size);
-        if (result.IsError)
-        {
-            throw new RemoteException("cannot make a helper process: set_robust_list", result.Error);
-        }
+        RemoteException.ThrowIf(result.Error, "cannot make a helper process: set_robust_list");
     }
 
     private void Clone(bool trim)
     {
         ArenaHeader* header = Arena.Header;
-        nint libcSyscall = (nint)Raw.Syscall;
         int* errno = Raw.Errno;
         int pidfd = Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0).Value;
         header->OwnerPidfd = pidfd;
@@ -148,17 +143,12 @@ internal sealed unsafe class Zygote : IDisposable
             hello.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, hello.Put("nslp-zygote"));
             if (trim)
             {
-                ZygoteTrim.Append(hello, Arena, libcSyscall, (nint)errno, (nint)(&header), pidfd);
+                ZygoteTrim.Append(hello, (nint)errno, (nint)(&header));
             }
 
             Root.Submit(hello);
-            long pid = TaskLoop.Start(
-                header, Root.Slot, (delegate*<long, long, long, long, long, long, long, long>)libcSyscall, errno);
-            if (pid < 0)
-            {
-                throw new RemoteException("cannot clone a helper process", new SysResult(pid).Error);
-            }
-
+            long pid = TaskLoop.Start(header, Root.Slot, Raw.Syscall, errno);
+            RemoteException.ThrowIf(new SysResult(pid).Error, "cannot clone a helper process");
             Root.Attach(null, (int)pid);
             if (Root.Await(s_handshakeLimit) != 0 || Root.Call(Kernel.SYS_getpid).Raw != pid)
             {
