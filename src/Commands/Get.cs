@@ -7,8 +7,6 @@ internal static class Get
 {
     private const string Name = "get";
 
-    /// <summary>Runs the command.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(GetOptions options)
     {
         try

@@ -14,10 +14,8 @@ internal static unsafe class MachineProbe
     // In the names of the cgroups that engines make.
     private static readonly string[] s_engines = ["docker", "libpod", "kubepods", "containerd", "lxc"];
 
-    /// <summary>
-    /// Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it makes
-    /// two.
-    /// </summary>
+    /// <summary>Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it
+    /// makes two.</summary>
     internal static Observed Observe()
     {
         Errno setTid;

@@ -12,7 +12,6 @@ internal static class Bench
     private const double OtherShare = 0.15;
 
     /// <summary>Runs the command, in a PID namespace of its own where there can be one.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(BenchOptions options)
     {
         using DefaultSignals signals = new();

@@ -10,8 +10,6 @@ internal static class Map
     private const string Name = "map";
     private const int Rows = 16;
 
-    /// <summary>Runs the command.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(MapOptions options)
     {
         Look look = Look.Of(1);

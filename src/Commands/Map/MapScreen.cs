@@ -4,10 +4,8 @@ using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// The terminal's other screen, with the cursor hidden. The terminal is as it was after <see cref="Dispose"/>, after each
-/// signal that ends nslp but SIGKILL, and while nslp is stopped by Ctrl-Z.
-/// </summary>
+/// <summary>The terminal's other screen, with the cursor hidden. The terminal is as it was after <see cref="Dispose"/>,
+/// after each signal that ends nslp but SIGKILL, and while nslp is stopped by Ctrl-Z.</summary>
 internal sealed class MapScreen : IDisposable
 {
     private const int Stdout = 1;
@@ -22,7 +20,6 @@ internal sealed class MapScreen : IDisposable
     private volatile int _received;
     private bool _isThere;
 
-    /// <summary>Shows it.</summary>
     internal MapScreen()
     {
         foreach ((PosixSignal name, int number) in s_ends)
@@ -51,7 +48,6 @@ internal sealed class MapScreen : IDisposable
         }
     }
 
-    /// <summary>Shows the first screen and the cursor.</summary>
     public void Dispose()
     {
         _signals.ForEach(signal => signal.Dispose());

@@ -37,9 +37,7 @@ internal sealed class MapWatch
     }
 
     /// <summary>Draws until a signal comes.</summary>
-    /// <param name="space">What to look at.</param>
     /// <param name="target">A number to show the place of; -1 for none.</param>
-    /// <param name="facts">What was seen of it first.</param>
     /// <returns>The exit status: 0 after Ctrl-C, 128 + n after another signal n.</returns>
     internal static int Run(PidSpace space, int target, MapFacts facts)
     {

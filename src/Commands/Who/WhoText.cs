@@ -3,7 +3,6 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>A holder of a number, in words.</summary>
 internal static class HolderText
 {
     /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
@@ -38,8 +37,6 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
-/// <param name="results">Where to.</param>
-/// <param name="pidMax">pid_max of the namespace.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
 internal sealed class WhoText(Results results, int pidMax, bool json)
 {
@@ -47,7 +44,6 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
     private const int Named = 5;
 
     /// <summary>Writes what is known of all these, as long as it can be written.</summary>
-    /// <returns>The exit status of the writing.</returns>
     internal int Write(IEnumerable<Holding> holdings)
     {
         holdings = holdings.TakeWhile(_ => results.Go());

@@ -8,14 +8,11 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>What a burst or a step did.</summary>
 /// <param name="Consumed">How many PIDs it consumed; the kernel may have skipped others that were in use.</param>
-/// <param name="Error">
-/// The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by mistake: the flavour must
-/// not be used again. 0 for none.
-/// </param>
+/// <param name="Error">The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by
+/// mistake: the flavour must not be used again. 0 for none.</param>
 /// <param name="Stopped">Whether the deadline or <see cref="Cycler.Stop"/> ended it.</param>
 internal readonly record struct CycleResult(long Consumed, Errno Error, bool Stopped);
 
-/// <summary>What consumes PIDs.</summary>
 internal interface ICycler : IDisposable
 {
     Flavour Flavour { get; }
@@ -27,11 +24,10 @@ internal interface ICycler : IDisposable
 }
 
 /// <summary>Consumes PIDs by one <see cref="Flavour"/>, exactly as many as ordered, on several threads.</summary>
-/// <remarks>
-/// The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller does not
-/// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
-/// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at it.
-/// </remarks>
+/// <remarks>The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller
+/// does not wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
+/// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at
+/// it.</remarks>
 internal sealed unsafe class Cycler : ICycler
 {
     // Threads look at the deadline, and the shared count, once a chunk: some 50 us, which is as long as they wait for
@@ -52,9 +48,8 @@ internal sealed unsafe class Cycler : ICycler
     private readonly CyclerState* _state;
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
-    /// <param name="threads">
-    /// How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer where no more can be made.
-    /// </param>
+    /// <param name="threads">How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer
+    /// where no more can be made.</param>
     internal Cycler(Flavour flavour, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
@@ -279,7 +274,6 @@ internal struct CyclerState
     [FieldOffset(0)]
     internal int Order;
 
-    /// <summary>1 when the threads are to end.</summary>
     [FieldOffset(4)]
     internal int Exit;
 
@@ -299,15 +293,12 @@ internal struct CyclerState
     [FieldOffset(128)]
     internal long Left;
 
-    /// <summary>How many PIDs are consumed.</summary>
     [FieldOffset(192)]
     internal long Consumed;
 
-    /// <summary>As in <see cref="CycleResult"/>.</summary>
     [FieldOffset(256)]
     internal int Error;
 
-    /// <summary>1 when the burst is to end early.</summary>
     [FieldOffset(260)]
     internal int Stop;
 }

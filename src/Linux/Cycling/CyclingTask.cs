@@ -5,10 +5,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// What one thread needs to make the calls of a <see cref="Flavour"/>: the arguments, and a stack for a task
-/// that is born, by design or by mistake.
-/// </summary>
+/// <summary>What one thread needs to make the calls of a <see cref="Flavour"/>: the arguments, and a stack for a task that
+/// is born, by design or by mistake.</summary>
 internal sealed unsafe class CyclingTask : IDisposable
 {
     /// <summary>An address in the kernel's half: access_ok refuses it before any page is looked for.</summary>
@@ -68,10 +66,8 @@ internal sealed unsafe class CyclingTask : IDisposable
     }
 
     /// <summary>Consumes one PID.</summary>
-    /// <returns>
-    /// 0 when it did; else the errno, after which no PID was consumed or none for certain; ECHILD when a task was born by
-    /// mistake, which has ended and is reaped.
-    /// </returns>
+    /// <returns>0 when it did; else the errno, after which no PID was consumed or none for certain; ECHILD when a task was
+    /// born by mistake, which has ended and is reaped.</returns>
     internal Errno Consume()
     {
         int got = _call == CyclingCall.Clone3

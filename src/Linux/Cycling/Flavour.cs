@@ -4,16 +4,13 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Which call a <see cref="Flavour"/> makes.</summary>
 internal enum CyclingCall
 {
     /// <summary>clone3, failing. It refuses a flag that the kernel does not know.</summary>
     Clone3,
 
-    /// <summary>
-    /// libc's clone, failing. A kernel older than its flag ignores that and makes a child, which libc sends into
-    /// the function given.
-    /// </summary>
+    /// <summary>libc's clone, failing. A kernel older than its flag ignores that and makes a child, which libc sends into
+    /// the function given.</summary>
     Clone,
 
     /// <summary>libc's clone of a task that ends at once.</summary>
@@ -21,11 +18,9 @@ internal enum CyclingCall
 }
 
 /// <summary>One flavour of consuming a PID without privilege: what is called, and what failure shows that it did.</summary>
-/// <remarks>
-/// All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
-/// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never
-/// managed code.
-/// </remarks>
+/// <remarks>All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
+/// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never managed
+/// code.</remarks>
 internal sealed class Flavour
 {
     // What copy_process need not copy. It makes the cheapest clone there is.
@@ -50,12 +45,10 @@ internal sealed class Flavour
     }
 
     /// <summary>All ways, the best first.</summary>
-    /// <remarks>
-    /// Threads with tables of open files of their own do not compete for one, but are one more than consume. The
+    /// <remarks>Threads with tables of open files of their own do not compete for one, but are one more than consume. The
     /// cgroup ways touch nothing of the process and cannot be mistaken; the other EMFILE costs a limit of the whole
-    /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
-    /// The legacy ones pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
-    /// </remarks>
+    /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury. The legacy ones pass a seccomp
+    /// profile that answers clone3 with ENOSYS. A real child works always.</remarks>
     internal static Flavour[] All { get; } =
     [
         new("pidfd-table-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, fillsFiles: true),
@@ -76,7 +69,6 @@ internal sealed class Flavour
     /// <summary>Stable: lower case, words joined by '-'.</summary>
     internal string Name { get; }
 
-    /// <summary>The first version of Linux that has it.</summary>
     internal Version Since { get; }
 
     internal CyclingCall Call { get; }
@@ -90,10 +82,8 @@ internal sealed class Flavour
     /// <summary>Whether it works only while the soft RLIMIT_NOFILE of the process is 0.</summary>
     internal bool LimitsFiles { get; }
 
-    /// <summary>
-    /// Whether it is at its best on a thread that has <see cref="FullFiles"/>. On others it fails with EFAULT, which
-    /// consumes a PID as well but takes longer.
-    /// </summary>
+    /// <summary>Whether it is at its best on a thread that has <see cref="FullFiles"/>. On others it fails with EFAULT,
+    /// which consumes a PID as well but takes longer.</summary>
     internal bool FillsFiles { get; }
 
     /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>

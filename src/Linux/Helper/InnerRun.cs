@@ -4,11 +4,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// This very command line, executed once more as PID 1 of a new PID namespace, since no running process can move into
-/// another one: nobody else forks there, and there the cursor may be written. The PIDs consumed in it are consumed in those
-/// around it as well (alloc_pid, kernel/pid.c, takes one a level).
-/// </summary>
+/// <summary>This very command line, executed once more as PID 1 of a new PID namespace, since no running process can move
+/// into another one: nobody else forks there, and there the cursor may be written. The PIDs consumed in it are consumed in
+/// those around it as well (alloc_pid, kernel/pid.c, takes one a level).</summary>
 internal static class InnerRun
 {
     private const int Kibibytes = 512;

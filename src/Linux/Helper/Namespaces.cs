@@ -17,15 +17,13 @@ internal enum NamespaceStep
     MountProc,
 }
 
-/// <summary>
-/// Namespaces in which tasks and their children live. What makes one throws <see cref="RemoteException"/>.
-/// </summary>
+/// <summary>Namespaces in which tasks and their children live. What makes one throws <see
+/// cref="RemoteException"/>.</summary>
 internal static class Namespaces
 {
-    /// <summary>
-    /// From now on children of the task are in the PID namespace of a process. Where that takes the privileges of the
-    /// user namespace that the process is in, as for one that an ordinary user made, the task enters that too.
-    /// </summary>
+    /// <summary>From now on children of the task are in the PID namespace of a process. Where that takes the privileges of
+    /// the user namespace that the process is in, as for one that an ordinary user made, the task enters that
+    /// too.</summary>
     internal static void Enter(RemoteTask task, int process)
     {
         Errno error = Enter(task, $"/proc/{process}/ns/pid", Kernel.CLONE_NEWPID);
@@ -47,16 +45,12 @@ internal static class Namespaces
         RemoteException.ThrowIf(error, what);
     }
 
-    /// <summary>
-    /// From now on children of the task are in a new PID namespace and, as the task itself, in a new mount namespace
-    /// with its /proc. Where the task may not make these, a user namespace is made around them.
-    /// </summary>
+    /// <summary>From now on children of the task are in a new PID namespace and, as the task itself, in a new mount
+    /// namespace with its /proc. Where the task may not make these, a user namespace is made around them.</summary>
     /// <param name="task">Not itself the first process of a PID namespace.</param>
     /// <param name="mapRoot">Make a user namespace in any case, with the user and the group as 0.</param>
-    /// <returns>
-    /// The first process, a child of the task. It takes orders, holds the namespace alive, and lets orphans go without
-    /// a trace.
-    /// </returns>
+    /// <returns>The first process, a child of the task. It takes orders, holds the namespace alive, and lets orphans go
+    /// without a trace.</returns>
     internal static RemoteTask Create(RemoteTask task, bool mapRoot)
     {
         SysResult unshared = mapRoot ? Errno.EPERM : task.Call(SYS_unshare, Kernel.CLONE_NEWNS | Kernel.CLONE_NEWPID);
@@ -80,11 +74,9 @@ internal static class Namespaces
         });
     }
 
-    /// <summary>
-    /// The first process (PID 1 inside) of a new PID namespace below that of the task's children; it takes orders.
-    /// Where the task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by the task's user, who
-    /// is 0 in it, as is the group: then PID 1 has all capabilities there.
-    /// </summary>
+    /// <summary>The first process (PID 1 inside) of a new PID namespace below that of the task's children; it takes orders.
+    /// Where the task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by the task's user, who is 0 in
+    /// it, as is the group: then PID 1 has all capabilities there.</summary>
     internal static RemoteTask Clone(RemoteTask task)
     {
         try
@@ -113,10 +105,8 @@ internal static class Namespaces
         MountProc(task);
     }
 
-    /// <summary>
-    /// Lets the first process of a namespace live on without nslp, until another process in there ends. It takes no
-    /// more orders.
-    /// </summary>
+    /// <summary>Lets the first process of a namespace live on without nslp, until another process in there ends. It takes
+    /// no more orders.</summary>
     internal static void OutliveOwner(RemoteTask init, int process)
     {
         using Order prepare = init.NewOrder();
@@ -168,7 +158,6 @@ internal static class Namespaces
     /// nothing there explains it.</summary>
     internal static string? WhyNot(Errno errno) => Examination.whyNoNamespace((int)errno, ReadConfinement());
 
-    /// <summary>What keeps this process from making namespaces.</summary>
     internal static Confinement ReadConfinement() => new(
         maxUserNamespaces: Number("/proc/sys/user/max_user_namespaces"),
         maxPidNamespaces: Number("/proc/sys/user/max_pid_namespaces"),
@@ -177,7 +166,6 @@ internal static class Namespaces
         profile: Printable.From(Encoding.UTF8.GetBytes(Read("/proc/self/attr/current") ?? "")),
         seccomp: int.TryParse(StatusLine("Seccomp:"), out int mode) ? mode : -1);
 
-    /// <summary>Gives a task that is in a new user namespace a user and a group there.</summary>
     internal static void MapUser(RemoteTask task, (int Uid, int Gid) ids, bool asRoot)
     {
         using Order order = task.NewOrder();

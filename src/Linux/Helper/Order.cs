@@ -4,10 +4,8 @@ using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that they
-/// point to, all in the shared arena. An order may be submitted again once it has ended. Not thread-safe.
-/// </summary>
+/// <summary>A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that
+/// they point to, all in the shared arena. An order may be submitted again once it has ended. Not thread-safe.</summary>
 internal sealed unsafe class Order : IDisposable
 {
     private readonly Zygote _zygote;
@@ -24,7 +22,6 @@ internal sealed unsafe class Order : IDisposable
         _dataStart = _start + (chunks * Arena.ChunkSize);
     }
 
-    /// <summary>How many instructions it has.</summary>
     internal int Count { get; private set; }
 
     /// <summary>The task that works on it; null before <see cref="RemoteTask.Submit"/> and after its end.</summary>
@@ -40,7 +37,6 @@ internal sealed unsafe class Order : IDisposable
     /// if it was not reached.</summary>
     internal SysResult this[int index] => new(At(index)->Result);
 
-    /// <summary>Whether an instruction has run.</summary>
     internal bool HasRun(int index) => At(index)->Result != Instruction.NotRun;
 
     /// <summary>Appends a syscall. Returns its index.</summary>
@@ -95,10 +91,8 @@ internal sealed unsafe class Order : IDisposable
     internal int Clone(ulong flags, Child child, long parentTid = 0) =>
         Born(Call(Kernel.SYS_clone, flags, 0, parentTid), flags, child);
 
-    /// <summary>
-    /// Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its own.
-    /// A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.
-    /// </summary>
+    /// <summary>Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its
+    /// own. A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.</summary>
     internal int Clone3(clone_args args, Child child, ReadOnlySpan<int> setTid = default)
     {
         if (!setTid.IsEmpty)
@@ -279,13 +273,10 @@ internal readonly record struct Child(RemoteTask? Task, bool IsSleeper)
 [StructLayout(LayoutKind.Sequential)]
 internal struct Instruction
 {
-    /// <summary><see cref="Check"/>: the result is not looked at.</summary>
     internal const int CheckNothing = 0;
 
-    /// <summary><see cref="Check"/>: the result must not be an error.</summary>
     internal const int CheckSuccess = 1;
 
-    /// <summary><see cref="Check"/>: the result must be <see cref="Expected"/>.</summary>
     internal const int CheckEqual = 2;
 
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>
@@ -297,7 +288,6 @@ internal struct Instruction
     /// <summary><see cref="ChildKind"/>: the child becomes the task of the slot at address <see cref="Child"/>.</summary>
     internal const int ChildIsTask = 2;
 
-    /// <summary><see cref="ChildKind"/>: the child sleeps until it is killed.</summary>
     internal const int ChildSleeps = 3;
 
     /// <summary><see cref="Result"/> of an instruction that has not run: MAX_ERRNO (linux/err.h), which nothing returns.</summary>
@@ -314,7 +304,6 @@ internal struct Instruction
     /// <summary>What the syscall returned, -errno on failure, <see cref="NotRun"/> before.</summary>
     internal long Result;
 
-    /// <summary>The value that <see cref="CheckEqual"/> wants.</summary>
     internal long Expected;
 
     /// <summary>The address of a <see cref="TaskSlot"/>, or 0.</summary>

@@ -3,11 +3,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved
-/// (<see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or
-/// calls execve successfully. One order at a time. Not thread-safe.
-/// </summary>
+/// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (<see
+/// cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or calls execve
+/// successfully. One order at a time. Not thread-safe.</summary>
 internal sealed unsafe class RemoteTask
 {
     /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
@@ -38,7 +36,6 @@ internal sealed unsafe class RemoteTask
     /// <summary>True once it has died, exited or called execve.</summary>
     internal bool IsGone => _isEnded || (Volatile.Read(ref Slot->Alive) & Kernel.FUTEX_OWNER_DIED) != 0;
 
-    /// <summary>The order under way.</summary>
     internal Order? Current { get; private set; }
 
     internal TaskSlot* Slot => _zygote.Arena.Slot(_number);
@@ -47,10 +44,8 @@ internal sealed unsafe class RemoteTask
     internal Order NewOrder(int kibibytes = Arena.ChunkSize / 1024) =>
         new(_zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
 
-    /// <summary>
-    /// Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
-    /// laid ready: it runs it first thing. False if the task is gone.
-    /// </summary>
+    /// <summary>Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
+    /// laid ready: it runs it first thing. False if the task is gone.</summary>
     internal bool Submit(Order order)
     {
         order.ThrowIfUnderWay();
@@ -141,10 +136,8 @@ internal sealed unsafe class RemoteTask
         }
     }
 
-    /// <summary>
-    /// Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the time
-    /// limit passes: for an order that is not meant to end the task.
-    /// </summary>
+    /// <summary>Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the
+    /// time limit passes: for an order that is not meant to end the task.</summary>
     internal void Run(Order order, TimeSpan timeout = default)
     {
         ThrowIfFailed(Submit(order) ? Await(timeout == default ? DefaultTimeout : timeout) : Errno.ESRCH);
@@ -162,11 +155,8 @@ internal sealed unsafe class RemoteTask
         return order[index];
     }
 
-    /// <summary>
-    /// A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
-    /// <see cref="RemoteException"/> with clone's errno.
-    /// </summary>
-    /// <param name="flags">of clone(2)</param>
+    /// <summary>A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws <see
+    /// cref="RemoteException"/> with clone's errno.</summary>
     /// <param name="prepare">what it does first; where that throws, it is ended</param>
     internal RemoteTask Fork(ulong flags = 0, Action<RemoteTask>? prepare = null)
     {
@@ -188,7 +178,6 @@ internal sealed unsafe class RemoteTask
         }
     }
 
-    /// <summary>Takes note that the task was born as a child of <paramref name="parent"/>.</summary>
     internal void Attach(RemoteTask? parent, int pid)
     {
         Parent = parent;
@@ -203,18 +192,15 @@ internal sealed unsafe class RemoteTask
         Run(order);
     }
 
-    /// <summary>
-    /// Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended before it: its
-    /// own end waits for them to be reaped (zap_pid_ns_processes, kernel/pid_namespace.c).
-    /// </summary>
+    /// <summary>Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended
+    /// before it: its own end waits for them to be reaped (zap_pid_ns_processes, kernel/pid_namespace.c).</summary>
     /// <returns>Its wait status as wait4 gives it; ECHILD if it was reaped before, ETIMEDOUT if it does not go within the
     /// limit.</returns>
     internal SysResult End(TimeSpan timeout = default) => End(kill: true, timeout == default ? DefaultTimeout : timeout);
 
-    /// <summary>
-    /// Waits until the process is gone by itself, also if it called execve, has it reaped, and frees its slot. Returns
-    /// as <see cref="End(TimeSpan)"/>. The parent takes no other order meanwhile; nslp itself is the parent after CLONE_PARENT.
-    /// </summary>
+    /// <summary>Waits until the process is gone by itself, also if it called execve, has it reaped, and frees its slot.
+    /// Returns as <see cref="End(TimeSpan)"/>. The parent takes no other order meanwhile; nslp itself is the parent after
+    /// CLONE_PARENT.</summary>
     internal SysResult Wait(TimeSpan timeout) => End(kill: false, timeout);
 
     /// <summary>Leaves a process that has called execve to the caller, who waits for it, and frees its slot. Returns its

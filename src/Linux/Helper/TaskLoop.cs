@@ -12,21 +12,17 @@ internal static unsafe class TaskLoop
     private const int ETIMEDOUT = 110;
     private const short POLLIN = 1;
 
-    /// <summary>
-    /// Clones the zygote, which serves <paramref name="slot"/> for ever. Returns its PID, or -errno. The caller has
-    /// filled the header and the slot; its signal mask is as before.
-    /// </summary>
-    /// <remarks>
-    /// A managed method that comes back in a child hangs where it meets the runtime: at a poll for a suspension that
-    /// was pending in the parent, in a stub that wants to bind, JIT or count calls, in a class constructor. Hence
-    /// AggressiveOptimization (compiled once, no tiering), no static, no stackalloc (GS cookie), no switch (jump
-    /// table), and libc's syscall(2) called as if it were managed code: for integers the two calling conventions are
-    /// the same on x86-64 and arm64, and unlike a P/Invoke, also one with SuppressGCTransition, such a call is
-    /// neither preceded nor followed by a poll. What comes out is code that calls nothing but that one address
-    /// (ZygoteTests reads the machine code of both builds), so it does not matter what the
-    /// other threads of the parent are doing when it is cloned. All signals are blocked, because the runtime's
-    /// handlers would be run by a thread that the runtime does not know.
-    /// </remarks>
+    /// <summary>Clones the zygote, which serves <paramref name="slot"/> for ever. Returns its PID, or -errno. The caller
+    /// has filled the header and the slot; its signal mask is as before.</summary>
+    /// <remarks>A managed method that comes back in a child hangs where it meets the runtime: at a poll for a suspension
+    /// that was pending in the parent, in a stub that wants to bind, JIT or count calls, in a class constructor. Hence
+    /// AggressiveOptimization (compiled once, no tiering), no static, no stackalloc (GS cookie), no switch (jump table),
+    /// and libc's syscall(2) called as if it were managed code: for integers the two calling conventions are the same on
+    /// x86-64 and arm64, and unlike a P/Invoke, also one with SuppressGCTransition, such a call is neither preceded nor
+    /// followed by a poll. What comes out is code that calls nothing but that one address (ZygoteTests reads the machine
+    /// code of both builds), so it does not matter what the other threads of the parent are doing when it is cloned. All
+    /// signals are blocked, because the runtime's handlers would be run by a thread that the runtime does not
+    /// know.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     internal static long Start(
         ArenaHeader* header,

@@ -3,12 +3,10 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory is
-/// a copy of nslp's at the moment of <see cref="Start"/>, then trimmed to the few pages that <see cref="TaskLoop"/>
-/// needs, so that its own children cost what a small C program's cost. It takes one PID, and no thread if started by
-/// the main thread. It and all its tasks die with nslp, also by SIGKILL. Not thread-safe.
-/// </summary>
+/// <summary>A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory
+/// is a copy of nslp's at the moment of <see cref="Start"/>, then trimmed to the few pages that <see cref="TaskLoop"/>
+/// needs, so that its own children cost what a small C program's cost. It takes one PID, and no thread if started by the
+/// main thread. It and all its tasks die with nslp, also by SIGKILL. Not thread-safe.</summary>
 internal sealed unsafe class Zygote : IDisposable
 {
     private const int Attempts = 5;
@@ -43,11 +41,9 @@ internal sealed unsafe class Zygote : IDisposable
 
     internal Arena Arena { get; }
 
-    /// <summary>
-    /// Starts a zygote and returns when it answers. Only for a thread that lives as long as it shall: the parent death
-    /// signal comes when the thread that cloned ends, not its process (forget_original_parent, kernel/exit.c).
-    /// Throws <see cref="RemoteException"/> if no zygote can be had.
-    /// </summary>
+    /// <summary>Starts a zygote and returns when it answers. Only for a thread that lives as long as it shall: the parent
+    /// death signal comes when the thread that cloned ends, not its process (forget_original_parent, kernel/exit.c). Throws
+    /// <see cref="RemoteException"/> if no zygote can be had.</summary>
     /// <param name="extraBytes">how much <see cref="Arena.Extra"/> holds, for what is too large for orders</param>
     internal static Zygote Start(int extraBytes = 0)
     {

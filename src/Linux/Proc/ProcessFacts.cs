@@ -18,8 +18,6 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
     private static readonly Dictionary<uint, string> s_users = [];
 
     /// <summary>Reads them.</summary>
-    /// <param name="proc">A /proc of the namespace.</param>
-    /// <param name="process">The process.</param>
     internal static ProcessFacts Read(int proc, int process)
     {
         long uid = Utf8Parser.TryParse(Proc.ReadStatus(proc, process, "\nUid:\t"u8), out uint real, out _) ? real : -1;

@@ -5,7 +5,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Clones, also of inits of nested namespaces.</summary>
 internal sealed partial class Sandbox
 {
     private const int P_PID = 1;

@@ -4,7 +4,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Deaths.</summary>
 internal sealed partial class Sandbox
 {
     private Observation End(int id)

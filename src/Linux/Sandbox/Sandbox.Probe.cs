@@ -3,7 +3,6 @@ using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>What can be done here.</summary>
 internal sealed partial class Sandbox
 {
     /// <summary>Whether a process in the sandbox may choose PIDs in the namespace around it.</summary>

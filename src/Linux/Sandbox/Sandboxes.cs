@@ -5,10 +5,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Makes PID namespaces in which nothing happens but what is asked for. Without CAP_SYS_ADMIN they are in a user
-/// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.
-/// </summary>
+/// <summary>Makes PID namespaces in which nothing happens but what is asked for. Without CAP_SYS_ADMIN they are in a user
+/// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.</summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
     private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
@@ -17,14 +15,11 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     private readonly Zygote _zygote;
     private readonly KernelRules _kernel = RunningKernel();
 
-    /// <summary>
-    /// Prepares for sandboxes; best on the main thread, before there are others. Throws
-    /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever should.
-    /// </summary>
-    /// <param name="here">
-    /// In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole system's: for a
-    /// kernel on which nothing else happens.
-    /// </param>
+    /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws <see
+    /// cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
+    /// should.</summary>
+    /// <param name="here">In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole
+    /// system's: for a kernel on which nothing else happens.</param>
     internal Sandboxes(bool here = false)
     {
         IsHere = here;
@@ -62,10 +57,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>A descriptor of the pid_max of nslp's own namespace, or of the whole system before 6.14.</summary>
     internal int PidMaxFd { get; }
 
-    /// <summary>
-    /// Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs: F_GETOWN
-    /// tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).
-    /// </summary>
+    /// <summary>Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs:
+    /// F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).</summary>
     internal (int First, int Second) OwnerFds { get; }
 
     internal rlimit64 DescriptorLimit { get; }

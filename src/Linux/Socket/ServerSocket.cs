@@ -8,11 +8,10 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>A unix datagram socket to listen on, and its place in the file system.</summary>
-/// <remarks>
-/// Everything about the path is done below one descriptor of its directory and follows no symbolic link in its last
-/// part. Nothing is locked, since whoever may read a directory may keep its lock. Of several servers that start at once
-/// over a dead socket, each moves it aside before it removes it, and puts back what turns out to be another's.
-/// </remarks>
+/// <remarks>Everything about the path is done below one descriptor of its directory and follows no symbolic link in its
+/// last part. Nothing is locked, since whoever may read a directory may keep its lock. Of several servers that start at
+/// once over a dead socket, each moves it aside before it removes it, and puts back what turns out to be
+/// another's.</remarks>
 internal sealed unsafe class ServerSocket : IDisposable
 {
     private const int OwnerOnly = 0x180; // 0600
@@ -46,11 +45,9 @@ internal sealed unsafe class ServerSocket : IDisposable
         Prepare();
     }
 
-    /// <summary>
-    /// Makes a socket and binds it to a path. A socket there on which nobody listens is replaced; nothing else is.
-    /// The permissions are never wider than asked for, from the first moment on. Throws <see cref="RemoteException"/>.
-    /// </summary>
-    /// <param name="path">Where.</param>
+    /// <summary>Makes a socket and binds it to a path. A socket there on which nobody listens is replaced; nothing else is.
+    /// The permissions are never wider than asked for, from the first moment on. Throws <see
+    /// cref="RemoteException"/>.</summary>
     /// <param name="mode">The permissions, 0 to 0777 octal.</param>
     /// <param name="group">The number of the group, -1 for that of the process.</param>
     internal ServerSocket(string path, int mode, long group)
@@ -94,7 +91,6 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
     }
 
-    /// <summary>The descriptor to receive from.</summary>
     internal int Descriptor => _socket.Number;
 
     /// <summary>Whether it was made here, for this process alone.</summary>

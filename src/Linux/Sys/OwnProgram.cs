@@ -6,7 +6,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>The program that this process runs, and how it was called.</summary>
 internal static unsafe class OwnProgram
 {
     private const int Size = 4096;
@@ -31,11 +30,9 @@ internal static unsafe class OwnProgram
         return first[(first.LastIndexOf((byte)'/') + 1)..].SequenceEqual(Encoding.UTF8.GetBytes(name));
     }
 
-    /// <summary>
-    /// Starts the program anew in this process, with the same arguments and signal mask, after which
-    /// <see cref="IsRestarted"/> is true: its threads, of which only the JIT's runtime has several, get other numbers, and none
-    /// is in the way of the number that nslp set is asked for. Returns only on failure.
-    /// </summary>
+    /// <summary>Starts the program anew in this process, with the same arguments and signal mask, after which <see
+    /// cref="IsRestarted"/> is true: its threads, of which only the JIT's runtime has several, get other numbers, and none
+    /// is in the way of the number that nslp set is asked for. Returns only on failure.</summary>
     /// <returns>An errno turned.</returns>
     internal static int RestartOnce()
     {
@@ -72,7 +69,6 @@ internal static unsafe class OwnProgram
         }
     }
 
-    /// <summary>Whether a thread of this process has that number.</summary>
     internal static bool HasThread(int number) => !Raw.Call(Kernel.SYS_tgkill, getpid(), number).IsError;
 
     /// <summary>Whether a thread of this process has a number that the next process may get when <paramref name="lastPid"/>
@@ -89,11 +85,9 @@ internal static unsafe class OwnProgram
         return has;
     }
 
-    /// <summary>
-    /// Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads (de_thread,
-    /// fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers are free
-    /// (release_task, kernel/exit.c). Where true(1) cannot be had it is a plain exit.
-    /// </summary>
+    /// <summary>Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads
+    /// (de_thread, fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers
+    /// are free (release_task, kernel/exit.c). Where true(1) cannot be had it is a plain exit.</summary>
     internal static void ExitAfterThreads()
     {
         fixed (byte* path = "/bin/true"u8, name = "true"u8)

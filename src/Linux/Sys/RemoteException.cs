@@ -5,7 +5,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Something in or around the zygote that could not be done; the message is ready for a person.</summary>
 internal sealed class RemoteException : Exception
 {
-    /// <summary>What helps against EAGAIN.</summary>
     internal const string NeedsTasks =
         "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
 
