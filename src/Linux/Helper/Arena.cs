@@ -25,11 +25,7 @@ internal sealed unsafe class Arena : IDisposable
     {
         Size = s_chunksOffset + (Chunks * ChunkSize) + extra;
         SysResult mapped = Raw.Call(Kernel.SYS_mmap, 0, Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (mapped.IsError)
-        {
-            throw new RemoteException("cannot map shared memory", mapped.Error);
-        }
-
+        RemoteException.ThrowIf(mapped.Error, "cannot map shared memory");
         Address = (nint)mapped.Raw;
     }
 
@@ -174,12 +170,7 @@ internal struct TaskSlot
     internal nint Program;
     internal int Count;
 
-    /// <summary>How many instructions of the last order were run.</summary>
-    internal int Executed;
-
     internal int Order;
-
-    private readonly int _pad2;
 
     /// <summary>A struct pollfd for the owner's pidfd; the kernel writes its last field.</summary>
     internal int PollFd;

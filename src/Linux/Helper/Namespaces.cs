@@ -17,8 +17,8 @@ internal enum NamespaceStep
     MountProc,
 }
 
-/// <summary>Namespaces in which tasks and their children live. What makes one throws <see
-/// cref="RemoteException"/>.</summary>
+/// <summary>Namespaces in which tasks and their children live. What makes one throws
+/// <see cref="RemoteException"/>.</summary>
 internal static class Namespaces
 {
     /// <summary>From now on children of the task are in the PID namespace of a process. Where that takes the privileges of

@@ -117,8 +117,8 @@ internal sealed unsafe class Order : IDisposable
         instruction->OnFailure = -1;
     }
 
-    /// <summary>The result of instruction <paramref name="index"/> must be <paramref name="value"/>, or the rest is skipped; with
-    /// <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
+    /// <summary>The result of instruction <paramref name="index"/> must be <paramref name="value"/>, or the rest is skipped;
+    /// with <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
     internal void Expect(int index, long value, int exit = -1)
     {
         Instruction* instruction = At(index);

@@ -3,12 +3,12 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (<see
-/// cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or calls execve
+/// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (
+/// <see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or calls execve
 /// successfully. One order at a time. Not thread-safe.</summary>
 internal sealed unsafe class RemoteTask
 {
-    /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
+    /// <summary>How long <see cref="Run"/> waits, and others where no limit is given.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan s_nap = TimeSpan.FromMilliseconds(100);
@@ -60,7 +60,6 @@ internal sealed unsafe class RemoteTask
         int alive = Volatile.Read(ref slot->Alive);
         slot->Program = (nint)order.Program;
         slot->Count = order.Count;
-        slot->Executed = 0;
         Interlocked.Exchange(ref slot->Busy, alive == 0 ? TaskSlot.Unborn : alive & Kernel.FUTEX_TID_MASK);
 
         // Born or dead meanwhile? Each side writes its word first and then reads the other's, so one of the two sees.
@@ -138,10 +137,7 @@ internal sealed unsafe class RemoteTask
 
     /// <summary>Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the
     /// time limit passes: for an order that is not meant to end the task.</summary>
-    internal void Run(Order order, TimeSpan timeout = default)
-    {
-        ThrowIfFailed(Submit(order) ? Await(timeout == default ? DefaultTimeout : timeout) : Errno.ESRCH);
-    }
+    internal void Run(Order order) => ThrowIfFailed(Submit(order) ? Await(DefaultTimeout) : Errno.ESRCH);
 
     /// <summary>Waits for the order under way, if there is one. Throws as <see cref="Run"/>.</summary>
     internal void AwaitIdle() => ThrowIfFailed(Current is null ? 0 : Await(DefaultTimeout));
@@ -155,8 +151,8 @@ internal sealed unsafe class RemoteTask
         return order[index];
     }
 
-    /// <summary>A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws <see
-    /// cref="RemoteException"/> with clone's errno.</summary>
+    /// <summary>A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
+    /// <see cref="RemoteException"/> with clone's errno.</summary>
     /// <param name="prepare">what it does first; where that throws, it is ended</param>
     internal RemoteTask Fork(ulong flags = 0, Action<RemoteTask>? prepare = null)
     {
@@ -167,7 +163,8 @@ internal sealed unsafe class RemoteTask
             int clone = order.Clone(flags, Child.Becomes(child));
             Run(order);
             RemoteException.ThrowIf(order[clone].Error, "cannot clone a process");
-            child.Hello();
+            // A newborn that does not answer is of no use.
+            _ = child.Call(Kernel.SYS_getpid);
             prepare?.Invoke(child);
             return child;
         }
@@ -182,14 +179,6 @@ internal sealed unsafe class RemoteTask
     {
         Parent = parent;
         Pid = pid;
-    }
-
-    /// <summary>Has the newborn answer. Throws as <see cref="Run"/>.</summary>
-    internal void Hello()
-    {
-        using Order order = NewOrder();
-        order.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, order.Put("nslp-zygote"));
-        Run(order);
     }
 
     /// <summary>Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended

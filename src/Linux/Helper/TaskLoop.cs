@@ -137,7 +137,6 @@ internal static unsafe class TaskLoop
 
             Instruction* next = (Instruction*)slot->Program;
             Instruction* end = next + slot->Count;
-            int executed = 0;
             while (next < end)
             {
                 long a0 = next->A0, a1 = next->A1, a2 = next->A2, a3 = next->A3, a4 = next->A4, a5 = next->A5;
@@ -179,7 +178,6 @@ internal static unsafe class TaskLoop
                 }
 
                 next->Result = result;
-                executed++;
                 int check = next->Check;
                 if (check != Instruction.CheckNothing
                     && (check == Instruction.CheckSuccess ? result < 0 : result != next->Expected))
@@ -195,7 +193,6 @@ internal static unsafe class TaskLoop
                 next++;
             }
 
-            slot->Executed = executed;
             if ((Interlocked.Exchange(ref slot->Busy, 0) & Kernel.FUTEX_WAITERS) != 0)
             {
                 syscall(futex, (long)&slot->Busy, Kernel.FUTEX_WAKE, 1, 0, 0, 0);

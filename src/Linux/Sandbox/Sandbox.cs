@@ -7,8 +7,8 @@ using SetNsLastPid.Verification;
 namespace SetNsLastPid.Linux;
 
 /// <summary>A PID namespace, and those nested in it, in which every process is a raw child that was asked for. Not
-/// thread-safe. Where the kernel cannot be asked (a process went away or does not answer), everything throws <see
-/// cref="RemoteException"/>.</summary>
+/// thread-safe. Where the kernel cannot be asked (a process went away or does not answer), everything throws
+/// <see cref="RemoteException"/>.</summary>
 internal sealed partial class Sandbox : ISandbox
 {
     private readonly Sandboxes _home;

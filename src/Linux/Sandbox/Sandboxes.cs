@@ -15,8 +15,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     private readonly Zygote _zygote;
     private readonly KernelRules _kernel = RunningKernel();
 
-    /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws <see
-    /// cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
+    /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws
+    /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
     /// should.</summary>
     /// <param name="here">In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole
     /// system's: for a kernel on which nothing else happens.</param>

@@ -228,7 +228,7 @@ public sealed class ZygoteTests : IDisposable
             order.Call(Kernel.SYS_wait4, order.Result(pids[i]), 0, Kernel.__WALL, 0);
         }
 
-        Root.Run(order, s_limit);
+        Root.Run(order);
         Assert.All(pids, i => Assert.True(!order[i].IsError && order[i] == order[i + 1]));
         Assert.Throws<InvalidOperationException>(() =>
         {
