@@ -62,9 +62,9 @@ internal sealed class MapWatch
             Errno error = screen.Draw(Frame(Look.Of(1)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
-                if (screen.Received != 0)
+                if (screen.TakeSignal() is not 0 and var signal)
                 {
-                    return (screen.Received, 0);
+                    return (signal, 0);
                 }
 
                 Thread.Sleep(s_tick);

@@ -93,10 +93,6 @@ internal static unsafe class Output
         }
     }
 
-    /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
-    internal static string? NeedsProc(Errno error) =>
-        error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null;
-
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(Errno error) => Marshal.GetPInvokeErrorMessage((int)error);
 
