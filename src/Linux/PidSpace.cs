@@ -28,12 +28,7 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>The namespace that a task lives in, which must have mounted /proc in a mount namespace that is not
     /// nslp's.</summary>
     /// <param name="inside">The task; it stays the caller's.</param>
-    internal PidSpace(RemoteTask inside)
-        : this(inside, 0, null)
-    {
-    }
-
-    private PidSpace(RemoteTask inside, int process, Zygote? zygote)
+    internal PidSpace(RemoteTask inside, int process = 0, Zygote? zygote = null)
     {
         (_inside, _process, _zygote) = (inside, process, zygote);
         _caller = new HelperCaller(inside);

@@ -157,8 +157,7 @@ let ``the numbers in use are those that processes hold`` () =
                     |> Seq.filter (fun p -> List.contains id p.Holds)
                     |> Seq.length))
 
-    forAll (operationsOf 40) (fun operations ->
-        worlds KernelRules.newest true operations |> List.forall isConsistent)
+    forAll (operationsOf 40) (fun operations -> worlds KernelRules.newest true operations |> List.forall isConsistent)
 
 [<Fact>]
 let ``an init lives in every namespace that is alive and in no other`` () =

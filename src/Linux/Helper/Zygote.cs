@@ -47,11 +47,6 @@ internal sealed unsafe class Zygote : IDisposable
     /// <param name="extraBytes">how much <see cref="Arena.Extra"/> holds, for what is too large for orders</param>
     internal static Zygote Start(int extraBytes = 0)
     {
-        if (!Kernel.IsKnownMachine)
-        {
-            throw new RemoteException("cannot make a helper process on a machine that is neither x86-64 nor arm64");
-        }
-
         RequireRobustLists();
         RemoteException? last = null;
         for (int attempt = 0; attempt < Attempts; attempt++)

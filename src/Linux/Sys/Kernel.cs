@@ -18,10 +18,7 @@ namespace SetNsLastPid.Linux;
 /// <remarks>Its calls are made by <see cref="Raw.Call"/>, those that Tmds.LibC has by <see cref="SysResult.Of"/>.</remarks>
 internal static unsafe class Kernel
 {
-    /// <summary>Whether the numbers here are those of this machine: x86-64 and arm64.</summary>
-    internal static bool IsKnownMachine => X64 || Arm64;
-
-    // asm/unistd_64.h, asm-generic/unistd.h: constants to the compiler, as one machine is compiled for.
+    // asm/unistd_64.h, and asm-generic/unistd.h for arm64: constants to the compiler, as one machine is compiled for.
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;
@@ -148,8 +145,6 @@ internal static unsafe class Kernel
     /// <summary>All that a thread of a process shares with the others.</summary>
     internal static ulong ThreadFlags =>
         (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_IO);
-
-    private static bool Arm64 => ArmBase.Arm64.IsSupported;
 
     private static bool X64 => X86Base.X64.IsSupported;
 

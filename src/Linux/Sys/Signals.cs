@@ -42,11 +42,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
         Handle(0, null, null);
         int* pipe = stackalloc int[2];
         SysResult made = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
-        if (made.IsError)
-        {
-            throw new RemoteException("cannot make a pipe", made.Error);
-        }
-
+        RemoteException.ThrowIf(made.Error, "cannot make a pipe");
         (_reader, _writer) = (new Fd(pipe[0]), new Fd(pipe[1]));
         s_writer = _writer.Number;
     }
