@@ -45,40 +45,35 @@ internal sealed class HelperCaller : ICaller, IDisposable
     private const int Batch = 128;
 
     private readonly RemoteTask _task;
-    private readonly Order _calls;
     private readonly Order _memory;
 
     internal HelperCaller(RemoteTask task)
     {
-        (_task, _calls, _memory) = (task, task.NewOrder(), task.NewOrder());
+        (_task, _memory) = (task, task.NewOrder());
         Memory = _memory.Reserve(ICaller.Size);
     }
 
     public nint Memory { get; }
 
-    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0)
-    {
-        _calls.Clear();
-        int call = _calls.Call(number, a0, a1, a2, a3);
-        _task.Run(_calls);
-        return _calls[call];
-    }
+    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) =>
+        _task.Call(number, a0, a1, a2, a3);
 
     public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
     {
+        using Order calls = _task.NewOrder();
         for (; first <= last; first += Batch)
         {
-            _calls.Clear();
+            calls.Clear();
             int count = (int)Math.Min(Batch, last - first + 1);
             for (int i = 0; i < count; i++)
             {
-                _calls.Call(number, a0, a1, first + i);
+                calls.Call(number, a0, a1, first + i);
             }
 
-            _task.Run(_calls);
+            _task.Run(calls);
             for (int i = 0; i < count; i++)
             {
-                if (_calls[i].Error != errno)
+                if (calls[i].Error != errno)
                 {
                     return first + i;
                 }
@@ -88,9 +83,5 @@ internal sealed class HelperCaller : ICaller, IDisposable
         return last + 1;
     }
 
-    public void Dispose()
-    {
-        _calls.Dispose();
-        _memory.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 }

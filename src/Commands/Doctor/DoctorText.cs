@@ -139,23 +139,8 @@ internal static class DoctorText
         ", ",
         diagnosis.Features.Where(feature => feature.IsThere == isThere).Select(feature => $"{feature.Text} ({feature.Since})"));
 
-    // Words up to the width, lines after the first one indented.
-    private static void Wrap(StringBuilder text, string words, int columns, int indent, bool isBegun = false)
-    {
-        text.Append(' ', isBegun ? 0 : indent);
-        int at = indent;
-        foreach (string word in words.Split(' '))
-        {
-            if (at > indent && at + 1 + word.Length > columns)
-            {
-                text.Append('\n').Append(' ', indent);
-                at = indent;
-            }
-
-            text.Append(at > indent ? " " : "").Append(word);
-            at += word.Length + (at > indent ? 1 : 0);
-        }
-
-        text.Append('\n');
-    }
+    private static void Wrap(StringBuilder text, string words, int columns, int indent, bool isBegun = false) => text
+        .Append(' ', isBegun ? 0 : indent)
+        .AppendJoin('\n' + new string(' ', indent), Document.wrap(columns - indent, words))
+        .Append('\n');
 }

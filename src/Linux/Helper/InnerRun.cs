@@ -40,7 +40,7 @@ internal static class InnerRun
             order.Call(SYS_rt_sigaction, signal, byDefault, 0, sizeof(ulong));
         }
 
-        nint mask = order.Put(BitConverter.GetBytes(zygote.OwnerMask));
+        nint mask = order.PutValue(zygote.OwnerMask);
         order.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
         // The first one is the assembly, also when the program has another name.
         string[] arguments = Environment.GetCommandLineArgs();

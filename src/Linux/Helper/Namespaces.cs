@@ -117,7 +117,7 @@ internal static class Namespaces
 
         // A struct pollfd: the descriptor, then what to wait for.
         Order watch = init.NewOrder();
-        nint poll = watch.Put(BitConverter.GetBytes((uint)prepare[open].Value | ((long)POLLIN << 32)));
+        nint poll = watch.PutValue((uint)prepare[open].Value | ((long)POLLIN << 32));
         int begun = watch.Call(SYS_getpid);
         watch.Call(SYS_ppoll, poll, 1, 0, 0, 0);
         watch.Call(SYS_exit_group, 0);

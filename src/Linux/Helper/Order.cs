@@ -101,8 +101,7 @@ internal sealed unsafe class Order : IDisposable
             args.set_tid_size = (ulong)setTid.Length;
         }
 
-        nint address = Put(new ReadOnlySpan<byte>(&args, sizeof(clone_args)));
-        return Born(Call(Kernel.SYS_clone3, address, sizeof(clone_args)), args.flags, child);
+        return Born(Call(Kernel.SYS_clone3, PutValue(args), sizeof(clone_args)), args.flags, child);
     }
 
     /// <summary>Appends clone3(2) with arguments without flags that lie in the arena.</summary>
@@ -151,6 +150,9 @@ internal sealed unsafe class Order : IDisposable
         bytes.CopyTo(new Span<byte>((void*)start, bytes.Length));
         return start;
     }
+
+    internal nint PutValue<T>(T value)
+        where T : unmanaged => Put(MemoryMarshal.AsBytes(new ReadOnlySpan<T>(ref value)));
 
     /// <summary><paramref name="text"/> in the arena as UTF-8 that ends with NUL.</summary>
     internal nint Put(string text)

@@ -149,7 +149,7 @@ internal sealed partial class Sandbox
     }
 
     private void AppendDescriptorLimit(rlimit64 limit) =>
-        _order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, _order.Put(Bytes(ref limit)), 0);
+        _order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, _order.PutValue(limit), 0);
 
     private FSharpList<int> Pids(int space, Func<int, int> pidAt)
     {

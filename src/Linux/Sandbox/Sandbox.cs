@@ -178,10 +178,7 @@ internal sealed partial class Sandbox : ISandbox
     }
 
     private static void AppendCapset(Order order, Capabilities capabilities) =>
-        order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.Put(Bytes(ref capabilities)));
-
-    private static ReadOnlySpan<byte> Bytes<T>(ref T value)
-        where T : unmanaged => MemoryMarshal.AsBytes(new ReadOnlySpan<T>(ref value));
+        order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
 
     // All namespaces with an init look but those that have just done so.
     private Observation See(IEnumerable<Outcome> outcomes, SandboxAgent? told = null)

@@ -117,9 +117,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         Raw.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, (nint)(&limit));
         limit.rlim_cur = limit.rlim_max;
         using Order order = NewOrder();
-        order.Call(
-            Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE,
-            order.Put(MemoryMarshal.AsBytes(new ReadOnlySpan<rlimit64>(ref limit))), 0);
+        order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, order.PutValue(limit), 0);
         _zygote.Root.Run(order);
         return limit;
     }

@@ -37,7 +37,6 @@ internal static unsafe class Kernel
     internal static int SYS_kill => X64 ? 62 : 129;
     internal static int SYS_fcntl => X64 ? 72 : 25;
     internal static int SYS_flock => X64 ? 73 : 32;
-    internal static int SYS_getuid => X64 ? 102 : 174;
     internal static int SYS_geteuid => X64 ? 107 : 175;
     internal static int SYS_getegid => X64 ? 108 : 177;
     internal static int SYS_setpgid => X64 ? 109 : 154;
