@@ -42,6 +42,7 @@ internal static class Cli
             Command.Bench bench => Bench.Run(bench.Options),
             Command.Spawn spawn => Spawn.Run(spawn.Options),
             Command.Who who => Who.Run(who.Options),
+            Command.Preflight preflight => Commands.Preflight.Run(preflight.Options),
             Command.Map map => Map.Run(map.Options),
             Command.Doctor doctor => Doctor.Run(doctor.Options),
             Command.Predict predict => Predict.Run(predict.Options),

@@ -22,7 +22,7 @@ _nslp() {
     [[ ${COMP_WORDS[before]} == = ]] && ((before--))
     if [[ -z ${what-} ]]; then
         case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in
-        1:*) what=(-W 'get set spawn who predict map doctor serve verify bench completion --help --version') ;;
+        1:*) what=(-W 'get set spawn who predict preflight map doctor serve verify bench completion --help --version') ;;
         0:get:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:get:*) what=(-W '--target --json --help') ;;
         0:set:--method) what=(-W 'auto write cycle') ;;
@@ -39,6 +39,8 @@ _nslp() {
         0:who:*) what=(-W '--held --target --json --help') ;;
         0:predict:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:predict:*) what=(-W '--target --json --help') ;;
+        0:preflight:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:preflight:*) what=(-W '--target --make-way --json --help') ;;
         0:map:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:map:--svg) what=(-f) ;;
         0:map:*) what=(-W '--target --watch --svg --json --help') ;;

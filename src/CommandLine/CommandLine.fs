@@ -166,6 +166,15 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
+    let private preflight line =
+        Command.Preflight
+            {
+                Images = Line.text "IMAGES" line |> Option.ofObj |> Option.defaultValue ""
+                Target = target line
+                MakeWay = Line.has "--make-way" line
+                Json = Line.has "--json" line
+            }
+
     let private doctor line =
         Command.Doctor { Json = Line.has "--json" line }
 
@@ -195,6 +204,7 @@ module CommandLine =
         | "spawn" -> spawn line
         | "who" -> who line
         | "predict" -> predict line
+        | "preflight" -> preflight line
         | "map" -> map line
         | "doctor" -> doctor line
         | "serve" -> serve line

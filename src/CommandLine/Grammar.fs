@@ -62,6 +62,15 @@ module Grammar =
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
                     flag "--json" "print one JSON object"
                 ]
+            page "preflight" "say whether a restore of CRIU images would get its PIDs here"
+                "" "nslp preflight images && criu restore -D images -d"
+                [
+                    required "IMAGES" Value.Text
+                        "the directory of the images, or an exported archive (tar or tar.gz) of podman or the kubelet"
+                    option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
+                    flag "--make-way" "move last_pid to where criu and what it starts get no number of the images"
+                    flag "--json" "print one JSON object"
+                ]
             page "map" "draw the PID space: what is in use, the cursor, the way to a PID"
                 "" "nslp map 4242 --svg map.svg"
                 [

@@ -122,6 +122,19 @@ type PredictOptions =
         Json: bool
     }
 
+/// What `nslp preflight` was asked for.
+type PreflightOptions =
+    {
+        /// The path of a directory or an archive.
+        Images: string
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// Move last_pid where it is in the way.
+        MakeWay: bool
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
 /// What `nslp doctor` was asked for.
 type DoctorOptions =
     {
@@ -162,6 +175,7 @@ type Command =
     | Spawn of Options: SpawnOptions
     | Who of Options: WhoOptions
     | Predict of Options: PredictOptions
+    | Preflight of Options: PreflightOptions
     | Doctor of Options: DoctorOptions
     | Map of Options: MapOptions
     | Completion of Shell: ShellKind

@@ -13,6 +13,7 @@ namespace SetNsLastPid.Linux;
 internal sealed unsafe class LastPid : IDisposable
 {
     private const string File = "/proc/sys/kernel/ns_last_pid";
+    private const string PidMaxFile = "/proc/sys/kernel/pid_max";
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
 
@@ -79,12 +80,19 @@ internal sealed unsafe class LastPid : IDisposable
         return 0;
     }
 
+    /// <summary>Whether pid_max may be written: who may open it so may write it (proc_sys_permission, fs/proc/proc_sysctl.c).</summary>
+    internal static bool MayWritePidMax(ICaller caller)
+    {
+        using LastPid file = new(caller, PidMaxFile, O_WRONLY);
+        return file.Error == 0;
+    }
+
     /// <summary>Reads pid_max of the caller's namespace, the first number that is never handed out; before 6.14 there is one
     /// for all.</summary>
     internal static SysResult ReadPidMax(ICaller? caller = null)
     {
         // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
-        using LastPid file = new(caller ?? OwnCaller.Instance, "/proc/sys/kernel/pid_max", O_RDONLY);
+        using LastPid file = new(caller ?? OwnCaller.Instance, PidMaxFile, O_RDONLY);
         return file.Read();
     }
 

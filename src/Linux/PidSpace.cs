@@ -86,6 +86,15 @@ internal sealed unsafe class PidSpace : IDisposable
 
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
+    /// <summary>Whether pid_max may be written from there; nothing is written.</summary>
+    internal bool MayWritePidMax => LastPid.MayWritePidMax(_caller);
+
+    /// <summary>The session of nslp, as it is numbered there: 0 for one of outside.</summary>
+    internal int Session => Math.Max(_caller.Call(SYS_getsid, 0).Value, 0);
+
+    /// <summary>The same of the process group.</summary>
+    internal int Group => Math.Max(_caller.Call(SYS_getpgid, 0).Value, 0);
+
     internal SysResult ReadLastPid() => Reader.Read();
 
     /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file

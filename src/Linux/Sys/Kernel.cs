@@ -42,6 +42,7 @@ internal static unsafe class Kernel
     internal static int SYS_setpgid => X64 ? 109 : 154;
     internal static int SYS_getppid => X64 ? 110 : 173;
     internal static int SYS_setsid => X64 ? 112 : 157;
+    internal static int SYS_getsid => X64 ? 124 : 156;
     internal static int SYS_getpriority => X64 ? 140 : 141;
     internal static int SYS_prctl => X64 ? 157 : 167;
     internal static int SYS_fstatfs => X64 ? 138 : 44;
