@@ -111,6 +111,21 @@ type WhoOptions =
         Json: bool
     }
 
+/// What `nslp reserve` was asked for.
+type ReserveOptions =
+    {
+        /// The first number of the range; 0 or more.
+        First: int
+        /// The last one, not below the first.
+        Last: int
+        /// The process in whose PID namespace to keep it, 0 for the caller's own.
+        Target: int
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command to run meanwhile and its arguments; empty for none. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
 /// What `nslp predict` was asked for.
 type PredictOptions =
     {
@@ -168,6 +183,8 @@ type Command =
     | Spawn of Options: SpawnOptions
     /// `nslp who PID...`.
     | Who of Options: WhoOptions
+    /// `nslp reserve FIRST-LAST`.
+    | Reserve of Options: ReserveOptions
     /// `nslp predict`.
     | Predict of Options: PredictOptions
     /// `nslp doctor`.
