@@ -111,6 +111,21 @@ type WhoOptions =
         Json: bool
     }
 
+/// What `nslp reserve` was asked for.
+type ReserveOptions =
+    {
+        /// The first number of the range; 0 or more.
+        First: int
+        /// The last one, not below the first.
+        Last: int
+        /// The process in whose PID namespace to keep it, 0 for the caller's own.
+        Target: int
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command to run meanwhile and its arguments; empty for none. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
 /// What `nslp predict` was asked for.
 type PredictOptions =
     {
@@ -174,6 +189,7 @@ type Command =
     | Bench of Options: BenchOptions
     | Spawn of Options: SpawnOptions
     | Who of Options: WhoOptions
+    | Reserve of Options: ReserveOptions
     | Predict of Options: PredictOptions
     | Preflight of Options: PreflightOptions
     | Doctor of Options: DoctorOptions

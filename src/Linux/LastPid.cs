@@ -38,8 +38,11 @@ internal sealed unsafe class LastPid : IDisposable
     internal static LastPid OpenForReading(ICaller? caller = null)
     {
         LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
-        return lastPid.Error == 0 ? lastPid : new(caller ?? OwnCaller.Instance, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
+        return lastPid.Error == 0 ? lastPid : OpenLoad(caller ?? OwnCaller.Instance);
     }
+
+    /// <summary>Opens /proc/loadavg for <see cref="ReadTasks"/>.</summary>
+    internal static LastPid OpenLoad(ICaller caller) => new(caller, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
 
     /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
     /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
@@ -96,6 +99,17 @@ internal sealed unsafe class LastPid : IDisposable
         return file.Read();
     }
 
+    /// <summary>Reads how many tasks the machine has, in whatever namespaces, from the next to last field of /proc/loadavg, if that
+    /// is what is open: <see cref="OpenLoad"/>. EIO when what is there is no number.</summary>
+    internal SysResult ReadTasks()
+    {
+        SysResult length = _file.IsError ? _file
+            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        ReadOnlySpan<byte> text = length.IsError ? [] : Text[..length.Value];
+        text = text[..Math.Max(text.LastIndexOf((byte)' '), 0)];
+        return length.IsError ? length : Parse(text[(text.LastIndexOf((byte)'/') + 1)..], lastField: false);
+    }
+
     /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
     internal SysResult Read()
     {
@@ -125,6 +139,17 @@ internal sealed unsafe class LastPid : IDisposable
 
         _isLocked |= !locked.IsError;
         return locked.Error;
+    }
+
+    /// <summary>Gives the lock back.</summary>
+    internal void Unlock()
+    {
+        if (_isLocked)
+        {
+            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
+            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
+            _isLocked = false;
+        }
     }
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
@@ -161,18 +186,13 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Closes the file; a lock goes with it.</summary>
     public void Dispose()
     {
-        if (_isLocked)
-        {
-            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
-            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
-        }
-
+        Unlock();
         if (!_file.IsError)
         {
             _ = _caller.Call(SYS_close, _file.Value);
         }
 
-        (_file, _isLocked) = (Errno.EBADF, false);
+        _file = Errno.EBADF;
     }
 
     private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);

@@ -48,6 +48,7 @@ internal static unsafe class Kernel
     internal static int SYS_fstatfs => X64 ? 138 : 44;
     internal static int SYS_mount => X64 ? 165 : 40;
     internal static int SYS_gettid => X64 ? 186 : 178;
+    internal static int SYS_sched_setscheduler => X64 ? 144 : 119;
     internal static int SYS_sched_setaffinity => X64 ? 203 : 122;
     internal static int SYS_sched_getaffinity => X64 ? 204 : 123;
     internal static int SYS_getcpu => X64 ? 309 : 168;
