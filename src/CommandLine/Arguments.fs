@@ -125,6 +125,18 @@ type internal WhoArguments =
             | Target _ -> "look in the PID namespace of this process"
             | Json -> "print one JSON object"
 
+type internal ReserveArguments =
+    | [<MainCommand; ExactlyOnce; PidRange>] Range of RANGE: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
+    | [<AltCommandLine("-v")>] Verbose
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Range _ -> "the numbers to keep free, such as 1000-1999"
+            | Target _ -> "keep them free in the PID namespace of this process"
+            | Verbose -> "report on stderr what was done"
+
 type internal PredictArguments =
     | [<MainCommand; Unique; Whole(1UL, 4194304UL)>] Count of COUNT: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
@@ -238,6 +250,9 @@ type internal Commands =
         Rest "<COMMAND> [<ARGUMENT>...]";
         Example "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242">] Spawn of ParseResults<SpawnArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp who 4242 1000-1010">] Who of ParseResults<WhoArguments>
+    | [<CliPrefix(CliPrefix.None);
+        Rest "[<COMMAND> [<ARGUMENT>...]]";
+        Example "nslp reserve 1000-1999 -- criu restore -D images">] Reserve of ParseResults<ReserveArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp predict 3">] Predict of ParseResults<PredictArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp preflight images && criu restore -D images -d">] Preflight of
         ParseResults<PreflightArguments>
@@ -257,6 +272,7 @@ type internal Commands =
             | Commands.Set _ -> "make a PID the last one: the next process gets the one above it"
             | Commands.Spawn _ -> "run a command with the PID of your choice, or not at all"
             | Commands.Who _ -> "say who holds a PID"
+            | Commands.Reserve _ -> "keep new processes out of a range of PIDs, which only clone3 then gives"
             | Commands.Predict _ -> "print the PIDs that the next processes will get"
             | Commands.Preflight _ -> "say whether a restore of CRIU images would get its PIDs here"
             | Commands.Map _ -> "draw the PID space: what is in use, the cursor, the way to a PID"

@@ -158,6 +158,19 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
+    let private reserve (line: Line) =
+        let struct (first, last) =
+            Line.text "RANGE" line |> Option.ofObj |> Option.defaultValue "" |> range
+
+        Command.Reserve
+            {
+                First = first
+                Last = last
+                Target = target line
+                Verbose = Line.has "--verbose" line
+                Command = line.Rest
+            }
+
     let private predict line =
         Command.Predict
             {
@@ -203,6 +216,7 @@ module CommandLine =
         | "set" -> set line
         | "spawn" -> spawn line
         | "who" -> who line
+        | "reserve" -> reserve line
         | "predict" -> predict line
         | "preflight" -> preflight line
         | "map" -> map line

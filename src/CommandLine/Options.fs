@@ -111,6 +111,21 @@ type WhoOptions =
         Json: bool
     }
 
+/// What `nslp reserve` was asked for.
+type ReserveOptions =
+    {
+        /// The first number of the range; 0 or more.
+        First: int
+        /// The last one, not below the first.
+        Last: int
+        /// The process in whose PID namespace to keep it, 0 for the caller's own.
+        Target: int
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command to run meanwhile and its arguments; empty for none. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
 /// What `nslp predict` was asked for.
 type PredictOptions =
     {
@@ -167,29 +182,18 @@ type ShellKind =
 /// One call of nslp, understood.
 [<RequireQualifiedAccess>]
 type Command =
-    /// `nslp get`.
     | Get of Options: GetOptions
-    /// `nslp set PID`.
     | Set of Options: SetOptions
-    /// `nslp verify`.
     | Verify of Options: VerifyOptions
-    /// `nslp serve SOCKET`.
     | Serve of Options: ServeOptions
-    /// `nslp bench`.
     | Bench of Options: BenchOptions
-    /// `nslp spawn PID... -- COMMAND`.
     | Spawn of Options: SpawnOptions
-    /// `nslp who PID...`.
     | Who of Options: WhoOptions
-    /// `nslp predict`.
+    | Reserve of Options: ReserveOptions
     | Predict of Options: PredictOptions
-    /// `nslp preflight IMAGES`.
     | Preflight of Options: PreflightOptions
-    /// `nslp doctor`.
     | Doctor of Options: DoctorOptions
-    /// `nslp map`.
     | Map of Options: MapOptions
-    /// `nslp completion SHELL`.
     | Completion of Shell: ShellKind
     /// A text to print on stdout, asked for with `--help`.
     | Help of Text: string

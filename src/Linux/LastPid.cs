@@ -7,10 +7,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// last_pid of the PID namespace that the caller lives in, whatever /proc is mounted: the namespace is that of the task
-/// that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c). Or why it could not be opened.
-/// </summary>
+/// <summary>last_pid of the PID namespace that the caller lives in, whatever /proc is mounted: the namespace is that of the
+/// task that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c). Or why it could not be opened.</summary>
 /// <remarks>Allocates nothing and makes no thread once opened.</remarks>
 internal sealed unsafe class LastPid : IDisposable
 {
@@ -32,24 +30,23 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Why it could not be opened; 0 when it could.</summary>
     internal Errno Error => _file.Error;
 
-    /// <summary>
-    /// Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
-    /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.
-    /// </summary>
+    /// <summary>Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
+    /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.</summary>
     internal bool IsLoadavg { get; private init; }
 
     /// <summary>Opens last_pid for <see cref="Read"/> and <see cref="Lock"/>.</summary>
-    /// <param name="caller">Who reads it; null for nslp itself.</param>
     internal static LastPid OpenForReading(ICaller? caller = null)
     {
         LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
-        return lastPid.Error == 0 ? lastPid : new(caller ?? OwnCaller.Instance, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
+        return lastPid.Error == 0 ? lastPid : OpenLoad(caller ?? OwnCaller.Instance);
     }
+
+    /// <summary>Opens /proc/loadavg for <see cref="ReadTasks"/>.</summary>
+    internal static LastPid OpenLoad(ICaller caller) => new(caller, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
 
     /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
     /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
     /// capability is asked for by each write.</summary>
-    /// <param name="caller">Who writes it; null for nslp itself.</param>
     internal static LastPid OpenForWriting(ICaller? caller = null) => new(caller ?? OwnCaller.Instance, File, O_RDWR);
 
     /// <summary>Opens the file that the members of a process's mount namespace take for theirs, for <see cref="Lock"/>
@@ -95,12 +92,22 @@ internal sealed unsafe class LastPid : IDisposable
 
     /// <summary>Reads pid_max of the caller's namespace, the first number that is never handed out; before 6.14 there is one
     /// for all.</summary>
-    /// <param name="caller">Who reads it; null for nslp itself.</param>
     internal static SysResult ReadPidMax(ICaller? caller = null)
     {
         // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
         using LastPid file = new(caller ?? OwnCaller.Instance, PidMaxFile, O_RDONLY);
         return file.Read();
+    }
+
+    /// <summary>Reads how many tasks the machine has, in whatever namespaces, from the next to last field of /proc/loadavg, if that
+    /// is what is open: <see cref="OpenLoad"/>. EIO when what is there is no number.</summary>
+    internal SysResult ReadTasks()
+    {
+        SysResult length = _file.IsError ? _file
+            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        ReadOnlySpan<byte> text = length.IsError ? [] : Text[..length.Value];
+        text = text[..Math.Max(text.LastIndexOf((byte)' '), 0)];
+        return length.IsError ? length : Parse(text[(text.LastIndexOf((byte)'/') + 1)..], lastField: false);
     }
 
     /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
@@ -111,10 +118,8 @@ internal sealed unsafe class LastPid : IDisposable
         return length.IsError ? length : Parse(Text[..length.Value], IsLoadavg);
     }
 
-    /// <summary>
-    /// Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
-    /// unlocks.
-    /// </summary>
+    /// <summary>Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
+    /// unlocks.</summary>
     /// <param name="timeout">How long to wait for another's lock; then it is ETIMEDOUT.</param>
     internal Errno Lock(TimeSpan timeout)
     {
@@ -134,6 +139,17 @@ internal sealed unsafe class LastPid : IDisposable
 
         _isLocked |= !locked.IsError;
         return locked.Error;
+    }
+
+    /// <summary>Gives the lock back.</summary>
+    internal void Unlock()
+    {
+        if (_isLocked)
+        {
+            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
+            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
+            _isLocked = false;
+        }
     }
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
@@ -170,18 +186,13 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Closes the file; a lock goes with it.</summary>
     public void Dispose()
     {
-        if (_isLocked)
-        {
-            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
-            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
-        }
-
+        Unlock();
         if (!_file.IsError)
         {
             _ = _caller.Call(SYS_close, _file.Value);
         }
 
-        (_file, _isLocked) = (Errno.EBADF, false);
+        _file = Errno.EBADF;
     }
 
     private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);

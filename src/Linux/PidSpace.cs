@@ -5,11 +5,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// One PID namespace, as it can be seen and moved from where nslp or a helper of it stands: last_pid is that of who reads
-/// or writes, and what is consumed comes from where the clones are made. Nothing here decides anything, and nothing consumes
-/// a PID but <see cref="Cycler"/>.
-/// </summary>
+/// <summary>One PID namespace, as it can be seen and moved from where nslp or a helper of it stands: last_pid is that of
+/// who reads or writes, and what is consumed comes from where the clones are made. Nothing here decides anything, and
+/// nothing consumes a PID but <see cref="Cycler"/>.</summary>
 internal sealed unsafe class PidSpace : IDisposable
 {
     private readonly ICaller _caller;
@@ -17,7 +15,7 @@ internal sealed unsafe class PidSpace : IDisposable
     private readonly int _process;
     private readonly Zygote? _zygote;
     private Fd? _proc;
-    private LastPid? _reader, _writer, _lock;
+    private LastPid? _reader, _writer, _lock, _load;
 
     private bool _isLocked, _isDisposed;
 
@@ -30,12 +28,7 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>The namespace that a task lives in, which must have mounted /proc in a mount namespace that is not
     /// nslp's.</summary>
     /// <param name="inside">The task; it stays the caller's.</param>
-    internal PidSpace(RemoteTask inside)
-        : this(inside, 0, null)
-    {
-    }
-
-    private PidSpace(RemoteTask inside, int process, Zygote? zygote)
+    internal PidSpace(RemoteTask inside, int process = 0, Zygote? zygote = null)
     {
         (_inside, _process, _zygote) = (inside, process, zygote);
         _caller = new HelperCaller(inside);
@@ -65,7 +58,6 @@ internal sealed unsafe class PidSpace : IDisposable
         }
     }
 
-    /// <summary>Whether nslp itself lives in it.</summary>
     internal bool IsHere => _inside is null;
 
     /// <summary>A /proc of this namespace; below 0 when there is none.</summary>
@@ -92,7 +84,6 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>What consumes PIDs, once <see cref="PrepareToConsume"/> found a flavour; null before.</summary>
     internal ICycler? Cycler { get; private set; }
 
-    /// <summary>The first number that is never handed out.</summary>
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
     /// <summary>Whether pid_max may be written from there; nothing is written.</summary>
@@ -104,7 +95,6 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>The same of the process group.</summary>
     internal int Group => Math.Max(_caller.Call(SYS_getpgid, 0).Value, 0);
 
-    /// <summary>last_pid, 0 or more.</summary>
     internal SysResult ReadLastPid() => Reader.Read();
 
     /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file
@@ -124,9 +114,35 @@ internal sealed unsafe class PidSpace : IDisposable
         return error;
     }
 
+    /// <summary>Gives the lock back.</summary>
+    internal void Unlock()
+    {
+        (IsHere ? Reader : _lock)?.Unlock();
+        _isLocked = false;
+    }
+
+    /// <summary>Whether ns_last_pid may be written; changes nothing.</summary>
+    internal End TryToWriteLastPid()
+    {
+        _writer ??= LastPid.OpenForWriting(_caller);
+        return _writer.Error is not 0 and var unopened ? End.NewFailed(Stage.OpenLastPid, unopened)
+            : _writer.TryToWrite() is not (0 or Errno.EINVAL) and var refused ? End.NewFailed(Stage.WriteLastPid, refused)
+            : End.Done;
+    }
+
+    /// <summary>How many numbers of it are in use at most: each task of the machine holds its own, and may be the last of a group
+    /// and of a session. Int32.MaxValue where that is not known.</summary>
+    internal int CountNumbersInUseAtMost()
+    {
+        _load ??= LastPid.OpenLoad(_caller);
+        return _load.ReadTasks() is { IsError: false, Value: < int.MaxValue / 3 and var tasks } ? 3 * tasks : int.MaxValue;
+    }
+
+    /// <summary>Has who acts in it run before others: see <see cref="Punctual"/>.</summary>
+    internal Errno BePunctual() => Punctual.Become(_caller);
+
     /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
     /// <param name="pid">0 to pid_max.</param>
-    /// <param name="timeout">How long to wait for the lock.</param>
     internal End WriteLastPid(int pid, TimeSpan timeout)
     {
         _writer ??= LastPid.OpenForWriting(_caller);
@@ -202,7 +218,6 @@ internal sealed unsafe class PidSpace : IDisposable
         return own;
     }
 
-    /// <summary>Who holds a number.</summary>
     internal Holder FindHolder(int pid) => ProcDirectory < 0 ? new Holder(HolderKind.Unknown) : Holder.Find(ProcDirectory, pid, this);
 
     /// <summary>Whether a process or thread has that number, also where /proc hides it.</summary>
@@ -257,6 +272,7 @@ internal sealed unsafe class PidSpace : IDisposable
         _reader?.Dispose();
         _writer?.Dispose();
         _lock?.Dispose();
+        _load?.Dispose();
         _proc?.Dispose();
         (_caller as HelperCaller)?.Dispose();
         _zygote?.Dispose();

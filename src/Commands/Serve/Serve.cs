@@ -6,10 +6,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp serve</c>: makes numbers the last PID for others, who ask on a unix datagram socket.</summary>
-/// <remarks>
-/// The protocol is that of set_ns_last_pid: a request is the PID, four bytes in this machine's order; the answer is
-/// one byte, 0 when it is the last PID, 1 when not.
-/// </remarks>
+/// <remarks>The protocol is that of set_ns_last_pid: a request is the PID, four bytes in this machine's order; the answer
+/// is one byte, 0 when it is the last PID, 1 when not.</remarks>
 internal static class Serve
 {
     private const string Name = "serve";
@@ -19,7 +17,6 @@ internal static class Serve
     private static readonly long s_turnAway = Stopwatch.Frequency / 50;
 
     /// <summary>Serves, until a signal comes.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(ServeOptions options)
     {
         int descriptors = ServiceManager.Descriptors;
@@ -43,7 +40,8 @@ internal static class Serve
             long group = options.Group is null ? -1 : Found(Accounts.FindGroup(options.Group), "group", options.Group);
             long nobody = Accounts.FindOverflowUser();
             uint[] users = Array.ConvertAll(options.AllowUsers, user => FindUser(user, nobody));
-            using CaughtSignals signals = Catch();
+            using CaughtSignals signals = new();
+            Catch(signals);
             using ServeWay way = new(options.Method, options.Timeout);
             using ServerSocket socket = options.Socket is null
                 ? new ServerSocket(ServiceManager.FirstDescriptor)
@@ -97,10 +95,10 @@ internal static class Serve
         return Output.Done;
     }
 
-    // SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's background jobs ask for it.
-    private static CaughtSignals Catch()
+    /// <summary>Catches what ends a server. SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's
+    /// background jobs ask for it.</summary>
+    internal static void Catch(CaughtSignals signals)
     {
-        CaughtSignals signals = new();
         foreach (int signal in (ReadOnlySpan<int>)[SIGTERM, SIGINT, SIGHUP])
         {
             if (signal == SIGTERM || !CaughtSignals.IsIgnored(signal))
@@ -109,7 +107,5 @@ internal static class Serve
                 signals.Unblock(signal);
             }
         }
-
-        return signals;
     }
 }
