@@ -81,6 +81,8 @@ type PreflightReport =
         /// A number for the first process that one starts in a new PID namespace, from where on all are free of the
         /// checkpoint; 0 for none.
         Outside: int
+        /// The pid_max that all numbers of the checkpoint are below.
+        Above: int
     }
 
 /// What is in the way of a restore by CRIU (criu/pstree.c and criu/cr-restore.c, 3.17.1 to 4.2).
@@ -307,6 +309,7 @@ module Preflight =
             found.Add { Need = need; Hindrance = hindrance }
 
         let tree = checkpoint.Tree
+        let all = numbers tree
         let isNew = needs.Length = 0
 
         let raisedTo =
@@ -327,7 +330,7 @@ module Preflight =
 
         let counted =
             if not isNew then needs
-            elif seen.SharesPidMax then numbers tree
+            elif seen.SharesPidMax then all
             else [||]
 
         for need in counted do
@@ -381,8 +384,9 @@ module Preflight =
                 else
                     wayFor seen.InUse seen.PidMax needs
             Outside =
-                wayFor PidSet.empty (if seen.SharesPidMax then pidMax else Limits.PidMax) (numbers tree)
+                wayFor PidSet.empty (if seen.SharesPidMax then pidMax else Limits.PidMax) all
                 + 1
+            Above = all[all.Length - 1].Pid + 1
         }
 
     /// The stable name of a hindrance.
@@ -413,7 +417,7 @@ module Preflight =
         ]
 
     /// What to do about a hindrance; empty where nothing is known.
-    let cure (report: PreflightReport) (checkpoint: Checkpoint) (hindrance: Hindrance) : string =
+    let cure (report: PreflightReport) (hindrance: Hindrance) : string =
         let elsewhere =
             if report.Outside = 0 then
                 ""
@@ -436,12 +440,7 @@ module Preflight =
         | Hindrance.Held _ -> "restore in a new PID namespace: " + elsewhere
         | Hindrance.OwnSession
         | Hindrance.OwnGroup -> orElsewhere "start criu from another session, and end this one"
-        | Hindrance.PidMax ->
-            let all = numbers checkpoint.Tree
-
-            "as root: echo "
-            + string<int>(all[all.Length - 1].Pid + 1)
-            + " >/proc/sys/kernel/pid_max"
+        | Hindrance.PidMax -> "as root: echo " + string<int> report.Above + " >/proc/sys/kernel/pid_max"
         | Hindrance.Criu when report.MakeWay < 0 -> "no run of free numbers is long enough for criu; end some processes"
         | Hindrance.Criu -> "nslp preflight --make-way, or nslp set " + string<int> report.MakeWay
         | Hindrance.InitOfCaller -> "dump it from outside its PID namespace: then criu makes a new one for it"

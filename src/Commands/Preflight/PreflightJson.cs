@@ -46,7 +46,7 @@ internal sealed class PreflightJson(Results results)
                 _json.WriteObject("holder", () => WhoText.WriteFields(_json, need.Pid, holding));
             }
 
-            string cure = Plan.cure(report, checkpoint, obstruction.Hindrance);
+            string cure = Plan.cure(report, obstruction.Hindrance);
             if (cure != "")
             {
                 _json.WriteString("cure", cure);

@@ -33,7 +33,7 @@ internal sealed class PreflightText(Results results, Look look)
 
         WriteNotes(checkpoint, facts);
         foreach (IGrouping<string, Obstruction> alike in report.InTheWay.GroupBy(
-            obstruction => Plan.name(obstruction.Hindrance) + '\n' + Plan.cure(report, checkpoint, obstruction.Hindrance)))
+            obstruction => Plan.name(obstruction.Hindrance) + '\n' + Plan.cure(report, obstruction.Hindrance)))
         {
             WriteAlike([.. alike], facts);
             string cure = alike.Key[(alike.Key.IndexOf('\n') + 1)..];
