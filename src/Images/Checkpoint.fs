@@ -84,7 +84,7 @@ type ImageName =
 /// size of 32 bits and a protobuf message, numbers being little-endian. Whatever the bytes, it is a value or a flaw.
 [<RequireQualifiedAccess>]
 module Images =
-    /// The longest file that is looked at, enough for 1.6 million threads: what is read takes up to forty times as much memory.
+    /// The longest file that is looked at, enough for 1.6 million threads: what is read takes up to eighty times as much memory.
     [<Literal>]
     let MaxLength = 8388608
 
