@@ -9,7 +9,7 @@ end
 # Whether the line of another command is being typed.
 function __nslp_runs
     set -l words (commandline -opc)
-    test "$words[2]" = spawn; and contains -- -- $words
+    contains -- "$words[2]" spawn reserve; and contains -- -- $words
 end
 
 function __nslp_rest
@@ -47,6 +47,10 @@ complete -c nslp -n '__nslp_in who' -l held -d 'print only what somebody holds'
 complete -c nslp -n '__nslp_in who' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in who' -l json -d 'print one JSON object'
 complete -c nslp -n '__nslp_in who' -l help -s h -d 'print this help'
+complete -c nslp -n __nslp_in -a reserve -d 'keep new processes out of a range of PIDs, which only clone3 then gives'
+complete -c nslp -n '__nslp_in reserve' -l target -x -a '(__fish_complete_pids)' -d 'keep them free in the PID namespace of this process'
+complete -c nslp -n '__nslp_in reserve' -l verbose -s v -d 'report on stderr what was done'
+complete -c nslp -n '__nslp_in reserve' -l help -s h -d 'print this help'
 complete -c nslp -n __nslp_in -a predict -d 'print the PIDs that the next processes will get'
 complete -c nslp -n '__nslp_in predict' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in predict' -l json -d 'print one JSON object'

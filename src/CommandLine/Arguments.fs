@@ -272,7 +272,7 @@ type internal Commands =
             | Commands.Set _ -> "make a PID the last one: the next process gets the one above it"
             | Commands.Spawn _ -> "run a command with the PID of your choice, or not at all"
             | Commands.Who _ -> "say who holds a PID"
-            | Commands.Reserve _ -> "keep new processes out of a range of PIDs, which only clone3 then gives"
+            | Commands.Reserve _ -> "keep new processes out of a range of PIDs"
             | Commands.Predict _ -> "print the PIDs that the next processes will get"
             | Commands.Preflight _ -> "say whether a restore of CRIU images would get its PIDs here"
             | Commands.Map _ -> "draw the PID space: what is in use, the cursor, the way to a PID"

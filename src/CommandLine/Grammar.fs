@@ -55,7 +55,7 @@ module Grammar =
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
                     flag "--json" "print one JSON object"
                 ]
-            page "reserve" "keep new processes out of a range of PIDs, which only clone3 then gives"
+            page "reserve" "keep new processes out of a range of PIDs"
                 "[<COMMAND> [<ARGUMENT>...]]" "nslp reserve 1000-1999 -- criu restore -D images"
                 [
                     required "RANGE" (Value.PidRange 4194303UL) "the numbers to keep free, such as 1000-1999"
