@@ -18,7 +18,7 @@ internal static class Cli
         catch (Exception e)
         {
             status = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
-            status = argv is [Spawn.Name, ..] ? Spawn.Failed : status;
+            status = argv is [Spawn.Name or Reserve.Name, ..] ? Spawn.Failed : status;
         }
 
         // The runtime's own way out waits for its finalizers' thread, which is not there (RuntimeStart).
@@ -42,12 +42,14 @@ internal static class Cli
             Command.Bench bench => Bench.Run(bench.Options),
             Command.Spawn spawn => Spawn.Run(spawn.Options),
             Command.Who who => Who.Run(who.Options),
+            Command.Preflight preflight => Commands.Preflight.Run(preflight.Options),
+            Command.Reserve reserve => Reserve.Run(reserve.Options),
             Command.Map map => Map.Run(map.Options),
             Command.Doctor doctor => Doctor.Run(doctor.Options),
             Command.Predict predict => Predict.Run(predict.Options),
             Command.Completion completion => Commands.Completion.Run(completion.Shell),
             Command.Help help => Output.Print("help", help.Text),
-            Command.Wrong { Name: Spawn.Name } wrong => Spawn.Wrong(wrong.Message),
+            Command.Wrong { Name: Spawn.Name or Reserve.Name } wrong => Spawn.Wrong(wrong.Name, wrong.Message),
             Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
             { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
             _ => throw new UnreachableException(),

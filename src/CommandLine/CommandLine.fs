@@ -158,11 +158,33 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
+    let private reserve (line: Line) =
+        let struct (first, last) =
+            Line.text "RANGE" line |> Option.ofObj |> Option.defaultValue "" |> range
+
+        Command.Reserve
+            {
+                First = first
+                Last = last
+                Target = target line
+                Verbose = Line.has "--verbose" line
+                Command = line.Rest
+            }
+
     let private predict line =
         Command.Predict
             {
                 Count = int "COUNT" 1 line
                 Target = target line
+                Json = Line.has "--json" line
+            }
+
+    let private preflight line =
+        Command.Preflight
+            {
+                Images = Line.text "IMAGES" line |> Option.ofObj |> Option.defaultValue ""
+                Target = target line
+                MakeWay = Line.has "--make-way" line
                 Json = Line.has "--json" line
             }
 
@@ -194,7 +216,9 @@ module CommandLine =
         | "set" -> set line
         | "spawn" -> spawn line
         | "who" -> who line
+        | "reserve" -> reserve line
         | "predict" -> predict line
+        | "preflight" -> preflight line
         | "map" -> map line
         | "doctor" -> doctor line
         | "serve" -> serve line

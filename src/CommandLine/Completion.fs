@@ -28,6 +28,13 @@ module Completion =
 
     let private joined (words: string list) = String.concat " " words
 
+    // The commands that run another.
+    let private runners (separator: string) (pages: Page list) =
+        pages
+        |> List.filter (fun page -> page.Rest <> "")
+        |> List.map _.Name
+        |> String.concat separator
+
     let private bash (values: Argument -> Values) (pages: Page list) =
         let generate what =
             match what with
@@ -46,7 +53,7 @@ module Completion =
             "    COMPREPLY=()"
             ""
             "    # The line of another command."
-            "    if [[ $command == spawn ]]; then"
+            "    if [[ $command == @(" + runners "|" pages + ") ]]; then"
             "        for ((i = 2; i < COMP_CWORD; i++)); do"
             "            if [[ ${COMP_WORDS[i]} == -- ]]; then"
             "                if declare -F _command_offset >/dev/null; then"
@@ -146,7 +153,7 @@ module Completion =
             ""
             "    local command=$words[2]"
             "    local -i dashes=$words[(i)--]"
-            "    if [[ $command == spawn ]] && ((dashes < CURRENT)); then"
+            "    if [[ $command == (" + runners "|" pages + ") ]] && ((dashes < CURRENT)); then"
             "        shift $dashes words"
             "        ((CURRENT -= dashes))"
             "        _normal"
@@ -225,7 +232,7 @@ module Completion =
             "# Whether the line of another command is being typed."
             "function __nslp_runs"
             "    set -l words (commandline -opc)"
-            "    test \"$words[2]\" = spawn; and contains -- -- $words"
+            "    contains -- \"$words[2]\" " + runners " " pages + "; and contains -- -- $words"
             "end"
             ""
             "function __nslp_rest"

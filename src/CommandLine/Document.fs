@@ -60,7 +60,11 @@ module Document =
         if page.Rest = "" then
             operand
         else
-            operand + " -- " + page.Rest
+            operand
+            + (if page.NeedsRest then
+                   " -- " + page.Rest
+               else
+                   " [-- " + page.Rest[1..])
 
     /// A text with a capital and a full stop.
     let internal sentence (text: string) : string =

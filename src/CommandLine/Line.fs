@@ -201,6 +201,7 @@ module Line =
             go page false words { Given = []; Rest = [] }
         else
             match List.skip own.Length words with
+            | [] when not page.NeedsRest -> go page false own { Given = []; Rest = [] }
             | []
             | [ _ ] -> Parsed.Wrong "no command given: it goes after '--'"
             | _ :: rest -> go page false own { Given = []; Rest = rest }

@@ -111,6 +111,21 @@ type WhoOptions =
         Json: bool
     }
 
+/// What `nslp reserve` was asked for.
+type ReserveOptions =
+    {
+        /// The first number of the range; 0 or more.
+        First: int
+        /// The last one, not below the first.
+        Last: int
+        /// The process in whose PID namespace to keep it, 0 for the caller's own.
+        Target: int
+        /// Say on stderr what was done.
+        Verbose: bool
+        /// The command to run meanwhile and its arguments; empty for none. Bytes that are not UTF-8 are lost here.
+        Command: string list
+    }
+
 /// What `nslp predict` was asked for.
 type PredictOptions =
     {
@@ -118,6 +133,19 @@ type PredictOptions =
         Count: int
         /// The process in whose PID namespace to look, 0 for the caller's own.
         Target: int
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
+/// What `nslp preflight` was asked for.
+type PreflightOptions =
+    {
+        /// The path of a directory or an archive.
+        Images: string
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// Move last_pid where it is in the way.
+        MakeWay: bool
         /// One JSON object instead of lines.
         Json: bool
     }
@@ -161,7 +189,9 @@ type Command =
     | Bench of Options: BenchOptions
     | Spawn of Options: SpawnOptions
     | Who of Options: WhoOptions
+    | Reserve of Options: ReserveOptions
     | Predict of Options: PredictOptions
+    | Preflight of Options: PreflightOptions
     | Doctor of Options: DoctorOptions
     | Map of Options: MapOptions
     | Completion of Shell: ShellKind

@@ -63,11 +63,14 @@ type Page =
         Summary: string
         /// The operand first, if there is one; `--help` last.
         Arguments: Argument list
-        /// What has to follow `--`, such as `<COMMAND>`; empty when `--` only ends the options.
+        /// What has to follow `--`, such as `<COMMAND>`, or may, if in brackets; empty when `--` only ends the options.
         Rest: string
         /// A command line to learn from.
         Example: string
     }
+
+    /// Whether something has to follow `--`.
+    member page.NeedsRest: bool = page.Rest <> "" && page.Rest[0] <> '['
 
     /// Its operand, if it takes one.
     member page.Operand: Argument option = page.Arguments |> List.tryFind _.Names.IsEmpty

@@ -85,3 +85,19 @@ internal sealed class HelperCaller : ICaller, IDisposable
 
     public void Dispose() => _memory.Dispose();
 }
+
+/// <summary>To run before all that is ordinary, and so at once when it is time.</summary>
+internal static class Punctual
+{
+    private const int LowestPriority = 1;
+
+    /// <summary>Asks for SCHED_FIFO, which children do not inherit.</summary>
+    /// <param name="caller">Who is to have it.</param>
+    /// <returns>EPERM without CAP_SYS_NICE.</returns>
+    internal static Errno Become(ICaller caller)
+    {
+        Marshal.WriteInt32(caller.Memory, LowestPriority);
+        return caller.Call(
+            Kernel.SYS_sched_setscheduler, 0, Tmds.Linux.LibC.SCHED_FIFO | Tmds.Linux.LibC.SCHED_RESET_ON_FORK, caller.Memory).Error;
+    }
+}

@@ -13,6 +13,7 @@ namespace SetNsLastPid.Linux;
 internal sealed unsafe class LastPid : IDisposable
 {
     private const string File = "/proc/sys/kernel/ns_last_pid";
+    private const string PidMaxFile = "/proc/sys/kernel/pid_max";
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
 
@@ -37,8 +38,11 @@ internal sealed unsafe class LastPid : IDisposable
     internal static LastPid OpenForReading(ICaller? caller = null)
     {
         LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
-        return lastPid.Error == 0 ? lastPid : new(caller ?? OwnCaller.Instance, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
+        return lastPid.Error == 0 ? lastPid : OpenLoad(caller ?? OwnCaller.Instance);
     }
+
+    /// <summary>Opens /proc/loadavg for <see cref="ReadTasks"/>.</summary>
+    internal static LastPid OpenLoad(ICaller caller) => new(caller, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
 
     /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
     /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
@@ -79,13 +83,31 @@ internal sealed unsafe class LastPid : IDisposable
         return 0;
     }
 
+    /// <summary>Whether pid_max may be written: who may open it so may write it (proc_sys_permission, fs/proc/proc_sysctl.c).</summary>
+    internal static bool MayWritePidMax(ICaller caller)
+    {
+        using LastPid file = new(caller, PidMaxFile, O_WRONLY);
+        return file.Error == 0;
+    }
+
     /// <summary>Reads pid_max of the caller's namespace, the first number that is never handed out; before 6.14 there is one
     /// for all.</summary>
     internal static SysResult ReadPidMax(ICaller? caller = null)
     {
         // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
-        using LastPid file = new(caller ?? OwnCaller.Instance, "/proc/sys/kernel/pid_max", O_RDONLY);
+        using LastPid file = new(caller ?? OwnCaller.Instance, PidMaxFile, O_RDONLY);
         return file.Read();
+    }
+
+    /// <summary>Reads how many tasks the machine has, in whatever namespaces, from the next to last field of /proc/loadavg, if that
+    /// is what is open: <see cref="OpenLoad"/>. EIO when what is there is no number.</summary>
+    internal SysResult ReadTasks()
+    {
+        SysResult length = _file.IsError ? _file
+            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        ReadOnlySpan<byte> text = length.IsError ? [] : Text[..length.Value];
+        text = text[..Math.Max(text.LastIndexOf((byte)' '), 0)];
+        return length.IsError ? length : Parse(text[(text.LastIndexOf((byte)'/') + 1)..], lastField: false);
     }
 
     /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
@@ -117,6 +139,17 @@ internal sealed unsafe class LastPid : IDisposable
 
         _isLocked |= !locked.IsError;
         return locked.Error;
+    }
+
+    /// <summary>Gives the lock back.</summary>
+    internal void Unlock()
+    {
+        if (_isLocked)
+        {
+            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
+            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
+            _isLocked = false;
+        }
     }
 
     /// <summary>Makes <paramref name="pid"/> the last PID.</summary>
@@ -153,18 +186,13 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Closes the file; a lock goes with it.</summary>
     public void Dispose()
     {
-        if (_isLocked)
-        {
-            // A thread with FullFiles has a copy, and a lock is gone only when the last one is closed.
-            _ = _caller.Call(SYS_flock, _file.Value, LOCK_UN);
-        }
-
+        Unlock();
         if (!_file.IsError)
         {
             _ = _caller.Call(SYS_close, _file.Value);
         }
 
-        (_file, _isLocked) = (Errno.EBADF, false);
+        _file = Errno.EBADF;
     }
 
     private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);

@@ -15,7 +15,7 @@ internal sealed unsafe class PidSpace : IDisposable
     private readonly int _process;
     private readonly Zygote? _zygote;
     private Fd? _proc;
-    private LastPid? _reader, _writer, _lock;
+    private LastPid? _reader, _writer, _lock, _load;
 
     private bool _isLocked, _isDisposed;
 
@@ -86,6 +86,15 @@ internal sealed unsafe class PidSpace : IDisposable
 
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
+    /// <summary>Whether pid_max may be written from there; nothing is written.</summary>
+    internal bool MayWritePidMax => LastPid.MayWritePidMax(_caller);
+
+    /// <summary>The session of nslp, as it is numbered there: 0 for one of outside.</summary>
+    internal int Session => Math.Max(_caller.Call(SYS_getsid, 0).Value, 0);
+
+    /// <summary>The same of the process group.</summary>
+    internal int Group => Math.Max(_caller.Call(SYS_getpgid, 0).Value, 0);
+
     internal SysResult ReadLastPid() => Reader.Read();
 
     /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file
@@ -104,6 +113,33 @@ internal sealed unsafe class PidSpace : IDisposable
         _isLocked = error == 0;
         return error;
     }
+
+    /// <summary>Gives the lock back.</summary>
+    internal void Unlock()
+    {
+        (IsHere ? Reader : _lock)?.Unlock();
+        _isLocked = false;
+    }
+
+    /// <summary>Whether ns_last_pid may be written; changes nothing.</summary>
+    internal End TryToWriteLastPid()
+    {
+        _writer ??= LastPid.OpenForWriting(_caller);
+        return _writer.Error is not 0 and var unopened ? End.NewFailed(Stage.OpenLastPid, unopened)
+            : _writer.TryToWrite() is not (0 or Errno.EINVAL) and var refused ? End.NewFailed(Stage.WriteLastPid, refused)
+            : End.Done;
+    }
+
+    /// <summary>How many numbers of it are in use at most: each task of the machine holds its own, and may be the last of a group
+    /// and of a session. Int32.MaxValue where that is not known.</summary>
+    internal int CountNumbersInUseAtMost()
+    {
+        _load ??= LastPid.OpenLoad(_caller);
+        return _load.ReadTasks() is { IsError: false, Value: < int.MaxValue / 3 and var tasks } ? 3 * tasks : int.MaxValue;
+    }
+
+    /// <summary>Has who acts in it run before others: see <see cref="Punctual"/>.</summary>
+    internal Errno BePunctual() => Punctual.Become(_caller);
 
     /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
     /// <param name="pid">0 to pid_max.</param>
@@ -236,6 +272,7 @@ internal sealed unsafe class PidSpace : IDisposable
         _reader?.Dispose();
         _writer?.Dispose();
         _lock?.Dispose();
+        _load?.Dispose();
         _proc?.Dispose();
         (_caller as HelperCaller)?.Dispose();
         _zygote?.Dispose();

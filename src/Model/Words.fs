@@ -214,6 +214,79 @@ module Words =
     let ownPid (pid: int) : string =
         "nslp itself got PID " + string pid + "; " + itsOwn
 
+    /// A range as it is typed.
+    let numbers (first: int) (last: int) : string =
+        if first = last then
+            string first
+        else
+            string first + "-" + string last
+
+    /// For `nslp reserve`, which cannot keep such a range; only a remark where the message is empty, and nothing at all where the
+    /// help is null too.
+    let reserveRange (first: int) (last: int) (pidMax: int) (range: ReserveRange) : Complaint =
+        let refused why =
+            plain ("cannot keep " + numbers first last + " free: " + why)
+
+        match range with
+        | ReserveRange.OutOfRange -> refused ("PIDs here are 1 to " + string (pidMax - 1))
+        | ReserveRange.All -> refused "the kernel would have no other PIDs to give"
+        | ReserveRange.Reserved -> failed "" (enum 0) "after a wrap PIDs start at 300: only before that are these given at all"
+        | ReserveRange.Ordinary -> plain ""
+
+    /// For `nslp reserve` without the means to write ns_last_pid.
+    let reserveLook (ending: End) : Complaint =
+        match ending with
+        | End.Failed(stage, errno) ->
+            call
+                "keep a range free"
+                {
+                    Pids = []
+                    Timeout = 0.0
+                    LastPid = -1
+                    Tries = 0
+                    Flavour = null
+                    Locker = null
+                    Instead = "nothing keeps a range free"
+                }
+                stage
+                errno
+        | _ -> plain ""
+
+    /// What `nslp reserve` tells of a look; null for nothing.
+    let reserveNews (first: int) (last: int) (news: ReserveNews) : string | null =
+        let late (microseconds: int64) =
+            "nslp came to run " + string ((microseconds + 999L) / 1000L) + " ms too late: "
+
+        let given =
+            "PIDs of " + numbers first last + " may have been given to new processes"
+
+        match news with
+        | ReserveNews.Nothing -> null
+        | ReserveNews.Late microseconds -> late microseconds + given
+        | ReserveNews.Crossed(from, until, microseconds) ->
+            (if microseconds > 0L then
+                 late microseconds
+             else
+                 "somebody wrote last_pid, or PIDs are taken faster than nslp reckons with: ")
+            + "last_pid went from "
+            + string from
+            + " to "
+            + string until
+            + ", and "
+            + given
+
+    /// What `nslp reserve` tells where the numbers outside the range are soon used up.
+    let reserveTight (first: int) (last: int) (room: int) : string =
+        if room = 0 then
+            "warning: no number outside " + numbers first last + " is known to be free: new processes may get one of these"
+        else
+            "warning: outside "
+            + numbers first last
+            + " are only "
+            + string room
+            + (if room = 1 then " free number, which" else " free numbers, which")
+            + " others may use up before nslp comes to run again"
+
     /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.
     let serve (ending: End) : Complaint =
         match ending with

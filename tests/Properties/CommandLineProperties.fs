@@ -171,6 +171,7 @@ let private expected (command: ArguCommand) (words: string list) =
     // does not get one from behind it.
     let rest = words |> List.skip (min words.Length (own.Length + 1))
     let wantsCommand = command.Page.Rest <> ""
+    let isOpen = List.contains "--" words
 
     let waits =
         command.Page.Options
@@ -199,7 +200,7 @@ let private expected (command: ArguCommand) (words: string list) =
     // 5. Help is given whatever else is wrong, to -h too.
     if List.exists isHelp own then
         Parsed.Help
-    elif waits || wantsCommand && rest.IsEmpty then
+    elif waits || wantsCommand && rest.IsEmpty && (isOpen || command.Page.NeedsRest) then
         Parsed.Wrong ""
     else
         match command.Judge masked with

@@ -40,7 +40,8 @@ internal static class Serve
             long group = options.Group is null ? -1 : Found(Accounts.FindGroup(options.Group), "group", options.Group);
             long nobody = Accounts.FindOverflowUser();
             uint[] users = Array.ConvertAll(options.AllowUsers, user => FindUser(user, nobody));
-            using CaughtSignals signals = Catch();
+            using CaughtSignals signals = new();
+            Catch(signals);
             using ServeWay way = new(options.Method, options.Timeout);
             using ServerSocket socket = options.Socket is null
                 ? new ServerSocket(ServiceManager.FirstDescriptor)
@@ -94,10 +95,10 @@ internal static class Serve
         return Output.Done;
     }
 
-    // SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's background jobs ask for it.
-    private static CaughtSignals Catch()
+    /// <summary>Catches what ends a server. SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's
+    /// background jobs ask for it.</summary>
+    internal static void Catch(CaughtSignals signals)
     {
-        CaughtSignals signals = new();
         foreach (int signal in (ReadOnlySpan<int>)[SIGTERM, SIGINT, SIGHUP])
         {
             if (signal == SIGTERM || !CaughtSignals.IsIgnored(signal))
@@ -106,7 +107,5 @@ internal static class Serve
                 signals.Unblock(signal);
             }
         }
-
-        return signals;
     }
 }

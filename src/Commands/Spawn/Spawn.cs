@@ -14,9 +14,9 @@ internal static class Spawn
     internal const string Name = "spawn";
 
     /// <summary>Says what is wrong with the command line: not with status 2, which may be the command's.</summary>
-    internal static int Wrong(string message)
+    internal static int Wrong(string name, string message)
     {
-        _ = Output.Wrong(Name, message);
+        _ = Output.Wrong(name, message);
         return Failed;
     }
 

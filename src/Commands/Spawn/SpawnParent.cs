@@ -50,8 +50,10 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
 
     /// <summary>Passes signals on until the command has ended, and stops and goes on with it. As PID 1 it waits for orphans
     /// too.</summary>
+    /// <param name="work">What else there is to do, if anything: called now and then, and at the time that it gave, of
+    /// <see cref="System.Diagnostics.Stopwatch.GetTimestamp"/>.</param>
     /// <returns>The status of the command as wait4(2) gives it.</returns>
-    internal int Wait()
+    internal int Wait(Func<long>? work = null)
     {
         while (true)
         {
@@ -60,7 +62,10 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
                 Kernel.SYS_wait4, _isInit ? -1 : pid, (nint)(&status), Kernel.WNOHANG | Kernel.WUNTRACED | Kernel.WCONTINUED | Kernel.__WALL);
             if (waited.Raw == 0)
             {
-                Act(caught.Next(wait: true));
+                if (caught.NextBefore(work?.Invoke() ?? long.MaxValue) is { Number: not 0 } signal)
+                {
+                    Act(signal);
+                }
             }
             else if (waited.IsError && waited.Error != Errno.EINTR)
             {

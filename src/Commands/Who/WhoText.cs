@@ -63,7 +63,8 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         return results.End();
     }
 
-    private string Words(Holding holding)
+    /// <summary>Who holds a number, in words.</summary>
+    internal string Words(Holding holding)
     {
         string who = HolderText.Describe(holding.Holder) ?? holding.Holder.Kind switch
         {
@@ -98,7 +99,8 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         }
     }
 
-    private static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
+    /// <summary>The fields of the object of one number.</summary>
+    internal static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
     {
         json.WriteNumber("pid", pid);
         json.WritePropertyName("held");

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using static SetNsLastPid.Linux.Kernel;
 using static Tmds.Linux.LibC;
 
@@ -49,6 +50,10 @@ internal sealed unsafe class Launcher : IDisposable
     /// <summary>The process that makes the child, and others as needed.</summary>
     internal Zygote Zygote { get; }
 
+    /// <summary>What else there is to do while the command is being started, if anything: gives when it is to be called again, a
+    /// time of <see cref="Stopwatch.GetTimestamp"/>.</summary>
+    internal Func<long>? Meanwhile { get; set; }
+
     /// <summary>Makes ready: starts a zygote, to be called by the main thread. Throws
     /// <see cref="RemoteException"/>.</summary>
     /// <param name="given">What the command gets.</param>
@@ -72,7 +77,7 @@ internal sealed unsafe class Launcher : IDisposable
         return Try(child, pids[0], made, 0);
     }
 
-    /// <summary>One try to get <paramref name="pid"/> as the next PID.</summary>
+    /// <summary>One try to get <paramref name="pid"/> as the next PID; 0 for whichever is next.</summary>
     internal Launch TryNext(int pid)
     {
         RemoteTask child = Zygote.NewTask();
@@ -117,7 +122,11 @@ internal sealed unsafe class Launcher : IDisposable
     private Launch Try(RemoteTask child, int pid, int made, int before)
     {
         _image.Rewind();
-        _begin.Expect(GetPid, pid, exit: 0);
+        if (pid != 0)
+        {
+            _begin.Expect(GetPid, pid, exit: 0);
+        }
+
         PutExecve(_begin, _execute);
         child.Submit(_begin);
         Zygote.Root.Run(_make);
@@ -149,7 +158,7 @@ internal sealed unsafe class Launcher : IDisposable
             return new Launch(LaunchEnd.NotExecuted, number, error);
         }
 
-        if (_begin.HasRun(GetPid) && _begin[GetPid].Raw != pid)
+        if (pid != 0 && _begin.HasRun(GetPid) && _begin[GetPid].Raw != pid)
         {
             child.Wait(RemoteTask.DefaultTimeout);
             return new Launch(LaunchEnd.OtherPid, number, 0);
@@ -161,11 +170,11 @@ internal sealed unsafe class Launcher : IDisposable
 
     // What stops the process group, as a terminal does, stops the child here too, while nslp catches it. It must stop
     // then, or nobody could go on.
-    private static Errno Await(RemoteTask child)
+    private Errno Await(RemoteTask child)
     {
         Errno awaited;
         long* info = stackalloc long[128 / sizeof(long)];
-        while ((awaited = child.Await(s_look)) == Errno.ETIMEDOUT)
+        while ((awaited = child.Await(Look())) == Errno.ETIMEDOUT)
         {
             *info = 0;
             if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0).Raw == 0 && *info != 0)
@@ -177,6 +186,9 @@ internal sealed unsafe class Launcher : IDisposable
         }
 
         return awaited;
+
+        TimeSpan Look() => Meanwhile is not { } work ? s_look
+            : Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Math.Min(work(), Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 10)));
     }
 
     private void PutExecve(Order order, int index)

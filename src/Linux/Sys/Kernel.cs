@@ -42,11 +42,13 @@ internal static unsafe class Kernel
     internal static int SYS_setpgid => X64 ? 109 : 154;
     internal static int SYS_getppid => X64 ? 110 : 173;
     internal static int SYS_setsid => X64 ? 112 : 157;
+    internal static int SYS_getsid => X64 ? 124 : 156;
     internal static int SYS_getpriority => X64 ? 140 : 141;
     internal static int SYS_prctl => X64 ? 157 : 167;
     internal static int SYS_fstatfs => X64 ? 138 : 44;
     internal static int SYS_mount => X64 ? 165 : 40;
     internal static int SYS_gettid => X64 ? 186 : 178;
+    internal static int SYS_sched_setscheduler => X64 ? 144 : 119;
     internal static int SYS_sched_setaffinity => X64 ? 203 : 122;
     internal static int SYS_sched_getaffinity => X64 ? 204 : 123;
     internal static int SYS_getcpu => X64 ? 309 : 168;

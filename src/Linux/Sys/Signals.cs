@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
@@ -93,7 +94,12 @@ internal sealed unsafe class CaughtSignals : IDisposable
 
     /// <summary>The next signal caught; waits for it without end if <paramref name="wait"/>, asleep.</summary>
     /// <returns>Signal 0 when there is none.</returns>
-    internal CaughtSignal Next(bool wait)
+    internal CaughtSignal Next(bool wait) => NextBefore(wait ? long.MaxValue : 0);
+
+    /// <summary>The next signal caught; waits for it, asleep.</summary>
+    /// <param name="end">Until then, a time of <see cref="Stopwatch.GetTimestamp"/>, CLOCK_MONOTONIC.</param>
+    /// <returns>Signal 0 when there is none by then.</returns>
+    internal CaughtSignal NextBefore(long end)
     {
         byte* record = stackalloc byte[RecordSize];
         while (true)
@@ -104,13 +110,15 @@ internal sealed unsafe class CaughtSignals : IDisposable
                 return new CaughtSignal(*(int*)record, *(int*)(record + 8), *(int*)(record + 16));
             }
 
-            if (!wait)
+            long left = end == 0 ? 0 : end - Stopwatch.GetTimestamp();
+            if (left <= 0)
             {
                 return default;
             }
 
             long poll = (uint)Descriptor | ((long)POLLIN << 32);
-            _ = Raw.Call(SYS_ppoll, (nint)(&poll), 1, 0, 0, sizeof(ulong));
+            (long Seconds, long Nanoseconds) time = (left / Stopwatch.Frequency, left % Stopwatch.Frequency * (1_000_000_000 / Stopwatch.Frequency));
+            _ = Raw.Call(SYS_ppoll, (nint)(&poll), 1, end == long.MaxValue ? 0 : (nint)(&time), 0, sizeof(ulong));
         }
     }
 

@@ -1,0 +1,200 @@
+using SetNsLastPid.Linux;
+using static Tmds.Linux.LibC;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary><c>nslp reserve</c>: keeps a range of PIDs free of new processes, as long as it or a command runs.</summary>
+internal static class Reserve
+{
+    /// <summary>The command's name.</summary>
+    internal const string Name = "reserve";
+
+    // Holders that are named at the start.
+    private const int Named = 10;
+
+    /// <summary>Keeps the range.</summary>
+    /// <returns>The exit status: that of the command, if there is one; else 0 after a signal, 1 where PIDs of the range may have
+    /// been given. <see cref="Spawn.Failed"/> when it could not be kept.</returns>
+    internal static int Run(ReserveOptions options)
+    {
+        try
+        {
+            using PidSpace space = Open(options);
+            if (FindFault(options, space) is { } fault)
+            {
+                return Fail(fault);
+            }
+
+            TellHolders(options, space);
+            using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), detach: false);
+            using CaughtSignals caught = new();
+            ReserveRun run = new(Name, space, options.First, options.Last);
+            bool isPunctual = Punctual.Become(OwnCaller.Instance) == 0 && space.BePunctual() == 0;
+            while (!run.IsKept && run.Failure.IsDone)
+            {
+                _ = caught.NextBefore(run.Work());
+            }
+
+            if (!run.Failure.IsDone)
+            {
+                return Fail(Words.reserveLook(run.Failure));
+            }
+
+            if (launcher is null)
+            {
+                Serve.Catch(caught);
+            }
+
+            if (options.Verbose || launcher is null)
+            {
+                string late = isPunctual ? "" : "; without CAP_SYS_NICE it may be late on a busy machine";
+                Output.Say(Name, $"keeping {Words.numbers(options.First, options.Last)} free{late}");
+            }
+
+            int status = launcher is null ? Keep(run, caught) : KeepFor(options, run, caught, launcher);
+            run.Finish();
+            if (options.Verbose)
+            {
+                Output.Say(Name, $"{run.Looks} looks at last_pid, {run.Writes} writes");
+            }
+
+            // What it made ends with it, but for the command, which has ended.
+            space.Dispose();
+            caught.Dispose();
+            return launcher is null ? status : SpawnParent.EndBySignal(status);
+        }
+        catch (RemoteException e)
+        {
+            _ = Output.Fail(Name, e);
+            return Spawn.Failed;
+        }
+    }
+
+    private static int Fail(Complaint complaint)
+    {
+        _ = Output.Fail(Name, complaint);
+        return Spawn.Failed;
+    }
+
+    private static PidSpace Open(ReserveOptions options)
+    {
+        PidSpace space = PidSpace.Open(options.Target);
+        int length = options.Last - options.First + 1;
+        if (!space.IsHere && PidSetModule.countFree(options.First, options.Last + 1, space.ReadOwnNumbers()) < length
+            && space.WriteLastPid(options.Last, TimeSpan.Zero).IsDone)
+        {
+            // The helper must not hold a number of the range itself.
+            space.Dispose();
+            space = PidSpace.Open(options.Target);
+        }
+
+        return space;
+    }
+
+    private static Complaint? FindFault(ReserveOptions options, PidSpace space)
+    {
+        SysResult pidMax = space.ReadPidMax();
+        if (pidMax.IsError)
+        {
+            return Words.reserveLook(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
+        }
+
+        Complaint complaint = Words.reserveRange(
+            options.First, options.Last, pidMax.Value,
+            ReserveModule.range(ReserveModule.rules.Reserved, pidMax.Value, options.First, options.Last));
+        if (complaint.Message != "")
+        {
+            return complaint;
+        }
+
+        End tried = space.TryToWriteLastPid();
+        if (tried.IsDone && complaint.Help is { } remark)
+        {
+            Output.Say(Name, remark);
+        }
+
+        return tried.IsDone ? null : Words.reserveLook(tried);
+    }
+
+    private static void TellHolders(ReserveOptions options, PidSpace space)
+    {
+        if (space.IsHere && getpid() >= options.First && getpid() <= options.Last)
+        {
+            Output.Say(Name, $"{getpid()} is nslp's own until it ends");
+        }
+
+        if (space.ProcDirectory < 0)
+        {
+            return;
+        }
+
+        using ProgressLine progress = new(Name);
+        int count = 0;
+        foreach (Holding holding in new WhoScan(space, options.Last + 1, progress).Find(options.First, options.Last))
+        {
+            if (holding.IsHeld == true && ++count <= Named)
+            {
+                Output.Say(Name, $"{holding.Pid} is held by {HolderText.Describe(holding.Holder)}");
+            }
+        }
+
+        if (count > Named)
+        {
+            Output.Say(Name, $"and {count - Named} more: nslp who --held {options.First}-{options.Last}");
+        }
+    }
+
+    private static int Keep(ReserveRun run, CaughtSignals caught)
+    {
+        int signal = 0;
+        while (signal == 0 && run.Failure.IsDone)
+        {
+            signal = caught.NextBefore(run.Work()).Number;
+        }
+
+        if (!run.Failure.IsDone)
+        {
+            return Fail(Words.reserveLook(run.Failure));
+        }
+
+        Output.Say(Name, $"stopping on signal {signal}");
+        return run.WasKept ? Output.Done : Output.Failed;
+    }
+
+    // The status of the command as wait4(2) gives it.
+    private static int KeepFor(ReserveOptions options, ReserveRun run, CaughtSignals caught, Launcher launcher)
+    {
+        using (HelperCaller zygote = new(launcher.Zygote.Root))
+        {
+            _ = Punctual.Become(zygote);
+        }
+
+        launcher.Meanwhile = run.Work;
+        SpawnParent.Catch(caught);
+        Launch launch = launcher.TryNext(0);
+        if (launch.End != LaunchEnd.Running)
+        {
+            caught.Release();
+            End end = launch.End == LaunchEnd.NotExecuted
+                ? End.NewNotExecuted(launch.Error)
+                : End.NewFailed(Stage.MakeProcess, launch.Error);
+            Attempted attempted = new(Microsoft.FSharp.Collections.FSharpList<int>.Empty, 0, -1, 1, null, null, "");
+            _ = Output.Fail(Name, Words.spawn(attempted, Printable.From(options.Command[0]), end));
+            Kernel.exit_group(Words.spawnStatus(end));
+        }
+
+        launcher.Dispose();
+        bool isFailureTold = false;
+        return new SpawnParent(caught, launch.Pid).Wait(() =>
+        {
+            long until = run.Work();
+            if (!run.Failure.IsDone && !isFailureTold)
+            {
+                isFailureTold = true;
+                _ = Fail(Words.reserveLook(run.Failure));
+            }
+
+            return until;
+        });
+    }
+}
