@@ -8,6 +8,12 @@ internal static class HolderText
     /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
     internal static string? Describe(Holder holder)
     {
+        // At once: interpolating numbers makes the runtime open a file and keep it, and set may have none to spare.
+        if (holder.Kind is HolderKind.Nobody or HolderKind.OutOfRange or HolderKind.Unknown)
+        {
+            return null;
+        }
+
         string process = $"process {holder.Process} ({holder.CommandLine})";
         string member = holder.Process == 0 ? "a process that /proc does not show" : process;
         return holder.Kind switch

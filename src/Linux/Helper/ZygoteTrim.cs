@@ -19,7 +19,7 @@ internal static class ZygoteTrim
         foreach (Range range in maps.AsSpan().Split((byte)'\n'))
         {
             ReadOnlySpan<byte> line = maps.AsSpan(range).TrimEnd((byte)' ');
-            if (line.EndsWith(" rw-p 00000000 00:00 0"u8) && order.Count < MostCalls)
+            if (line.EndsWith("-p 00000000 00:00 0"u8) && order.Count < MostCalls)
             {
                 int dash = line.IndexOf((byte)'-');
                 long start = long.Parse(line[..dash], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
