@@ -343,9 +343,14 @@ let nothingIsGiven (glances: Glance seq) : unit =
 let noneIsGiven: Law<Keeper> =
     Law.create scenes (fun keeper scene -> play keeper scene |> nothingIsGiven)
 
-/// Numbers that come before one of the range, tried one by one with all that is made ending at once. From low cursors there is
-/// more than one way.
+/// Numbers that come before one of the range, if all of it is free, tried one by one with all that is made ending at once. From
+/// low cursors there is more than one way.
 let private toGo (ns: PidNamespace) first last =
+    let ns =
+        { ns with
+            InUse = PidSet.except (PidSet.addRange first last PidSet.empty) ns.InUse
+        }
+
     let rec go count (ns: PidNamespace) : int =
         if count > 2 * ns.PidMax then
             Int32.MaxValue
