@@ -153,7 +153,9 @@ module Completion =
             ""
             "    local command=$words[2]"
             "    local -i dashes=$words[(i)--]"
-            "    if [[ $command == (" + runners "|" pages + ") ]] && ((dashes < CURRENT)); then"
+            "    if [[ $command == ("
+            + runners "|" pages
+            + ") ]] && ((dashes < CURRENT)); then"
             "        shift $dashes words"
             "        ((CURRENT -= dashes))"
             "        _normal"
@@ -232,7 +234,9 @@ module Completion =
             "# Whether the line of another command is being typed."
             "function __nslp_runs"
             "    set -l words (commandline -opc)"
-            "    contains -- \"$words[2]\" " + runners " " pages + "; and contains -- -- $words"
+            "    contains -- \"$words[2]\" "
+            + runners " " pages
+            + "; and contains -- -- $words"
             "end"
             ""
             "function __nslp_rest"

@@ -96,10 +96,14 @@ module Reserve =
 
     /// What the numbers from `first` to `last`, both included, are where pid_max is that.
     let range (reserved: int) (pidMax: int) (first: int) (last: int) : ReserveRange =
-        if first < 1 || last >= pidMax then ReserveRange.OutOfRange
-        elif last < reserved then ReserveRange.Reserved
-        elif first <= reserved && last = pidMax - 1 then ReserveRange.All
-        else ReserveRange.Ordinary
+        if first < 1 || last >= pidMax then
+            ReserveRange.OutOfRange
+        elif last < reserved then
+            ReserveRange.Reserved
+        elif first <= reserved && last = pidMax - 1 then
+            ReserveRange.All
+        else
+            ReserveRange.Ordinary
 
     /// Nothing is known yet. 1 <= first <= last.
     let start (rules: ReserveRules) (first: int) (last: int) : Reservation =
@@ -169,7 +173,8 @@ module Reserve =
 
     // Whether the numbers from one cursor to another, the way the kernel goes, are some of the range.
     let private crosses before after pidMax (r: Reservation) =
-        let has from below = max from r.First < min below (r.Last + 1)
+        let has from below =
+            max from r.First < min below (r.Last + 1)
 
         if before <= after then
             has before after
@@ -193,10 +198,19 @@ module Reserve =
             ReserveNews.Nothing
 
     /// What to do next, with last_pid and pid_max read since `now`, and at most `held` numbers in use at that time.
-    let look (now: int64) (lastPid: int) (pidMax: int) (held: int) (r: Reservation) : struct (ReserveStep * Reservation) =
+    let look
+        (now: int64)
+        (lastPid: int)
+        (pidMax: int)
+        (held: int)
+        (r: Reservation)
+        : struct (ReserveStep * Reservation) =
         let rules = r.Rules
         let past = min r.Last (pidMax - 1)
-        let certain cursor = way (fun pieces -> max 0 (length pieces - held)) cursor pidMax r
+
+        let certain cursor =
+            way (fun pieces -> max 0 (length pieces - held)) cursor pidMax r
+
         let known cursor = way (free r.InUse) cursor pidMax r
 
         let safe cursor =

@@ -230,7 +230,8 @@ module Words =
         match range with
         | ReserveRange.OutOfRange -> refused ("PIDs here are 1 to " + string (pidMax - 1))
         | ReserveRange.All -> refused "the kernel would have no other PIDs to give"
-        | ReserveRange.Reserved -> failed "" (enum 0) "after a wrap PIDs start at 300: only before that are these given at all"
+        | ReserveRange.Reserved ->
+            failed "" (enum 0) "after a wrap PIDs start at 300: only before that are these given at all"
         | ReserveRange.Ordinary -> plain ""
 
     /// For `nslp reserve` without the means to write ns_last_pid.
@@ -278,13 +279,18 @@ module Words =
     /// What `nslp reserve` tells where the numbers outside the range are soon used up.
     let reserveTight (first: int) (last: int) (room: int) : string =
         if room = 0 then
-            "warning: no number outside " + numbers first last + " is known to be free: new processes may get one of these"
+            "warning: no number outside "
+            + numbers first last
+            + " is known to be free: new processes may get one of these"
         else
             "warning: outside "
             + numbers first last
             + " are only "
             + string room
-            + (if room = 1 then " free number, which" else " free numbers, which")
+            + (if room = 1 then
+                   " free number, which"
+               else
+                   " free numbers, which")
             + " others may use up before nslp comes to run again"
 
     /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.

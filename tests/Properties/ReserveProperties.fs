@@ -74,6 +74,8 @@ type Glance =
         Given: int list
         /// What others wrote since the last glance.
         Foreign: int voption
+        /// What is to be written now will not be.
+        IsLocked: bool
     }
 
 let private take n (ns: PidNamespace) : PidNamespace =
@@ -86,7 +88,8 @@ let private happen (ns: PidNamespace) deed : struct (PidNamespace * int * bool) 
     match deed with
     | Exit n when n > 1 ->
         struct ({ ns with
-                    InUse = PidSet.remove n ns.InUse },
+                    InUse = PidSet.remove n ns.InUse
+                },
                 0,
                 false)
     | Take n when n > 0 && n < ns.PidMax && not (PidSet.contains n ns.InUse) -> struct (take n ns, 0, true)
@@ -114,13 +117,25 @@ let private during (time: int64) deeds (ns: PidNamespace) : struct (PidNamespace
     go time deeds ns []
 
 let private count (ns: PidNamespace) =
-    PidSet.countFree 1 ns.PidMax PidSet.empty - PidSet.countFree 1 ns.PidMax ns.InUse
+    PidSet.countFree 1 ns.PidMax PidSet.empty
+    - PidSet.countFree 1 ns.PidMax ns.InUse
 
 /// The glances of a scene, one for each look. A microsecond is as long as one number takes.
 let play (keeper: Keeper) (scene: Scene) : Glance seq =
     let inRange n = n >= scene.First && n <= scene.Last
 
-    let rec go looks now (due: int64) (ns: PidNamespace) (undone: int voption) wasUndone (r: Reservation) given foreign turns =
+    let rec go
+        looks
+        now
+        (due: int64)
+        (ns: PidNamespace)
+        (undone: int voption)
+        wasUndone
+        (r: Reservation)
+        given
+        foreign
+        turns
+        =
         seq {
             let turn, later =
                 match turns with
@@ -151,13 +166,28 @@ let play (keeper: Keeper) (scene: Scene) : Glance seq =
                     After = after
                     Given = List.filter inRange given
                     Foreign = foreign
+                    IsLocked = turn.IsLocked
                 }
+
+            let read = ns.Cursor - 1
 
             if looks < 40 then
                 match step with
                 | ReserveStep.Write _ when turn.IsLocked ->
                     let struct (ns, given) = during 1L turn.Deeds ns
-                    yield! go (looks + 1) (now + 1L) (now + 1L) ns undone wasUndone (keeper.NotWritten r.LastPid after) given ValueNone later
+
+                    yield!
+                        go
+                            (looks + 1)
+                            (now + 1L)
+                            (now + 1L)
+                            ns
+                            undone
+                            wasUndone
+                            (keeper.NotWritten read after)
+                            given
+                            ValueNone
+                            later
                 | ReserveStep.Write lastPid ->
                     // What is left of the lateness.
                     let time = max 0L (due + scene.Rules.Lateness - now)
@@ -167,7 +197,19 @@ let play (keeper: Keeper) (scene: Scene) : Glance seq =
                     | true, (Fork _ as last) :: earlier when time > 0L ->
                         let struct (ns, given) = during (time - 1L) (List.rev earlier) ns
                         let struct (inFlight, n, _) = happen ns last
-                        yield! go (looks + 1) (now + time) due (written inFlight) (ValueSome inFlight.Cursor) true after (n :: given) ValueNone later
+
+                        yield!
+                            go
+                                (looks + 1)
+                                (now + time)
+                                due
+                                (written inFlight)
+                                (ValueSome inFlight.Cursor)
+                                true
+                                after
+                                (n :: given)
+                                ValueNone
+                                later
                     | _ ->
                         let struct (ns, given) = during time turn.Deeds ns
                         yield! go (looks + 1) (now + time) due (written ns) ValueNone false after given ValueNone later
@@ -175,7 +217,19 @@ let play (keeper: Keeper) (scene: Scene) : Glance seq =
                     let seen = ns.InUse
                     let struct (ns, given) = during turn.Reading turn.Deeds ns
                     let ended = now + turn.Reading
-                    yield! go (looks + 1) ended due ns undone wasUndone (keeper.Scanned now ended seen after) given ValueNone later
+
+                    yield!
+                        go
+                            (looks + 1)
+                            ended
+                            due
+                            ns
+                            undone
+                            wasUndone
+                            (keeper.Scanned now ended seen after)
+                            given
+                            ValueNone
+                            later
                 | ReserveStep.Sleep until ->
                     let ns =
                         match undone with
@@ -343,9 +397,14 @@ let nothingIsGiven (glances: Glance seq) : unit =
 let noneIsGiven: Law<Keeper> =
     Law.create scenes (fun keeper scene -> play keeper scene |> nothingIsGiven)
 
-/// Numbers that come before one of the range, tried one by one with all that is made ending at once. From low cursors there is
-/// more than one way.
+/// Numbers that come before one of the range, if all of it is free, tried one by one with all that is made ending at once. From
+/// low cursors there is more than one way.
 let private toGo (ns: PidNamespace) first last =
+    let ns =
+        { ns with
+            InUse = PidSet.except (PidSet.addRange first last PidSet.empty) ns.InUse
+        }
+
     let rec go count (ns: PidNamespace) : int =
         if count > 2 * ns.PidMax then
             Int32.MaxValue
@@ -363,6 +422,7 @@ let private toGo (ns: PidNamespace) first last =
 let writesNoEarlier: Law<Keeper> =
     Law.create scenes (fun keeper scene ->
         let rules = scene.Rules
+
         let enough =
             2L * rules.Lateness + rules.Settling + max rules.Settling rules.Shortest
 
@@ -395,8 +455,7 @@ let sleepsLong: Law<Keeper> =
                 if glance.After.IsTight && not glance.Before.IsTight then
                     Law.holds "a nap" (time >= 0L && time <= rules.Settling)
                 elif glance.Ns.Cursor > rules.Reserved && not glance.After.IsTight then
-                    let certain =
-                        left - int64 glance.Held - 2L * rules.Lateness - rules.Settling
+                    let certain = left - int64 glance.Held - 2L * rules.Lateness - rules.Settling
 
                     Law.holds $"%d{time} of %d{most}" (time >= min most certain && time <= most)
             | _ -> ())
@@ -410,6 +469,16 @@ let writesPast: Law<Keeper> =
                 Law.same "written" (min scene.Last (scene.PidMax - 1)) lastPid
                 Law.same "last_pid, written" (lastPid, true) (glance.After.LastPid, glance.After.HasWritten)
             | _ -> Law.same "written" (glance.Step = ReserveStep.Scan) glance.After.HasWritten)
+
+/// What another's lock kept from being written is not taken for last_pid.
+let knowsWhatIsNotWritten: Law<Keeper> =
+    Law.create troubled (fun keeper scene ->
+        for glance, later in Seq.pairwise (play keeper scene) do
+            if glance.Step.IsWrite && glance.IsLocked then
+                Law.same
+                    "last_pid, written"
+                    (glance.Ns.Cursor - 1, false)
+                    (later.Before.LastPid, later.Before.HasWritten))
 
 /// Alone it comes to rest: never more than a write, a scan and a write between two sleeps.
 let comesToRest: Law<Keeper> =
@@ -430,10 +499,14 @@ let isTightOnlyWhereItIs: Law<Keeper> =
     Law.create scenes (fun keeper scene ->
         for glance in play keeper scene do
             let past = min scene.Last (scene.PidMax - 1)
-            let room =
-                toGo (PidNamespace.withLastPid past glance.Ns) scene.First scene.Last
+            let room = toGo (PidNamespace.withLastPid past glance.Ns) scene.First scene.Last
 
-            if glance.Step.IsSleep && glance.After.IsTight && not glance.Before.IsTight && past >= scene.Rules.Reserved then
+            if
+                glance.Step.IsSleep
+                && glance.After.IsTight
+                && not glance.Before.IsTight
+                && past >= scene.Rules.Reserved
+            then
                 Law.holds
                     "tight"
                     (int64 room - int64 glance.Held < 2L * scene.Rules.Lateness + 2L * scene.Rules.Settling))
@@ -483,7 +556,10 @@ let tellsOfDelays: Law<Keeper> =
             match glance.Step with
             | ReserveStep.Sleep until when glance.After.IsKept && not glance.After.IsTight ->
                 let now = until + delay
-                let struct (_, later) = keeper.Look now (glance.Ns.Cursor - 1) scene.PidMax glance.Held glance.After
+
+                let struct (_, later) =
+                    keeper.Look now (glance.Ns.Cursor - 1) scene.PidMax glance.Held glance.After
+
                 let lap = int64 (max 0 (scene.PidMax - scene.Rules.Reserved - glance.Held))
                 let mayBeRound = now > glance.After.Safe && now - glance.Now >= lap
 
@@ -496,7 +572,9 @@ let tellsOfDelays: Law<Keeper> =
                     later.News
             | ReserveStep.Write lastPid when glance.After.IsKept && not glance.After.IsTight ->
                 let now = glance.Now + delay
-                let struct (_, later) = keeper.Look now lastPid scene.PidMax glance.Held glance.After
+
+                let struct (_, later) =
+                    keeper.Look now lastPid scene.PidMax glance.Held glance.After
 
                 Law.same
                     "news of a write"
@@ -537,7 +615,8 @@ let ``what a range is to the numbers that are given`` () =
 [<Fact>]
 let ``numbers are read again after nine times as long as it took, and the time of that is its start`` () =
     let r =
-        Reserve.start (rulesOf 1L 2L 3L 9L 2) 5 6 |> Reserve.scanned 100L 107L PidSet.empty
+        Reserve.start (rulesOf 1L 2L 3L 9L 2) 5 6
+        |> Reserve.scanned 100L 107L PidSet.empty
 
     Law.same "began, next" (100L, 107L + 63L + 2L) (r.Scanned, r.NextScan)
 
@@ -548,7 +627,15 @@ type private Small = { C: int; Held: int }
 let private smallRules = rulesOf 1L 1L 1L 4L 2
 
 let private spaceOf pidMax (s: Small) =
-    { PidNamespace.observed (s.C - 1) pidMax (PidSet.ofSeq [ for n in 1 .. pidMax - 1 do if (s.Held >>> n) &&& 1 = 1 then n ]) with
+    { PidNamespace.observed
+          (s.C - 1)
+          pidMax
+          (PidSet.ofSeq
+              [
+                  for n in 1 .. pidMax - 1 do
+                      if (s.Held >>> n) &&& 1 = 1 then
+                          n
+              ]) with
         Reserved = smallRules.Reserved
     }
 
@@ -561,12 +648,28 @@ let private movesOf pidMax first last =
         match memo.TryGetValue s with
         | true, found -> found
         | _ ->
-            let held = [ for n in 2 .. pidMax - 1 do if (s.Held >>> n) &&& 1 = 1 then n ]
+            let held =
+                [
+                    for n in 2 .. pidMax - 1 do
+                        if (s.Held >>> n) &&& 1 = 1 then
+                            n
+                ]
 
-            let ends = [ for n in held -> { s with Held = s.Held &&& ~~~(1 <<< n) }, false ]
+            let ends =
+                [
+                    for n in held ->
+                        { s with
+                            Held = s.Held &&& ~~~(1 <<< n)
+                        },
+                        false
+                ]
 
             let takes =
-                [ for n in 2 .. pidMax - 1 do if (s.Held >>> n) &&& 1 = 0 then { s with Held = s.Held ||| (1 <<< n) }, false ]
+                [
+                    for n in 2 .. pidMax - 1 do
+                        if (s.Held >>> n) &&& 1 = 0 then
+                            { s with Held = s.Held ||| (1 <<< n) }, false
+                ]
 
             let forks =
                 match PidNamespace.tryNext (spaceOf pidMax s) with
@@ -650,7 +753,12 @@ let private tryBreakSmall (keeper: Keeper) pidMax first last : string option =
 
     for cursor in 1 .. pidMax + 1 do
         for mask in 0 .. (1 <<< (pidMax - 2)) - 1 do
-            let s = { C = cursor; Held = (mask <<< 2) ||| 2 }
+            let s =
+                {
+                    C = cursor
+                    Held = (mask <<< 2) ||| 2
+                }
+
             look s ValueNone false 0L false (keeper.Start smallRules first last)
 
     broken
@@ -664,7 +772,8 @@ let private smallWorlds =
     ]
 
 let private breakSmall keeper =
-    smallWorlds |> List.tryPick (fun (pidMax, first, last) -> tryBreakSmall keeper pidMax first last)
+    smallWorlds
+    |> List.tryPick (fun (pidMax, first, last) -> tryBreakSmall keeper pidMax first last)
 
 [<Fact>]
 let ``in a small world no number of the range is given, whatever others do`` () =
@@ -699,18 +808,25 @@ let wrongKeepers: (string * Keeper) list =
         "is never late", rules (fun rules -> { rules with Lateness = 0L })
         "takes others to be half as fast", rules (fun rules -> { rules with Rate = rules.Rate / 2L })
         "takes others to be twice as fast", rules (fun rules -> { rules with Rate = rules.Rate * 2L })
-        "naps", rules (fun rules -> { rules with Shortest = 0L; Settling = 0L })
+        "naps",
+        rules (fun rules ->
+            { rules with
+                Shortest = 0L
+                Settling = 0L
+            })
         "sleeps longer than it is told to", rules (fun rules -> { rules with Longest = 1000L })
         "thinks that the wrap leads to 300 always",
         { model with
             Look = fun now lastPid pidMax held r -> Reserve.look now (max lastPid r.Rules.Reserved) pidMax held r
         }
-        "thinks that the wrap leads to 1",
-        rules (fun rules -> { rules with Reserved = 1 })
+        "thinks that the wrap leads to 1", rules (fun rules -> { rules with Reserved = 1 })
         "knows of no numbers in use", seeing (fun struct (now, lastPid, pidMax, _) -> struct (now, lastPid, pidMax, 0))
-        "knows of one too few", seeing (fun struct (now, lastPid, pidMax, held) -> struct (now, lastPid, pidMax, held - 1))
-        "takes the time after it looked", seeing (fun struct (now, lastPid, pidMax, held) -> struct (now + 1L, lastPid, pidMax, held))
-        "believes in a greater pid_max", seeing (fun struct (now, lastPid, pidMax, held) -> struct (now, lastPid, pidMax + 3, held))
+        "knows of one too few",
+        seeing (fun struct (now, lastPid, pidMax, held) -> struct (now, lastPid, pidMax, held - 1))
+        "takes the time after it looked",
+        seeing (fun struct (now, lastPid, pidMax, held) -> struct (now + 1L, lastPid, pidMax, held))
+        "believes in a greater pid_max",
+        seeing (fun struct (now, lastPid, pidMax, held) -> struct (now, lastPid, pidMax + 3, held))
         "takes the end of a scan for its start",
         { model with
             Scanned = fun _ ended -> Reserve.scanned (ended + 1L) ended
@@ -755,17 +871,15 @@ let wrongKeepers: (string * Keeper) list =
             match step with
             | ReserveStep.Sleep until -> struct (ReserveStep.Sleep(until + 1L), r)
             | _ -> struct (step, r))
-        "never says that the room is small", after (fun _ _ struct (step, r) -> struct (step, { r with IsTight = false }))
-        "always says that the room is small", after (fun _ _ struct (step, r) -> struct (step, { r with IsTight = true }))
-        "has no news",
-        after (fun _ _ struct (step, r) ->
-            struct (step,
-                    { r with
-                        News = ReserveNews.Nothing
-                    }))
+        "never says that the room is small",
+        after (fun _ _ struct (step, r) -> struct (step, { r with IsTight = false }))
+        "always says that the room is small",
+        after (fun _ _ struct (step, r) -> struct (step, { r with IsTight = true }))
+        "has no news", after (fun _ _ struct (step, r) -> struct (step, { r with News = ReserveNews.Nothing }))
         "takes its own write for another's",
         { model with
-            Look = fun now lastPid pidMax held r -> Reserve.look now lastPid pidMax held { r with LastPid = r.First - 1 }
+            Look =
+                fun now lastPid pidMax held r -> Reserve.look now lastPid pidMax held { r with LastPid = r.First - 1 }
         }
         "forgets that it could not write", { model with NotWritten = fun _ r -> r }
     ]

@@ -27,6 +27,14 @@ public sealed class SetClientTests
     }
 
     [Fact]
+    public void A_server_and_its_client_may_be_started_in_one_line()
+    {
+        Finished run = Serving.Run("$N serve $S 2>$LOG & $N set 5000 --server $S && sh -c 'echo $$'");
+
+        Assert.Equal(["5001"], run.Lines);
+    }
+
+    [Fact]
     public void It_tells_what_was_done()
     {
         Finished run = Serving.Run("serve; $N set 5000 --server $S --json -v");
