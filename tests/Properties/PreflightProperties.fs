@@ -348,6 +348,12 @@ let eachNumberInTheWayIsAReason: Law<Decision> =
             let pid = obstruction.Need.Pid
 
             match obstruction.Hindrance with
+            // criu compares its own session and group with the numbers of the images alone, so a helper meets them as others.
+            | Hindrance.Held _ when
+                obstruction.Need.Roles = Role.Helper
+                && (pid = scene.Session || pid = scene.Group)
+                ->
+                ()
             | Hindrance.Held _ ->
                 Law.holds "held and needed" (PidSet.contains pid (inUse scene) && (Preflight.tryFind pid needs).IsSome)
                 // Without the holder, it is no more.

@@ -343,7 +343,7 @@ public sealed class SetTests
         Machine.NeedsPidNamespace();
         // In a shell's background SIGINT is ignored, hence env.
         string script = $"""
-            env --default-signal=INT $N set 4000000 --method cycle --flavour {flavour} &
+            env --default-signal=INT,HUP $N set 4000000 --method cycle --flavour {flavour} &
             wait_for '[ $(cat /proc/sys/kernel/ns_last_pid) -gt 1000 ]'; kill -{signal} $!; wait $!; echo $?
             # While the shell, the namespace's init, waits for sleep, it buries what nslp was about to.
             wait_for 'set -- /proc/[0-9]*; [ $# = 1 ]'

@@ -12,7 +12,7 @@ public sealed class ServeStopTests
     {
         // A shell's background jobs ignore SIGINT.
         Finished run = Serving.Run($"""
-            : >$LOG; env --default-signal=INT $N serve $S 2>$LOG & P=$!; await $LOG listening
+            : >$LOG; env --default-signal=INT,HUP $N serve $S 2>$LOG & P=$!; await $LOG listening
             kill -{signal} $P; wait $P; echo $?; [ -e $S ] || echo gone; tail -1 $LOG
             """);
 
