@@ -54,6 +54,7 @@ attack quiet
 attack 'its own address' sh -c "cd '$D/own' && exec '$D/hostile' post '${S#/}' '$S' 2000000000 4"
 attack '320 unread, one socket' "$D/hostile" deaf "$S" 320 1
 attack '2000 unread, 2000 sockets' "$D/hostile" deaf "$S" 2000 2000
+attack '10000 unread, 10000 sockets' sh -c "ulimit -n 10100 && exec '$D/hostile' deaf '$S' 10000 10000"
 attack 'unread, then read, again' "$D/hostile" breathe "$S" 250 60
 attack '1 process floods' "$D/hostile" crowd "$S" 1 60 4
 attack '100 processes flood' "$D/hostile" crowd "$S" 100 60 4

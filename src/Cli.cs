@@ -17,7 +17,7 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            status = Output.Fail(e);
+            status = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
             status = argv is [Spawn.Name or Reserve.Name, ..] ? Spawn.Failed : status;
         }
 
@@ -42,6 +42,7 @@ internal static class Cli
             Command.Bench bench => Bench.Run(bench.Options),
             Command.Spawn spawn => Spawn.Run(spawn.Options),
             Command.Who who => Who.Run(who.Options),
+            Command.Preflight preflight => Commands.Preflight.Run(preflight.Options),
             Command.Reserve reserve => Reserve.Run(reserve.Options),
             Command.Map map => Map.Run(map.Options),
             Command.Doctor doctor => Doctor.Run(doctor.Options),

@@ -5,7 +5,7 @@ _nslp() {
     COMPREPLY=()
 
     # The line of another command.
-    if [[ $command == spawn ]]; then
+    if [[ $command == @(spawn|reserve) ]]; then
         for ((i = 2; i < COMP_CWORD; i++)); do
             if [[ ${COMP_WORDS[i]} == -- ]]; then
                 if declare -F _command_offset >/dev/null; then
@@ -22,7 +22,7 @@ _nslp() {
     [[ ${COMP_WORDS[before]} == = ]] && ((before--))
     if [[ -z ${what-} ]]; then
         case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in
-        1:*) what=(-W 'get set spawn who predict map doctor serve verify bench completion --help --version') ;;
+        1:*) what=(-W 'get set spawn who reserve predict preflight map doctor serve verify bench completion --help --version') ;;
         0:get:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:get:*) what=(-W '--target --json --help') ;;
         0:set:--method) what=(-W 'auto write cycle') ;;
@@ -37,8 +37,12 @@ _nslp() {
         0:spawn:*) what=(-W '--method --timeout --target --new-pidns --map-root --detach --verbose --help') ;;
         0:who:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:who:*) what=(-W '--held --target --json --help') ;;
+        0:reserve:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:reserve:*) what=(-W '--target --verbose --help') ;;
         0:predict:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:predict:*) what=(-W '--target --json --help') ;;
+        0:preflight:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
+        0:preflight:*) what=(-W '--target --make-way --json --help') ;;
         0:map:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:map:--svg) what=(-f) ;;
         0:map:*) what=(-W '--target --watch --svg --json --help') ;;

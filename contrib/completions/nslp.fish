@@ -9,7 +9,7 @@ end
 # Whether the line of another command is being typed.
 function __nslp_runs
     set -l words (commandline -opc)
-    test "$words[2]" = spawn; and contains -- -- $words
+    contains -- "$words[2]" spawn reserve; and contains -- -- $words
 end
 
 function __nslp_rest
@@ -47,10 +47,19 @@ complete -c nslp -n '__nslp_in who' -l held -d 'print only what somebody holds'
 complete -c nslp -n '__nslp_in who' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in who' -l json -d 'print one JSON object'
 complete -c nslp -n '__nslp_in who' -l help -s h -d 'print this help'
+complete -c nslp -n __nslp_in -a reserve -d 'keep new processes out of a range of PIDs, which only clone3 then gives'
+complete -c nslp -n '__nslp_in reserve' -l target -x -a '(__fish_complete_pids)' -d 'keep them free in the PID namespace of this process'
+complete -c nslp -n '__nslp_in reserve' -l verbose -s v -d 'report on stderr what was done'
+complete -c nslp -n '__nslp_in reserve' -l help -s h -d 'print this help'
 complete -c nslp -n __nslp_in -a predict -d 'print the PIDs that the next processes will get'
 complete -c nslp -n '__nslp_in predict' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in predict' -l json -d 'print one JSON object'
 complete -c nslp -n '__nslp_in predict' -l help -s h -d 'print this help'
+complete -c nslp -n __nslp_in -a preflight -d 'say whether a restore of CRIU images would get its PIDs here'
+complete -c nslp -n '__nslp_in preflight' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
+complete -c nslp -n '__nslp_in preflight' -l make-way -d 'move last_pid to where criu and what it starts get no number of the images'
+complete -c nslp -n '__nslp_in preflight' -l json -d 'print one JSON object'
+complete -c nslp -n '__nslp_in preflight' -l help -s h -d 'print this help'
 complete -c nslp -n __nslp_in -a map -d 'draw the PID space: what is in use, the cursor, the way to a PID'
 complete -c nslp -n '__nslp_in map' -l target -x -a '(__fish_complete_pids)' -d 'look in the PID namespace of this process'
 complete -c nslp -n '__nslp_in map' -l watch -d 'keep drawing until Ctrl-C, with the rate at which PIDs are consumed'

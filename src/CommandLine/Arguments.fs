@@ -165,6 +165,20 @@ type internal MapArguments =
             | Svg _ -> "write the picture to this file, which must not exist yet; '-' is stdout"
             | Json -> "print one JSON object"
 
+type internal PreflightArguments =
+    | [<MainCommand; ExactlyOnce>] Images of IMAGES: string
+    | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
+    | [<CustomCommandLine("--make-way")>] Make_Way
+    | Json
+
+    interface IArgParserTemplate with
+        member this.Usage =
+            match this with
+            | Images _ -> "the directory of the images, or an exported archive (tar or tar.gz) of podman or the kubelet"
+            | Target _ -> "look in the PID namespace of this process"
+            | Make_Way -> "move last_pid to where criu and what it starts get no number of the images"
+            | Json -> "print one JSON object"
+
 type internal DoctorArguments =
     | Json
 
@@ -240,6 +254,8 @@ type internal Commands =
         Rest "[<COMMAND> [<ARGUMENT>...]]";
         Example "nslp reserve 1000-1999 -- criu restore -D images">] Reserve of ParseResults<ReserveArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp predict 3">] Predict of ParseResults<PredictArguments>
+    | [<CliPrefix(CliPrefix.None); Example "nslp preflight images && criu restore -D images -d">] Preflight of
+        ParseResults<PreflightArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp map 4242 --svg map.svg">] Map of ParseResults<MapArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp doctor">] Doctor of ParseResults<DoctorArguments>
     | [<CliPrefix(CliPrefix.None); Example "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock">] Serve of
@@ -256,8 +272,9 @@ type internal Commands =
             | Commands.Set _ -> "make a PID the last one: the next process gets the one above it"
             | Commands.Spawn _ -> "run a command with the PID of your choice, or not at all"
             | Commands.Who _ -> "say who holds a PID"
-            | Commands.Reserve _ -> "keep new processes out of a range of PIDs, which only clone3 then gives"
+            | Commands.Reserve _ -> "keep new processes out of a range of PIDs"
             | Commands.Predict _ -> "print the PIDs that the next processes will get"
+            | Commands.Preflight _ -> "say whether a restore of CRIU images would get its PIDs here"
             | Commands.Map _ -> "draw the PID space: what is in use, the cursor, the way to a PID"
             | Commands.Doctor _ -> "say what works here, and what would make the rest work"
             | Commands.Serve _ -> "set the last PID for others, who ask on a socket"

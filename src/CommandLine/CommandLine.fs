@@ -179,6 +179,15 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
+    let private preflight line =
+        Command.Preflight
+            {
+                Images = Line.text "IMAGES" line |> Option.ofObj |> Option.defaultValue ""
+                Target = target line
+                MakeWay = Line.has "--make-way" line
+                Json = Line.has "--json" line
+            }
+
     let private doctor line =
         Command.Doctor { Json = Line.has "--json" line }
 
@@ -209,6 +218,7 @@ module CommandLine =
         | "who" -> who line
         | "reserve" -> reserve line
         | "predict" -> predict line
+        | "preflight" -> preflight line
         | "map" -> map line
         | "doctor" -> doctor line
         | "serve" -> serve line

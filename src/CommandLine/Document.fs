@@ -21,7 +21,7 @@ module Document =
         | names, value -> String.concat ", " names + "=<" + value + ">"
 
     /// The words in lines of at most so many characters.
-    let internal wrap (most: int) (text: string) =
+    let wrap (most: int) (text: string) : string list =
         let add (lines: string list) (word: string) =
             match lines with
             | line :: rest when line.Length + 1 + word.Length <= most -> line + " " + word :: rest

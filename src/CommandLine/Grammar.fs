@@ -55,7 +55,7 @@ module Grammar =
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
                     flag "--json" "print one JSON object"
                 ]
-            page "reserve" "keep new processes out of a range of PIDs, which only clone3 then gives"
+            page "reserve" "keep new processes out of a range of PIDs"
                 "[<COMMAND> [<ARGUMENT>...]]" "nslp reserve 1000-1999 -- criu restore -D images"
                 [
                     required "RANGE" (Value.PidRange 4194303UL) "the numbers to keep free, such as 1000-1999"
@@ -67,6 +67,15 @@ module Grammar =
                 [
                     operand "COUNT" (Value.Whole(1UL, 4194304UL)) "how many PIDs (1)"
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
+                    flag "--json" "print one JSON object"
+                ]
+            page "preflight" "say whether a restore of CRIU images would get its PIDs here"
+                "" "nslp preflight images && criu restore -D images -d"
+                [
+                    required "IMAGES" Value.Text
+                        "the directory of the images, or an exported archive (tar or tar.gz) of podman or the kubelet"
+                    option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
+                    flag "--make-way" "move last_pid to where criu and what it starts get no number of the images"
                     flag "--json" "print one JSON object"
                 ]
             page "map" "draw the PID space: what is in use, the cursor, the way to a PID"

@@ -137,6 +137,19 @@ type PredictOptions =
         Json: bool
     }
 
+/// What `nslp preflight` was asked for.
+type PreflightOptions =
+    {
+        /// The path of a directory or an archive.
+        Images: string
+        /// The process in whose PID namespace to look, 0 for the caller's own.
+        Target: int
+        /// Move last_pid where it is in the way.
+        MakeWay: bool
+        /// One JSON object instead of lines.
+        Json: bool
+    }
+
 /// What `nslp doctor` was asked for.
 type DoctorOptions =
     {
@@ -169,29 +182,18 @@ type ShellKind =
 /// One call of nslp, understood.
 [<RequireQualifiedAccess>]
 type Command =
-    /// `nslp get`.
     | Get of Options: GetOptions
-    /// `nslp set PID`.
     | Set of Options: SetOptions
-    /// `nslp verify`.
     | Verify of Options: VerifyOptions
-    /// `nslp serve SOCKET`.
     | Serve of Options: ServeOptions
-    /// `nslp bench`.
     | Bench of Options: BenchOptions
-    /// `nslp spawn PID... -- COMMAND`.
     | Spawn of Options: SpawnOptions
-    /// `nslp who PID...`.
     | Who of Options: WhoOptions
-    /// `nslp reserve FIRST-LAST`.
     | Reserve of Options: ReserveOptions
-    /// `nslp predict`.
     | Predict of Options: PredictOptions
-    /// `nslp doctor`.
+    | Preflight of Options: PreflightOptions
     | Doctor of Options: DoctorOptions
-    /// `nslp map`.
     | Map of Options: MapOptions
-    /// `nslp completion SHELL`.
     | Completion of Shell: ShellKind
     /// A text to print on stdout, asked for with `--help`.
     | Help of Text: string

@@ -5,7 +5,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Who makes the system calls in a PID namespace: nslp itself, or a helper of it that lives there.</summary>
 internal interface ICaller
 {
-    /// <summary>Bytes of <see cref="Memory"/>.</summary>
     internal const int Size = 256;
 
     /// <summary>Memory that calls may point to, at one address for the caller and for nslp.</summary>
@@ -20,19 +19,15 @@ internal interface ICaller
     long CallWhile(Errno errno, long number, long a0, long a1, long first, long last);
 }
 
-/// <summary>nslp itself.</summary>
 internal sealed unsafe class OwnCaller : ICaller
 {
     /// <summary>The one that there is. Its memory is for one thread.</summary>
     internal static readonly OwnCaller Instance = new();
 
-    /// <inheritdoc/>
     public nint Memory { get; } = (nint)NativeMemory.Alloc(ICaller.Size);
 
-    /// <inheritdoc/>
     public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) => Raw.Call(number, a0, a1, a2, a3);
 
-    /// <inheritdoc/>
     public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
     {
         while (first <= last && Raw.Call(number, a0, a1, first).Error == errno)
@@ -50,43 +45,35 @@ internal sealed class HelperCaller : ICaller, IDisposable
     private const int Batch = 128;
 
     private readonly RemoteTask _task;
-    private readonly Order _calls;
     private readonly Order _memory;
 
     internal HelperCaller(RemoteTask task)
     {
-        (_task, _calls, _memory) = (task, task.NewOrder(), task.NewOrder());
+        (_task, _memory) = (task, task.NewOrder());
         Memory = _memory.Reserve(ICaller.Size);
     }
 
-    /// <inheritdoc/>
     public nint Memory { get; }
 
-    /// <inheritdoc/>
-    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0)
-    {
-        _calls.Clear();
-        int call = _calls.Call(number, a0, a1, a2, a3);
-        _task.Run(_calls);
-        return _calls[call];
-    }
+    public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) =>
+        _task.Call(number, a0, a1, a2, a3);
 
-    /// <inheritdoc/>
     public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
     {
+        using Order calls = _task.NewOrder();
         for (; first <= last; first += Batch)
         {
-            _calls.Clear();
+            calls.Clear();
             int count = (int)Math.Min(Batch, last - first + 1);
             for (int i = 0; i < count; i++)
             {
-                _calls.Call(number, a0, a1, first + i);
+                calls.Call(number, a0, a1, first + i);
             }
 
-            _task.Run(_calls);
+            _task.Run(calls);
             for (int i = 0; i < count; i++)
             {
-                if (_calls[i].Error != errno)
+                if (calls[i].Error != errno)
                 {
                     return first + i;
                 }
@@ -96,12 +83,7 @@ internal sealed class HelperCaller : ICaller, IDisposable
         return last + 1;
     }
 
-    /// <summary>Gives the memory back.</summary>
-    public void Dispose()
-    {
-        _calls.Dispose();
-        _memory.Dispose();
-    }
+    public void Dispose() => _memory.Dispose();
 }
 
 /// <summary>To run before all that is ordinary, and so at once when it is time.</summary>

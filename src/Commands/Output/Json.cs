@@ -6,7 +6,6 @@ using System.Text.Json;
 namespace SetNsLastPid.Commands;
 
 /// <summary>A result of any length, written to stdout part by part: text, or one JSON object on a line.</summary>
-/// <param name="command">The command's name.</param>
 /// <param name="progress">A line that must not be there while something is written, or null.</param>
 internal sealed class Results(string command, ProgressLine? progress = null)
 {
@@ -24,7 +23,6 @@ internal sealed class Results(string command, ProgressLine? progress = null)
     /// <summary><see cref="Output.Done"/>, or else what <see cref="Output.Print(string, string)"/> gave.</summary>
     internal int Status { get; private set; } = Output.Done;
 
-    /// <summary>Writes text.</summary>
     internal void Add(string text) => _ = Encoding.UTF8.GetBytes(text, _bytes);
 
     /// <summary>Sends what there is if it is much.</summary>
@@ -40,7 +38,6 @@ internal sealed class Results(string command, ProgressLine? progress = null)
     }
 
     /// <summary>Ends the line of JSON, and sends what there is.</summary>
-    /// <returns><see cref="Status"/>.</returns>
     internal int End()
     {
         if (_json is not null)
@@ -62,7 +59,6 @@ internal sealed class Results(string command, ProgressLine? progress = null)
     }
 }
 
-/// <summary>What commands write as JSON beyond single values.</summary>
 internal static class JsonWriting
 {
     /// <summary>An object in an object; in an array without a name.</summary>

@@ -3,7 +3,6 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>A holder of a number, in words.</summary>
 internal static class HolderText
 {
     /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
@@ -38,8 +37,6 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
-/// <param name="results">Where to.</param>
-/// <param name="pidMax">pid_max of the namespace.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
 internal sealed class WhoText(Results results, int pidMax, bool json)
 {
@@ -47,7 +44,6 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
     private const int Named = 5;
 
     /// <summary>Writes what is known of all these, as long as it can be written.</summary>
-    /// <returns>The exit status of the writing.</returns>
     internal int Write(IEnumerable<Holding> holdings)
     {
         holdings = holdings.TakeWhile(_ => results.Go());
@@ -67,7 +63,8 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         return results.End();
     }
 
-    private string Words(Holding holding)
+    /// <summary>Who holds a number, in words.</summary>
+    internal string Words(Holding holding)
     {
         string who = HolderText.Describe(holding.Holder) ?? holding.Holder.Kind switch
         {
@@ -102,7 +99,8 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         }
     }
 
-    private static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
+    /// <summary>The fields of the object of one number.</summary>
+    internal static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
     {
         json.WriteNumber("pid", pid);
         json.WritePropertyName("held");

@@ -22,6 +22,7 @@ public sealed class DescriptorTests
     [InlineData("map --svg /dev/null")]
     [InlineData("predict 3")]
     [InlineData("predict 3 --target $T")]
+    [InlineData("preflight /mnt/none")]
     [InlineData("doctor")]
     [InlineData("bench --seconds 0.1")]
     [InlineData("serve /mnt/d/s --method write")]

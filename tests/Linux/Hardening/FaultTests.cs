@@ -15,7 +15,7 @@ public sealed class FaultTests
     private const int ENOMEM = 12, EACCES = 13, EBUSY = 16, EINVAL = 22, ENFILE = 23, EMFILE = 24, ENOTTY = 25;
     private const int ENOSPC = 28, EROFS = 30, EPIPE = 32, ENOLCK = 37, ENOSYS = 38, ENODATA = 61, ENOPROTOOPT = 92;
     private const int EOPNOTSUPP = 95, EAFNOSUPPORT = 97, EADDRINUSE = 98, ENOBUFS = 105, ECONNREFUSED = 111;
-    private const string Write = "1";
+    private const string Write = "1", Close = "3";
 
     // Of calls in a row that are alike, such as those that consume PIDs, so many are made to fail.
     private const int MostOfAKind = 40;
@@ -218,6 +218,11 @@ public sealed class FaultTests
         if (run.Left != "" && !isToldGone && !run.Errors.Contains("cannot remove '/mnt/d/s'"))
         {
             wrong.Add(run.Left);
+        }
+
+        if (Tool.IsNative && run.Open.Length > 0 && run.Fault.Split(':')[1..2] is not [Close])
+        {
+            wrong.Add($"leaves {string.Join(", ", run.Open)}");
         }
 
         if (run.Status == 0)

@@ -14,7 +14,7 @@ public sealed class InputTests
     private static readonly int s_seed = Soak.Number("NSLP_SEED", Random.Shared.Next());
 
     private static readonly string[] s_commands =
-        ["get", "set", "spawn", "who", "predict", "serve", "verify", "doctor", "map", "bench", "completion"];
+        ["get", "set", "spawn", "who", "predict", "preflight", "serve", "verify", "doctor", "map", "bench", "completion"];
 
     private static readonly string[] s_words =
     [
@@ -27,7 +27,7 @@ public sealed class InputTests
         "--flavour=cgroup-thread", "--flavour=no", "--server", "--server=/mnt/none", "--new-pidns", "--map-root", "--detach",
         "--runs", "--runs=1", "--steps", "--steps=3", "--seed", "--seed=1", "--replay", "--replay=/mnt/none", "--mode",
         "--mode=0777", "--mode=8", "--group", "--group=root", "--group=none", "--allow-user", "--allow-user=root", "/mnt/s",
-        "/mnt/none/s", "--seconds", "--seconds=0.1", "--svg", "--svg=-", "--watch", "bash", "zsh", "true", "/bin/true",
+        "/mnt/none/s", "--seconds", "--seconds=0.1", "--svg", "--svg=-", "--watch", "--make-way", "bash", "zsh", "true", "/bin/true",
     ];
 
     [Fact]

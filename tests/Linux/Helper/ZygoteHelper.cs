@@ -76,7 +76,7 @@ internal static class ZygoteHelper
     {
         using Zygote zygote = Zygote.Start();
         RemoteTask init = Namespaces.Clone(zygote.Root);
-        return $"uid {Raw.Call(Kernel.SYS_getuid).Value} pid {ZygoteTests.CloneWithPid(init, 4242)}";
+        return $"uid {Raw.Call(Kernel.SYS_geteuid).Value} pid {ZygoteTests.CloneWithPid(init, 4242)}";
     }
 
     private static string Live()

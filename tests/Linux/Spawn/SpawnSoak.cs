@@ -58,8 +58,8 @@ public sealed class SpawnSoak
         int[] before = said[^8..^4];
         int[] after = said[^4..];
         Assert.Equal(before[0], after[0]);
-        // The file of ns_last_pid, its lock, and what the runtime opens in between.
-        Assert.InRange(after[1], before[1], before[1] + 4);
+        // Half the spawns are between the two: only what the runtime opens late is allowed.
+        Assert.InRange(after[1], 0, before[1] + 4);
         Assert.InRange(after[2], 0, before[2] + 8 * 1024);
         Assert.InRange(after[3], 0, before[3] + 64);
     }

@@ -8,7 +8,7 @@ namespace SetNsLastPid.Tests.Support;
 internal static unsafe class Spawning
 {
     // Starts a command COUNT times with random PIDs, as `nslp spawn` does. Prints: right PIDs, other PIDs, given up,
-    // tries, seconds, spawns a second, the PIDs that run, in order, unless there is nobody to compare them.
+    // tries, seconds, spawns a second, and what it holds half-way and at the end: see Resources.
     internal static int Repeat(string[] args)
     {
         Method method = args[1] switch { "clone3" => Method.Clone3, "write" => Method.Write, "cycle" => Method.Cycle, _ => Method.Auto };
@@ -20,12 +20,17 @@ internal static unsafe class Spawning
         using PidSpace space = new PidSpace();
         using CaughtSignals caught = new();
         Random random = new(20261122);
-        string before = Resources();
+        string before = "";
         int right = 0, other = 0, failed = 0, taken = 0;
         long tries = 0;
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < count; i++)
         {
+            if (i == count / 2)
+            {
+                before = Resources();
+            }
+
             // A cycle is to be short here, and set_tid of a held number is no success of anybody.
             int last = space.ReadLastPid().Value;
             int pid = method.IsCycle ? 300 + ((last + 200 + random.Next(100)) % (pidMax - 300)) : random.Next(1000, pidMax);

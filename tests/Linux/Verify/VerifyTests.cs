@@ -237,11 +237,11 @@ public sealed class VerifyTests : IDisposable
         Machine.NeedsPidNamespace();
 
         // In the end only the shell is in the /proc of the namespace. What a shell starts in the background ignores SIGINT
-        // unless told otherwise.
+        // unless told otherwise, and what nohup starts SIGHUP.
         Finished run = Shell.InNewPidNamespace(
             $"""
             cd {_directory.FullName}
-            env --default-signal=INT $N verify --runs 5000 >out 2>err & pid=$!
+            env --default-signal=INT,HUP $N verify --runs 5000 >out 2>err & pid=$!
             # It catches SIGHUP, the lowest bit, and has made a namespace.
             wait_for 'grep -q "^SigCgt:.*[13579bdf]$" /proc/$pid/status'
             wait_for '[ $(grep -l nslp-zygote /proc/[0-9]*/comm 2>/dev/null | wc -l) -gt 1 ]'

@@ -1,0 +1,186 @@
+using System.Diagnostics;
+using SetNsLastPid.Linux;
+using Plan = SetNsLastPid.Preflight;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What was seen of the namespace that a checkpoint would be restored in.</summary>
+/// <param name="Space">For the model.</param>
+/// <param name="Holdings">Who holds which of its numbers.</param>
+/// <param name="IsUnknown">Whether it cannot be told of all of them.</param>
+/// <param name="Report">What the model makes of it.</param>
+internal sealed record PreflightFacts(
+    PreflightSeen Space, IReadOnlyDictionary<int, Holding> Holdings, bool IsUnknown, PreflightReport Report);
+
+/// <summary><c>nslp preflight</c>: says whether the processes and threads of a checkpoint would get their numbers here.</summary>
+internal static class Preflight
+{
+    private const string Name = "preflight";
+    private const int CannotTell = 3;
+
+    // How long to wait for another's lock; cycling gives up by itself.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>0 if nothing is in the way, 1 if something is, 3 if that cannot be told: the images cannot be read, or
+    /// /proc.</returns>
+    internal static int Run(PreflightOptions options)
+    {
+        using ProgressLine progress = new(Name);
+        try
+        {
+            Checkpoint checkpoint = ImageReader.Read(options.Images, bytes => progress.Show($"at {bytes >> 20} MiB"));
+            progress.Hide();
+            using PidSpace space = PidSpace.Open(options.Target);
+            return Run(options, checkpoint, space, progress);
+        }
+        catch (ImageException e)
+        {
+            progress.Hide();
+            return CannotLook(e.Complaint);
+        }
+        catch (RemoteException e)
+        {
+            return CannotLook(new Complaint(e.Message, 0, e.Help));
+        }
+    }
+
+    private static int Run(PreflightOptions options, Checkpoint checkpoint, PidSpace space, ProgressLine progress)
+    {
+        Need[] needs = Plan.needs(checkpoint);
+        Complaint? complaint = Observe(checkpoint, needs, space, progress, out PreflightFacts? facts);
+        int status = Output.Done;
+        if (facts is not null && options.MakeWay && facts.Report.MakeWay >= 0)
+        {
+            status = MakeWay(space, facts.Report.MakeWay);
+            complaint = Observe(checkpoint, needs, space, progress, out facts);
+        }
+
+        if (facts is null)
+        {
+            return CannotLook(complaint!);
+        }
+
+        progress.Hide();
+        Results results = new(Name);
+        if (options.Json)
+        {
+            new PreflightJson(results).Write(checkpoint, facts);
+        }
+        else
+        {
+            new PreflightText(results, Look.Of(1)).Write(options.Images, checkpoint, needs, facts);
+        }
+
+        return results.End() != Output.Done ? CannotTell
+            : facts.Report.InTheWay.Length > 0 || status != Output.Done ? Output.Failed
+            : facts.IsUnknown ? CannotTell
+            : Output.Done;
+    }
+
+    private static int CannotLook(Complaint complaint)
+    {
+        _ = Output.Fail(Name, complaint);
+        return CannotTell;
+    }
+
+    // Null when it could be looked.
+    private static Complaint? Observe(
+        Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress, out PreflightFacts? facts)
+    {
+        facts = null;
+        SysResult pidMax = space.ReadPidMax();
+        if (pidMax.IsError)
+        {
+            return Words.look(Stage.ReadPidMax, pidMax.Error);
+        }
+
+        if (space.ProcDirectory < 0)
+        {
+            return new Complaint("cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
+        }
+
+        Dictionary<int, Holding> holdings = [];
+        bool isUnknown = false;
+        WhoScan scan = new(space, pidMax.Value, progress);
+        foreach ((int first, int last) in Plan.ranges(needs))
+        {
+            foreach (Holding holding in scan.Find(first, last))
+            {
+                isUnknown |= holding.IsHeld is null;
+                if (holding.IsHeld == true)
+                {
+                    holdings[holding.Pid] = holding;
+                }
+            }
+        }
+
+        // nslp is gone by the time of a restore, and so is a session or group that it leads.
+        PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
+        SysResult lastPid = space.ReadLastPid();
+        if (lastPid.IsError)
+        {
+            return Words.look(Stage.ReadLastPid, lastPid.Error);
+        }
+
+        Version version = Environment.OSVersion.Version;
+        PreflightSeen seen = new(
+            held: [.. holdings.Values.Select(holding => (holding.Pid, By(holding.Holder.Kind)))],
+            inUse: inUse,
+            pidMax: pidMax.Value,
+            mayWritePidMax: space.MayWritePidMax,
+            sharesPidMax: !KernelRulesModule.ofVersion(version.Major, version.Minor).PidMaxPerNamespace,
+            lastPid: lastPid.Value,
+            session: Others(space.Session),
+            group: Others(space.Group));
+        facts = new PreflightFacts(seen, holdings, isUnknown, Plan.examine(seen, checkpoint, needs));
+        return null;
+
+        int Others(int pid) => space.IsOwn(pid) ? 0 : pid;
+    }
+
+    private static HeldBy By(HolderKind kind) => kind switch
+    {
+        HolderKind.Process => HeldBy.Process,
+        HolderKind.Thread => HeldBy.Thread,
+        HolderKind.Zombie => HeldBy.Zombie,
+        HolderKind.Group => HeldBy.Group,
+        HolderKind.Session => HeldBy.Session,
+        HolderKind.KernelThread => HeldBy.KernelThread,
+        _ => HeldBy.Hidden,
+    };
+
+    // What follows last_pid is free for many numbers: that others fork meanwhile, or nslp's threads end, does no harm.
+    private static int MakeWay(PidSpace space, int target)
+    {
+        End end = End.Done;
+        for (var methods = Approach.methods(Method.Auto, makesProcess: false, 1); !methods.IsEmpty; methods = methods.Tail)
+        {
+            end = methods.Head.IsWrite ? space.WriteLastPid(target, s_patience) : Cycle(space, target);
+            if (!Approach.goesOn(end))
+            {
+                break;
+            }
+        }
+
+        return end.IsDone ? Output.Done : Output.Fail(Name, Words.set(
+            new Attempted([target], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead"), end));
+    }
+
+    private static End Cycle(PidSpace space, int target)
+    {
+        Errno error = space.Lock(s_patience);
+        if (Approach.needsLock(error))
+        {
+            return End.NewFailed(Stage.LockLastPid, error);
+        }
+
+        error = space.PrepareToConsume();
+        CycleProgress progress = new(Name);
+        End end = error != 0
+            ? End.NewFailed(Stage.ConsumePids, error)
+            : new LandingRun(space, target, space.ReadOwnNumbers, null, progress).Run(long.MaxValue);
+        progress.Hide();
+        return end;
+    }
+}
