@@ -32,8 +32,8 @@ type internal OctalAttribute(most: uint64) =
 type internal SecondsAttribute() =
     inherit ValueAttribute(Value.Seconds 1000000UL)
 
-type internal PidListAttribute() =
-    inherit ValueAttribute(Value.PidList Limits.Levels)
+type internal PidListAttribute(longest: int) =
+    inherit ValueAttribute(Value.PidList longest)
 
 type internal PidRangeAttribute() =
     inherit ValueAttribute(Value.PidRange(uint64 Limits.PidMax - 1UL))
@@ -66,7 +66,8 @@ type internal GetArguments =
             | Json -> "print one JSON object"
 
 type internal SetArguments =
-    | [<MainCommand; ExactlyOnce; Pid(0UL)>] Pid of PID: string
+    | [<MainCommand; ExactlyOnce; PidList(1)>] Pid of PID: string
+    | [<EqualsAssignmentOrSpaced; Whole(0UL, 4194303UL)>] Room of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Method of METHOD: SetMethod
     | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
@@ -78,7 +79,9 @@ type internal SetArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pid _ -> "the number to make the last PID: the next process gets the first free one above it"
+            | Pid _ ->
+                "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
+            | Room _ -> "with a range: so many numbers after that PID shall be free as well (0)"
             | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time; by default cycling gives up after ten laps"
             | Target _ -> "act in the PID namespace of this process"
@@ -88,7 +91,8 @@ type internal SetArguments =
             | Json -> "report on stdout what was done, as one JSON object"
 
 type internal SpawnArguments =
-    | [<MainCommand; ExactlyOnce; PidList>] Pids of PID: string
+    | [<MainCommand; ExactlyOnce; PidList(32)>] Pids of PID: string
+    | [<EqualsAssignmentOrSpaced; Whole(0UL, 4194303UL)>] Room of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Method of METHOD: SpawnMethod
     | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
@@ -100,7 +104,10 @@ type internal SpawnArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pids _ -> "the PID; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Pids _ ->
+                "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Room _ ->
+                "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
             | Method _ ->
                 "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time (10)"

@@ -18,8 +18,10 @@ module Grammar =
             page "set" "make a PID the last one: the next process gets the one above it"
                 "" "nslp set 4242 && sh -c 'echo $$'    # prints 4243"
                 [
-                    required "PID" (Value.Pid 0UL)
-                        "the number to make the last PID: the next process gets the first free one above it"
+                    required "PID" (Value.PidList 1)
+                        "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
+                    option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
+                        "with a range: so many numbers after that PID shall be free as well (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "write"; "cycle" ])
                         "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL)
@@ -36,7 +38,9 @@ module Grammar =
                 "<COMMAND> [<ARGUMENT>...]" "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242"
                 [
                     required "PID" (Value.PidList 32)
-                        "the PID; or several, joined by commas, for nested PID namespaces, the innermost first"
+                        "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+                    option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
+                        "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "clone3"; "write"; "cycle" ])
                         "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL) "give up after this time (10)"

@@ -14,8 +14,8 @@ type GetOptions =
 /// What `nslp set` was asked for.
 type SetOptions =
     {
-        /// The number to become the last PID; 0 or more.
-        Pid: int
+        /// Where the next PID shall lie.
+        Goal: Goal
         /// How.
         Method: Method
         /// Seconds after which to give up, above 0; infinite when not given.
@@ -31,6 +31,9 @@ type SetOptions =
         /// Say on stdout what was done, as one JSON object.
         Json: bool
     }
+
+    /// The number to become the last PID, 0 or more, where it is no range that was given.
+    member options.LastPid: int = options.Goal.First - 1
 
 /// What `nslp verify` was asked for.
 type VerifyOptions =
@@ -78,8 +81,8 @@ type BenchOptions =
 /// What `nslp spawn` was asked for.
 type SpawnOptions =
     {
-        /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
-        Pids: int list
+        /// The PIDs, innermost namespace first; 1 to 32, whatever the pid_max.
+        Goals: Goal list
         /// How.
         Method: Method
         /// Seconds after which to give up, above 0.

@@ -37,7 +37,14 @@ let private isRight (value: Value) (text: string) =
         && float text <= float most
     | Value.PidList longest ->
         let entries = text.Split ','
-        entries.Length <= longest && Array.forall (isBetween 0I largestInt) entries
+        let isEntry (entry: string) =
+            match entry.Split '-' with
+            | [| pid |] -> isBetween 0I largestInt pid
+            | [| first; "" |] -> isBetween 1I (BigInteger(Limits.PidMax - 1)) first
+            | [| first; last |] -> isBetween 1I largestInt first && isBetween (BigInteger.Parse first) largestInt last
+            | _ -> false
+
+        entries.Length <= longest && Array.forall isEntry entries
     | Value.PidRange most ->
         match text.Split '-' with
         | [| pid |] -> isBetween 0I (BigInteger most) pid
@@ -94,6 +101,19 @@ let private texts (value: Value) =
             ",1"
             "1,x"
             "1,2147483648"
+            "1-2"
+            "2-2"
+            "2-1"
+            "0-1"
+            "0-"
+            "1-"
+            "7-,3,5-9"
+            "4194303-"
+            "4194304-"
+            "1-2147483647"
+            "1-2147483648"
+            "1--2"
+            "1-2-3"
             for n in [ longest; longest + 1 ] do
                 String.Join(',', Seq.replicate n "7")
         ]

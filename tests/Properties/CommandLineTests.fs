@@ -94,7 +94,7 @@ let ``Enumerations count as the choices of the grammar do`` () =
 
 let private set: SetOptions =
     {
-        Pid = 4242
+        Goal = Goal.after 4242
         Method = Method.Auto
         Timeout = infinity
         Target = 0
@@ -106,7 +106,7 @@ let private set: SetOptions =
 
 let private spawn: SpawnOptions =
     {
-        Pids = [ 4242 ]
+        Goals = [ Goal.within 4242 4242 0 ]
         Method = Method.Auto
         Timeout = 10.0
         Target = 0
@@ -166,7 +166,7 @@ let private understood: (string * Command) list =
         "spawn 4242,7 --new-pidns --map-root --detach -v --timeout 3 -- ls -- --help",
         Command.Spawn
             { spawn with
-                Pids = [ 4242; 7 ]
+                Goals = [ Goal.within 4242 4242 0; Goal.within 7 7 0 ]
                 NewPidns = true
                 MapRoot = true
                 Detach = true
@@ -272,9 +272,9 @@ let ``Help on nslp is given before a command`` (line: string) =
              "--timeout must be a number of seconds above 0, at most 1,000,000, not 'x'")>]
 [<InlineData("set 1 --method clone3", "set", "--method must be auto, write or cycle, not 'clone3': that is for spawn")>]
 [<InlineData("set 1 --json 2", "set", "one PID is wanted, not 2")>]
-[<InlineData("set 2147483648", "set", "PID must be a number from 0 to 4,194,303, not '2147483648'")>]
+[<InlineData("set 2147483648", "set", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '2147483648'")>]
 [<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
-[<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, not 'x'")>]
+[<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
 [<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
 [<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]

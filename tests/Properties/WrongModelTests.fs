@@ -64,6 +64,10 @@ let ``every wrong lander is caught and every law of landings catches one`` () =
     confront 300 LandingProperties.model LandingProperties.wrongLanders
 
 [<Fact>]
+let ``every wrong picker is caught and every law of choices catches one`` () =
+    confront 300 PickProperties.model PickProperties.wrongPickers
+
+[<Fact>]
 let ``every wrong chooser is caught and every law of methods catches one`` () =
     confront 1 ApproachProperties.model ApproachProperties.wrongChoosers
 
@@ -82,6 +86,7 @@ let ``no two wrong ones have the same name`` () =
             List.map fst wrongPlans
             List.map fst wrongSets
             List.map fst LandingProperties.wrongLanders
+            List.map fst PickProperties.wrongPickers
             List.map fst ApproachProperties.wrongChoosers
         ] do
         Assert.Equal<string list>(List.distinct names, names)

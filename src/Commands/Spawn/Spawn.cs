@@ -38,8 +38,8 @@ internal static class Spawn
             RemoteTask? init = options.NewPidns ? Namespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
             using PidSpace space = OpenSpace(launcher, options, init);
             long deadline = Stopwatch.GetTimestamp() + (long)(options.Timeout * Stopwatch.Frequency);
-            SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            End end = attempts.Run([.. options.Pids], options.Method);
+            SpawnAttempts attempts = new(launcher, space, SpawnLevels.Below(options), caught, given.IgnoredSignals, deadline);
+            End end = attempts.Run([.. options.Goals], options.Method);
             if (!end.IsDone)
             {
                 _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
@@ -48,11 +48,11 @@ internal static class Spawn
 
             if (options.Verbose)
             {
-                Output.Say(Name, Describe(options, space, attempts));
+                Output.Say(Name, Describe(space, attempts));
             }
 
             int status = options.Detach
-                ? Detach(options, attempts.Pid, init)
+                ? Detach(attempts.Pid, attempts.Pids[0], init)
                 : Wait(launcher, space, caught, attempts.Pid, init);
             // Not the launcher: what it made lives on.
             space.Dispose();
@@ -70,7 +70,7 @@ internal static class Spawn
     private static Launcher Start(Given given, SpawnOptions options)
     {
         Launcher launcher = Launcher.Start(given, options.Detach);
-        if (!options.Pids.Contains(launcher.Zygote.Pid))
+        if (!options.Goals.Any(goal => !goal.IsLoose && goal.First == launcher.Zygote.Pid))
         {
             return launcher;
         }
@@ -96,7 +96,7 @@ internal static class Spawn
 
         Namespaces.Enter(launcher.Zygote.Root, options.Target);
         RemoteTask inside = Namespaces.ForkInside(launcher.Zygote.Root);
-        if (inside.OwnPid == options.Pids[0])
+        if (!options.Goals[0].IsLoose && inside.OwnPid == options.Goals[0].First)
         {
             // The one that looks on must not have the PID itself.
             RemoteTask other = Namespaces.ForkInside(launcher.Zygote.Root);
@@ -121,35 +121,35 @@ internal static class Spawn
         return SpawnParent.EndBySignal(status);
     }
 
-    private static int Detach(SpawnOptions options, int pid, RemoteTask? init)
+    private static int Detach(int pid, int own, RemoteTask? init)
     {
         if (init is not null)
         {
-            Namespaces.OutliveOwner(init, options.Pids[0]);
+            Namespaces.OutliveOwner(init, own);
         }
 
         return Output.Print(Name, $"{pid}\n") == Output.Done ? Output.Done : Failed;
     }
 
-    private static string Describe(SpawnOptions options, PidSpace space, SpawnAttempts attempts)
+    private static string Describe(PidSpace space, SpawnAttempts attempts)
     {
         string tries = attempts.Tries == 1 ? "" : $", {attempts.Tries} tries";
         string way = attempts.Method.IsClone3 ? "clone3"
             : attempts.Method.IsWrite ? "write"
             : $"{space.Cycler!.Flavour.Name}, {attempts.Consumed} PIDs consumed";
-        return $"PID {string.Join(',', options.Pids)} by {way}{tries}";
+        return $"PID {string.Join(',', attempts.Pids)} by {way}{tries}";
     }
 
     private static Complaint Explain(SpawnOptions options, Launcher launcher, PidSpace space, SpawnAttempts attempts, End end)
     {
-        bool isElsewhere = options.NewPidns || options.Target != 0 || options.Pids.Length > 1;
+        bool isElsewhere = options.NewPidns || options.Target != 0 || options.Goals.Length > 1;
         const string Instead = "--new-pidns gives any PID in a namespace of its own";
         Complaint complaint = Words.spawn(
             new Attempted(
-                options.Pids, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
+                options.Goals, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
                 isElsewhere ? Instead : $"--method cycle works, and {Instead}"),
             Printable.From(options.Command[0]), end);
-        string? more = end.IsTaken ? FindHolder(options, launcher, space)
+        string? more = end.IsTaken && !options.Goals.Any(goal => goal.IsLoose) ? FindHolder(options, launcher, space)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EINVAL } ? SpawnLevels.Explain(options, space)
             : null;
         return more is null ? complaint : new Complaint(more, end.IsTaken ? 0 : Errno.EINVAL, complaint.Help);
@@ -159,9 +159,9 @@ internal static class Spawn
     private static string? FindHolder(SpawnOptions options, Launcher launcher, PidSpace space)
     {
         using PidSpace own = new();
-        for (int i = 0; i < Math.Min(options.Pids.Length, 2); i++)
+        for (int i = 0; i < Math.Min(options.Goals.Length, 2); i++)
         {
-            int pid = options.Pids[i];
+            int pid = options.Goals[i].First;
             bool isOwn = i == 0 ? space.IsHere : options.NewPidns;
             if (isOwn && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
             {

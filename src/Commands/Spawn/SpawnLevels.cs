@@ -1,3 +1,4 @@
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -12,8 +13,8 @@ internal static class SpawnLevels
     internal static string? Explain(SpawnOptions options, PidSpace space)
     {
         return Find(options, PidMaxOf(space))
-            ?? (options.Pids.Length > 1
-                ? $"{options.Pids.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
+            ?? (options.Goals.Length > 1
+                ? $"{options.Goals.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
                 : null);
     }
 
@@ -47,10 +48,14 @@ internal static class SpawnLevels
             }
         }
 
-        var fault = SetTid.fault(
-            kernel, options.Pids, Microsoft.FSharp.Collections.ListModule.OfSeq(stack));
+        // Of a range any number that is not taken for certain.
+        IEnumerable<int> pids = options.Goals.Select(goal => Math.Min(Math.Max(goal.First, goal.IsLoose ? 2 : 0), goal.Last));
+        var fault = SetTid.fault(kernel, ListModule.OfSeq(pids), ListModule.OfSeq(stack));
         return fault.IsValueSome ? SetTid.describe(fault.Value) : null;
     }
+
+    /// <summary>How many PID namespaces the command's own one is below nslp's.</summary>
+    internal static int Below(SpawnOptions options) => options.NewPidns ? 1 : ProcMount.LevelsBelow(options.Target);
 
     private static int PidMaxOf(PidSpace space) =>
         space.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;

@@ -69,23 +69,23 @@ internal sealed unsafe class Launcher : IDisposable
         // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD
         // (de_thread, fs/exec.c).
         int made = _make.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child), pids);
-        return Try(child, pids[0], made, 0);
+        return Try(child, pids[0], pids[0], made, 0);
     }
 
-    /// <summary>One try to get <paramref name="pid"/> as the next PID.</summary>
-    internal Launch TryNext(int pid)
+    /// <summary>One try to get a next PID from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    internal Launch TryNext(int least, int most)
     {
         RemoteTask child = Zygote.NewTask();
         _make.Clear();
         int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, pid, made, 0);
+        return Try(child, least, most, made, 0);
     }
 
-    /// <summary>One try: makes <paramref name="pid"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
-    internal Launch TryWriteAndNext(int pid)
+    /// <summary>One try: makes <paramref name="least"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
+    internal Launch TryWriteAndNext(int least, int most)
     {
         Span<byte> text = stackalloc byte[TextSize];
-        _ = (pid - 1).TryFormat(text, out int length);
+        _ = (least - 1).TryFormat(text, out int length);
         if (_lastPidFile < 0)
         {
             using Order open = Zygote.Root.NewOrder();
@@ -97,7 +97,7 @@ internal sealed unsafe class Launcher : IDisposable
             // What else lies there takes a number and moves nothing.
             if (open[opened].IsError || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
             {
-                return new Launch(LaunchEnd.NotMade, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
+                return new Launch(LaunchEnd.NotMade, 0, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
             }
 
             _lastPidFile = open[opened].Value;
@@ -108,23 +108,23 @@ internal sealed unsafe class Launcher : IDisposable
         int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
         _make.Require(written);
         int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, pid, made, written);
+        return Try(child, least, most, made, written);
     }
 
     /// <summary>Ends the zygote and all it made but the command.</summary>
     public void Dispose() => Zygote.Dispose();
 
-    private Launch Try(RemoteTask child, int pid, int made, int before)
+    private Launch Try(RemoteTask child, int least, int most, int made, int before)
     {
         _image.Rewind();
-        _begin.Expect(GetPid, pid, exit: 0);
+        _begin.Expect(GetPid, least, most, exit: 0);
         PutExecve(_begin, _execute);
         child.Submit(_begin);
         Zygote.Root.Run(_make);
         if (_make[before].IsError || _make[made].IsError)
         {
             child.End();
-            return new Launch(LaunchEnd.NotMade, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
+            return new Launch(LaunchEnd.NotMade, 0, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
         }
 
         Errno awaited = Await(child);
@@ -142,21 +142,22 @@ internal sealed unsafe class Launcher : IDisposable
             }
         }
 
+        // Where it was killed before it could say, its status tells.
+        int own = _begin.HasRun(GetPid) ? _begin[GetPid].Value : least;
         int number = child.Pid;
         if (awaited == 0)
         {
             child.End();
-            return new Launch(LaunchEnd.NotExecuted, number, error);
+            return new Launch(LaunchEnd.NotExecuted, number, own, error);
         }
 
-        if (_begin.HasRun(GetPid) && _begin[GetPid].Raw != pid)
+        if (own < least || own > most)
         {
             child.Wait(RemoteTask.DefaultTimeout);
-            return new Launch(LaunchEnd.OtherPid, number, 0);
+            return new Launch(LaunchEnd.OtherPid, number, own, 0);
         }
 
-        // Also if it was killed on the way: its status tells.
-        return new Launch(LaunchEnd.Running, child.Release(), 0);
+        return new Launch(LaunchEnd.Running, child.Release(), own, 0);
     }
 
     // What stops the process group, as a terminal does, stops the child here too, while nslp catches it. It must stop
@@ -239,5 +240,6 @@ internal enum LaunchEnd
 /// <summary>What an attempt to start the command came to.</summary>
 /// <param name="End">How it ended.</param>
 /// <param name="Pid">The process's PID in nslp's own PID namespace; 0 when none was made.</param>
+/// <param name="OwnPid">Its PID in its own; 0 when none was made.</param>
 /// <param name="Error">The errno of clone, of the write before it or of execve; else 0.</param>
-internal readonly record struct Launch(LaunchEnd End, int Pid, Errno Error);
+internal readonly record struct Launch(LaunchEnd End, int Pid, int OwnPid, Errno Error);

@@ -118,20 +118,16 @@ internal sealed unsafe class Order : IDisposable
 
     /// <summary>Instruction <paramref name="index"/> must succeed, or the rest is skipped; with
     /// <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
-    internal Order Require(int index, int exit = -1)
-    {
-        Instruction* instruction = At(index);
-        instruction->Check = Instruction.CheckSuccess;
-        instruction->OnFailure = exit;
-        return this;
-    }
+    internal Order Require(int index, int exit = -1) => Expect(index, 0, long.MaxValue, exit);
 
     /// <summary>As <see cref="Require"/>, but the result must be <paramref name="value"/>.</summary>
-    internal Order Expect(int index, long value, int exit = -1)
+    internal Order Expect(int index, long value, int exit = -1) => Expect(index, value, value, exit);
+
+    /// <summary>As <see cref="Require"/>, but the result must lie between two numbers, both included.</summary>
+    internal Order Expect(int index, long least, long most, int exit)
     {
         Instruction* instruction = At(index);
-        instruction->Check = Instruction.CheckEqual;
-        instruction->Expected = value;
+        (instruction->IsChecked, instruction->Least, instruction->Most) = (1, least, most);
         instruction->OnFailure = exit;
         return this;
     }
@@ -311,15 +307,6 @@ internal readonly record struct Child
 [StructLayout(LayoutKind.Sequential)]
 internal struct Instruction
 {
-    /// <summary><see cref="Check"/>: the result is not looked at.</summary>
-    internal const int CheckNothing = 0;
-
-    /// <summary><see cref="Check"/>: the result must not be an error.</summary>
-    internal const int CheckSuccess = 1;
-
-    /// <summary><see cref="Check"/>: the result must be <see cref="Expected"/>.</summary>
-    internal const int CheckEqual = 2;
-
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>
     internal const int NoChild = 0;
 
@@ -346,8 +333,11 @@ internal struct Instruction
     /// <summary>What the syscall returned, -errno on failure, <see cref="NotRun"/> before.</summary>
     internal long Result;
 
-    /// <summary>The value that <see cref="CheckEqual"/> wants.</summary>
-    internal long Expected;
+    /// <summary>The least result that passes the check.</summary>
+    internal long Least;
+
+    /// <summary>The most.</summary>
+    internal long Most;
 
     /// <summary>Exit status or address of a <see cref="TaskSlot"/>, as <see cref="ChildKind"/> says.</summary>
     internal long Child;
@@ -357,7 +347,8 @@ internal struct Instruction
     /// <summary>Two bits an argument, lowest for A0: a <see cref="ArgMode"/>.</summary>
     internal int Modes;
 
-    internal int Check;
+    /// <summary>0 where the result is not looked at.</summary>
+    internal int IsChecked;
 
     /// <summary>What a failed check does: negative skips the rest of the program, else the task exits with it.</summary>
     internal int OnFailure;

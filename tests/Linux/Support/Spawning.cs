@@ -40,8 +40,8 @@ internal static unsafe class Spawning
             }
 
             long deadline = Stopwatch.GetTimestamp() + (long)(timeout * Stopwatch.Frequency);
-            SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            End end = attempts.Run([pid], method);
+            SpawnAttempts attempts = new(launcher, space, depth: 0, caught, given.IgnoredSignals, deadline);
+            End end = attempts.Run([GoalModule.within(pid, pid, 0)], method);
             if (end.IsTaken && ++taken < count)
             {
                 // Somebody got it before this began.
