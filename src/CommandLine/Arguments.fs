@@ -26,6 +26,9 @@ type internal ValueAttribute(value: Value) =
 type internal WholeAttribute(least: uint64, most: uint64) =
     inherit ValueAttribute(Value.Whole(least, most))
 
+type internal MaybeAttribute(least: uint64, most: uint64) =
+    inherit ValueAttribute(Value.Maybe(least, most))
+
 type internal OctalAttribute(most: uint64) =
     inherit ValueAttribute(Value.Octal most)
 
@@ -91,14 +94,18 @@ type internal SetArguments =
             | Json -> "report on stdout what was done, as one JSON object"
 
 type internal SpawnArguments =
-    | [<MainCommand; ExactlyOnce; PidList(32)>] Pids of PID: string
+    | [<MainCommand; Unique; PidList(32)>] Pids of PID: string
     | [<EqualsAssignmentOrSpaced; Whole(0UL, 4194303UL)>] Room of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Method of METHOD: SpawnMethod
     | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
-    | [<CustomCommandLine("--new-pidns")>] New_Pidns
+    | [<CustomCommandLine("--new-pidns"); EqualsAssignment; Maybe(1UL, 32UL)>] New_Pidns of NUMBER: string
+    | [<CustomCommandLine("--pid-max"); EqualsAssignmentOrSpaced; Whole(301UL, 4194304UL)>] Pid_Max of NUMBER: string
+    | [<CustomCommandLine("--no-proc")>] No_Proc
     | [<CustomCommandLine("--map-root")>] Map_Root
+    | Setsid
     | Detach
+    | [<EqualsAssignmentOrSpaced>] Json of FILE: string
     | [<AltCommandLine("-v")>] Verbose
 
     interface IArgParserTemplate with
@@ -112,8 +119,14 @@ type internal SpawnArguments =
                 "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time (10)"
             | Target _ -> "start the command in the PID namespace of this process"
-            | New_Pidns -> "start the command in a new PID namespace, which ends with it"
+            | New_Pidns _ ->
+                "start the command in a new PID namespace, which ends with it, or in the innermost of so many, one in the other; with PID 1 it is the init there, without a PID it gets the next one"
+            | Pid_Max _ -> "with --new-pidns: no PID in there exceeds this number less one (Linux 6.14)"
+            | No_Proc -> "with --new-pidns: do not mount /proc anew, where that is forbidden"
             | Map_Root -> "with --new-pidns: also make a user namespace, in which you are root"
+            | Setsid -> "have the command lead a session of its own"
+            | Json _ ->
+                "report what was done as one JSON object to this new file, or to a descriptor from 3 on, which the command does not get"
             | Detach ->
                 "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
             | Verbose -> "report on stderr what was done"

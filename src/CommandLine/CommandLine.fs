@@ -43,7 +43,9 @@ module CommandLine =
     // What is asked for by the operand PID, whose innermost number has the room.
     let private goals (line: Line) : Goal list =
         let goal i text =
-            let struct (first, last) = Value.goal text |> ValueOption.defaultValue (struct (0UL, 0UL))
+            let struct (first, last) =
+                Value.goal text |> ValueOption.defaultValue (struct (0UL, 0UL))
+
             Goal.within (Operators.int first) (Operators.int last) (if i = 0 then int "--room" 0 line else 0)
 
         match Line.text "PID" line with
@@ -58,13 +60,18 @@ module CommandLine =
         let goal = goals line |> List.head
 
         let isRange =
-            Line.text "PID" line |> Option.ofObj |> Option.exists (fun text -> text.Contains '-')
+            Line.text "PID" line
+            |> Option.ofObj
+            |> Option.exists (fun text -> text.Contains '-')
 
         match alone with
         | Some option when Line.has "--server" line ->
             Command.Wrong("set", option + " is for the server to know, not together with --server")
         | _ when isRange && Line.has "--server" line ->
-            Command.Wrong("set", "a server takes one number and no range; 'nslp predict' and 'nslp who' help to choose it")
+            Command.Wrong(
+                "set",
+                "a server takes one number and no range; 'nslp predict' and 'nslp who' help to choose it"
+            )
         | _ when not isRange && goal.Room > 0 -> Command.Wrong("set", "--room needs a range, such as 1000-")
         | _ ->
             Command.Set
@@ -131,21 +138,37 @@ module CommandLine =
     let private spawn (line: Line) =
         let options =
             {
-                Goals = goals line
+                Goals =
+                    match goals line with
+                    | [] -> [ Goal.within 2 (Limits.PidMax - 1) (int "--room" 0 line) ]
+                    | goals -> goals
                 Method = method line
                 Timeout = seconds "--timeout" 10.0 line
                 Target = target line
-                NewPidns = Line.has "--new-pidns" line
+                NewPidns =
+                    match Line.text "--new-pidns" line with
+                    | null -> 0
+                    | text -> Value.number 10UL text |> ValueOption.defaultValue 1UL |> Operators.int
+                PidMax = int "--pid-max" 0 line
+                NoProc = Line.has "--no-proc" line
+                Setsid = Line.has "--setsid" line
+                Json = Line.text "--json" line
                 MapRoot = Line.has "--map-root" line
                 Detach = Line.has "--detach" line
                 Verbose = Line.has "--verbose" line
                 Command = line.Rest
             }
 
-        if options.NewPidns && options.Target <> 0 then
+        let alone =
+            [ "--map-root"; "--pid-max"; "--no-proc" ]
+            |> List.tryFind (fun option -> Line.has option line)
+
+        if options.NewPidns > 0 && options.Target <> 0 then
             Command.Wrong("spawn", "--new-pidns and --target exclude each other")
-        elif options.MapRoot && not options.NewPidns then
-            Command.Wrong("spawn", "--map-root needs --new-pidns")
+        elif options.NewPidns = 0 && alone.IsSome then
+            Command.Wrong("spawn", alone.Value + " needs --new-pidns")
+        elif options.NewPidns = 0 && not (Line.has "PID" line) then
+            Command.Wrong("spawn", "PID is missing")
         elif
             options.Goals.Length > 1
             && (options.Method = Method.Write || options.Method = Method.Cycle)

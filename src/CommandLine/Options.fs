@@ -89,10 +89,18 @@ type SpawnOptions =
         Timeout: float
         /// The process in whose PID namespace to start the command, 0 for the caller's own.
         Target: int
-        /// Start it in a new PID namespace.
-        NewPidns: bool
+        /// Start it in the innermost of so many new PID namespaces; 0 for none.
+        NewPidns: int
+        /// pid_max of that namespace; 0 to leave it as it is.
+        PidMax: int
+        /// Leave it the old /proc.
+        NoProc: bool
         /// With a new user namespace around that, make the user root in it.
         MapRoot: bool
+        /// Have it lead a session of its own.
+        Setsid: bool
+        /// A new file or the number of a descriptor to report to, or null.
+        Json: string | null
         /// Print the PID and return when the command runs, which then has no pipe as its standard output or error.
         Detach: bool
         /// Say on stderr what was done.

@@ -14,6 +14,8 @@ type Value =
     | Choice of Words: string list
     /// A decimal number, both limits included.
     | Whole of Least: uint64 * Most: uint64
+    /// The same, but only behind "=", where it may be left out.
+    | Maybe of Least: uint64 * Most: uint64
     /// A decimal number that fits an `int`. Whether it is below pid_max, the command says.
     | Pid of Least: uint64
     /// An octal number from 0.
@@ -212,6 +214,7 @@ module Value =
         | Value.Nothing
         | Value.Text -> ""
         | Value.Choice words -> oneOf words
+        | Value.Maybe(least, most)
         | Value.Whole(least, most) -> "a number from " + grouped least + " to " + grouped most
         | Value.Pid least -> "a number from " + grouped least + " to " + grouped (uint64 Limits.PidMax - 1UL)
         | Value.Octal most -> "an octal number from 0 to 0" + Convert.ToString(int64 most, 8)
@@ -231,6 +234,8 @@ module Value =
         | Value.Nothing
         | Value.Text -> null
         | Value.Choice words -> unlessIn (choice words text >= 0) text
+        | Value.Maybe _ when text = "" -> null
+        | Value.Maybe(least, most)
         | Value.Whole(least, most) -> unlessIn (number 10UL text |> between least most) text
         | Value.Pid least -> unlessIn (isPid least text) text
         | Value.Octal most -> unlessIn (number 8UL text |> between 0UL most) text

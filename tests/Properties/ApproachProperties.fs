@@ -50,6 +50,7 @@ let methodsAreThoseThatCan =
         for pids, room in List.allPairs [ 1..3 ] [ 0; 1 ] do
             for makes in [ true; false ] do
                 let goals = Goal.within 7 9 room :: List.replicate (pids - 1) (Goal.within 5 5 0)
+
                 for method in [ Method.Clone3; Method.Write; Method.Cycle ] do
                     Law.same "asked for" [ method ] (chooser.Methods method makes goals)
 
@@ -185,7 +186,10 @@ let wrongChoosers: (string * Chooser) list =
                     | ValueSome AfterTry.SeeIfHeld -> ValueSome(AfterTry.Over ending)
                     | after -> after
         }
-        "makes a process without having landed", { model with AfterLanding = fun _ -> ValueNone }
+        "makes a process without having landed",
+        { model with
+            AfterLanding = fun _ -> ValueNone
+        }
         "always needs the lock", { model with NeedsLock = fun _ -> true }
         "no reason", { model with WhyNoFlavour = id }
     ]

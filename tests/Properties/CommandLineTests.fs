@@ -110,8 +110,12 @@ let private spawn: SpawnOptions =
         Method = Method.Auto
         Timeout = 10.0
         Target = 0
-        NewPidns = false
+        NewPidns = 0
+        PidMax = 0
+        NoProc = false
         MapRoot = false
+        Setsid = false
+        Json = null
         Detach = false
         Verbose = false
         Command = [ "ls" ]
@@ -167,7 +171,7 @@ let private understood: (string * Command) list =
         Command.Spawn
             { spawn with
                 Goals = [ Goal.within 4242 4242 0; Goal.within 7 7 0 ]
-                NewPidns = true
+                NewPidns = 1
                 MapRoot = true
                 Detach = true
                 Verbose = true
@@ -272,9 +276,13 @@ let ``Help on nslp is given before a command`` (line: string) =
              "--timeout must be a number of seconds above 0, at most 1,000,000, not 'x'")>]
 [<InlineData("set 1 --method clone3", "set", "--method must be auto, write or cycle, not 'clone3': that is for spawn")>]
 [<InlineData("set 1 --json 2", "set", "one PID is wanted, not 2")>]
-[<InlineData("set 2147483648", "set", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '2147483648'")>]
+[<InlineData("set 2147483648",
+             "set",
+             "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '2147483648'")>]
 [<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
-[<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
+[<InlineData("spawn 1,x -- ls",
+             "spawn",
+             "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
 [<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
 [<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]

@@ -99,15 +99,20 @@ let internal targets =
     let goal (space: Space) =
         target space
         |> Gen.bind (fun number ->
-            Reference.goals number (fun least ->
-                Gen.oneof [ Gen.choose (least, 5); Gen.choose (least, space.PidMax) ]))
+            Reference.goals number (fun least -> Gen.oneof [ Gen.choose (least, 5); Gen.choose (least, space.PidMax) ]))
 
     let shrink (goal: Goal) =
         seq {
             if goal.IsLoose then
                 { goal with Room = goal.Room / 2 }
-                { goal with Last = goal.First + (goal.Last - goal.First) / 2 }
-                { goal with First = goal.Last - (goal.Last - goal.First) / 2 }
+
+                { goal with
+                    Last = goal.First + (goal.Last - goal.First) / 2
+                }
+
+                { goal with
+                    First = goal.Last - (goal.Last - goal.First) / 2
+                }
         }
 
     Inputs.pairs small goal shrink
@@ -234,7 +239,9 @@ let landsAmongOthers: Law<Plan> =
                 let level = Reference.ofSpace space
 
                 if space.Cursor <> target.First || target.IsLoose then
-                    Law.holds "the goal allows the next" (List.contains (Reference.next level) (Reference.allowed target level))
+                    Law.holds
+                        "the goal allows the next"
+                        (List.contains (Reference.next level) (Reference.allowed target level))
             | CycleStep.Hopeless why -> Law.same "why" (walk target space) (Reach.Never why)
             | CycleStep.Consume count ->
                 Law.holds "in few steps" (steps < (near + 40) * (turns |> List.length |> (+) 14))
@@ -363,10 +370,23 @@ let wrongPlans: (string * Plan) list =
                     | _ -> plan.Next near target ns
         }
         "sees the first number of a range only", instead (fun goal -> { goal with Last = goal.First })
-        "aims at the last number of a range", instead (fun goal -> { goal with First = max goal.First goal.Last })
-        "one number too many", instead (fun goal -> if goal.OrNext then goal else { goal with Last = goal.Last + 1 })
+        "aims at the last number of a range",
+        instead (fun goal ->
+            { goal with
+                First = max goal.First goal.Last
+            })
+        "one number too many",
+        instead (fun goal ->
+            if goal.OrNext then
+                goal
+            else
+                { goal with Last = goal.Last + 1 })
         "forgets the room", instead (fun goal -> { goal with Room = 0 })
-        "too little room", instead (fun goal -> { goal with Room = max 0 (goal.Room - 1) })
+        "too little room",
+        instead (fun goal ->
+            { goal with
+                Room = max 0 (goal.Room - 1)
+            })
         "takes what follows a range", instead (fun goal -> { goal with OrNext = true })
         "does not take what follows a number", instead (fun goal -> { goal with OrNext = false })
         "half of the way to a range, however long",

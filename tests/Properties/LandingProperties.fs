@@ -97,12 +97,11 @@ let away (w: World) (seen: uint64) : Reach * int =
         Reference.next { level with C = cursor; Used = later }
 
     let allowed = Reference.allowed w.Goal { level with Used = later }
-    let isThere cursor = List.contains (nextLater cursor) allowed
 
-    if
-        w.Goal.First < 1
-        || w.Goal.First >= w.PidMax + (if w.Goal.OrNext then 1 else 0)
-    then
+    let isThere cursor =
+        List.contains (nextLater cursor) allowed
+
+    if w.Goal.First < 1 || w.Goal.First >= w.PidMax + (if w.Goal.OrNext then 1 else 0) then
         Reach.Never Obstacle.OutOfRange, 0
     elif w.Goal.OrNext && w.Cursor = w.Goal.First then
         Reach.After 0, w.Cursor
@@ -227,8 +226,7 @@ let private wayOf (watch: Watch) =
         [ w.Cursor .. w.PidMax - 1 ] @ [ w.Rules.Reserved .. target ]
 
 let private wayIsDue (watch: Watch) =
-    watch.Asked < watch.Overshoots
-    && (wayOf watch).Length <= watch.World.Rules.Far
+    watch.Asked < watch.Overshoots && (wayOf watch).Length <= watch.World.Rules.Far
 
 let private draw (w: World) =
     match Reference.next (levelOf w.Held w) with

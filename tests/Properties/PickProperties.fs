@@ -141,7 +141,11 @@ let wrongPickers: (string * Picker) list =
 
     [
         "forgets the room", starting (fun goal -> { goal with Room = 0 })
-        "too little room", starting (fun goal -> { goal with Room = max 0 (goal.Room - 1) })
+        "too little room",
+        starting (fun goal ->
+            { goal with
+                Room = max 0 (goal.Room - 1)
+            })
         "sees the first number only", starting (fun goal -> { goal with Last = goal.First })
         "one number too many", starting (fun goal -> { goal with Last = goal.Last + 1 })
         "takes the last",
@@ -150,7 +154,11 @@ let wrongPickers: (string * Picker) list =
                 First = max goal.First goal.Last
             })
         "always reads first",
-        next (fun pick step -> if pick.IsScanned then step else struct (PickStep.Scan, pick))
+        next (fun pick step ->
+            if pick.IsScanned then
+                step
+            else
+                struct (PickStep.Scan, pick))
         "never reads",
         { model with
             Start =
@@ -174,13 +182,7 @@ let wrongPickers: (string * Picker) list =
             | step -> struct (step, pick))
         "forgets what was refused",
         { model with
-            Scanned =
-                fun inUse pick ->
-                    Pick.scanned
-                        inUse
-                        { pick with
-                            InUse = PidSet.empty
-                        }
+            Scanned = fun inUse pick -> Pick.scanned inUse { pick with InUse = PidSet.empty }
         }
         "gives up at the first that is held",
         { model with

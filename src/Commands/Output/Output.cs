@@ -21,7 +21,9 @@ internal static unsafe class Output
     /// <summary>It was called in a wrong way.</summary>
     internal const int Misused = 2;
 
-    private const int Stdout = 1;
+    /// <summary>Standard output.</summary>
+    internal const int Stdout = 1;
+
     private const int Stderr = 2;
     private const int Mode = 0x1b6; // 0666, less the umask
 
@@ -30,9 +32,9 @@ internal static unsafe class Output
     internal static int Print(string command, string text) => Print(command, Encoding.UTF8.GetBytes(text));
 
     /// <summary>The same of bytes.</summary>
-    internal static int Print(string command, ReadOnlySpan<byte> text)
+    internal static int Print(string command, ReadOnlySpan<byte> text, int output = Stdout)
     {
-        Errno error = Kernel.IsGiven(Stdout) ? WriteTo(Stdout, text) : Errno.EBADF;
+        Errno error = Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
         return error == 0 ? Done : Fail(
             command, "cannot write the result", error, error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
     }

@@ -6,17 +6,21 @@ namespace SetNsLastPid.Commands;
 
 /// <summary>The ways to a process with a PID, one after the other, each as often as it takes.</summary>
 /// <param name="launcher">What starts it.</param>
-/// <param name="space">Its PID namespace.</param>
+/// <param name="inside">Its PID namespace; null where it is to be the first process of it.</param>
 /// <param name="depth">How many namespaces that one is below nslp's own.</param>
 /// <param name="caught">The signals to nslp.</param>
 /// <param name="ignored">Those that nslp was told to ignore.</param>
 /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to give up.</param>
 internal sealed class SpawnAttempts(
-    Launcher launcher, PidSpace space, int depth, CaughtSignals caught, ulong ignored, long deadline)
+    Launcher launcher, PidSpace? inside, int depth, CaughtSignals caught, ulong ignored, long deadline)
 {
     // So long a PID must be held without pause to count as taken: who is about to end, or was just waited for, holds
     // it a little longer, and under many forks a process of a millisecond may be in the way.
     private static readonly TimeSpan s_grace = TimeSpan.FromMilliseconds(50);
+
+    // None of the methods that look at it is tried without one.
+    private readonly PidSpace _space = inside!;
+    private readonly bool _isInit = inside is null;
 
     private Goal[] _goals = [];
 
@@ -28,6 +32,9 @@ internal sealed class SpawnAttempts(
 
     /// <summary>The method that was tried last.</summary>
     internal Method Method { get; private set; } = Method.Auto;
+
+    /// <summary>Its name; "clone" where there was no choice to make.</summary>
+    internal string Name => Method.IsClone3 ? "clone3" : Method.IsWrite ? "write" : Method.IsCycle ? "cycle" : "clone";
 
     /// <summary>How many processes were to be made.</summary>
     internal int Tries { get; private set; }
@@ -45,6 +52,12 @@ internal sealed class SpawnAttempts(
     {
         _goals = goals;
         End end = End.Done;
+        if (_isInit && goals.Length == 1)
+        {
+            // The first process of a namespace gets 1 whoever makes it.
+            return Try(() => launcher.TryNext(1, 1), Stage.MakeProcess) is AfterTry.Over { Item: var first } ? first : End.Taken;
+        }
+
         foreach (Method method in Approach.methods(asked, makesProcess: true, ListModule.OfArray(goals)))
         {
             Method = method;
@@ -68,13 +81,13 @@ internal sealed class SpawnAttempts(
 
         // Nothing is written before each try: the next process of others would get the PID. And of two that cycle at the
         // same time each takes the other past its target.
-        Errno error = space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
+        Errno error = _space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
         if (error != 0 && (Method.IsWrite || Approach.needsLock(error)))
         {
             return End.NewFailed(Stage.LockLastPid, error);
         }
 
-        error = Method.IsCycle ? space.PrepareToConsume() : 0;
+        error = Method.IsCycle ? _space.PrepareToConsume() : 0;
         return error != 0 ? End.NewFailed(Stage.ConsumePids, error)
             : IsTaken() ? End.Taken
             : null;
@@ -104,7 +117,7 @@ internal sealed class SpawnAttempts(
     {
         using PidSpace own = new();
         int[] levels = [.. Enumerable.Range(0, _goals.Length)];
-        PidSpace?[] spaces = Array.ConvertAll(levels, level => level == 0 ? space : level == depth ? own : null);
+        PidSpace?[] spaces = Array.ConvertAll(levels, level => level == 0 ? (_isInit ? null : _space) : level == depth ? own : null);
         PickRun[] picks = Array.ConvertAll(levels, level => new PickRun(spaces[level], _goals[level], PidMaxOf(spaces[level])));
         while (true)
         {
@@ -145,18 +158,18 @@ internal sealed class SpawnAttempts(
         }
 
         (int least, int most) = GoalModule.accepts(pid, _goals[0]);
-        if (space.IsHere)
+        if (_space.IsHere)
         {
             return Try(() => launcher.TryWriteAndNext(least, most), Stage.WriteLastPid);
         }
 
-        End written = space.WriteLastPid(pid - 1, TimeSpan.Zero);
+        End written = _space.WriteLastPid(pid - 1, TimeSpan.Zero);
         return written.IsDone ? Try(() => launcher.TryNext(least, most), Stage.MakeProcess) : AfterTry.NewOver(written);
     }
 
     private AfterTry Cycle()
     {
-        LandingRun landing = new(space, _goals[0], own: () => PidSetModule.empty);
+        LandingRun landing = new(_space, _goals[0], own: () => PidSetModule.empty);
         End end = landing.Run(deadline);
         (Consumed, LastPid) = (Consumed + landing.State.Consumed, landing.State.LastPid);
         (int least, int most) = GoalModule.accepts(landing.State.Aim, _goals[0]);
@@ -180,7 +193,7 @@ internal sealed class SpawnAttempts(
                 return End.TimedOut;
             }
 
-            if ((after.IsSeeIfHeld || space.IsHeld(_goals[0].First)) && IsTaken())
+            if ((after.IsSeeIfHeld || _space.IsHeld(_goals[0].First)) && IsTaken())
             {
                 return End.Taken;
             }
@@ -205,9 +218,9 @@ internal sealed class SpawnAttempts(
 
     private bool IsHeld() => _goals[0].IsLoose
         ? Pick().FindFree() == 0
-        : space.FindHolder(_goals[0].First).Kind is not (HolderKind.Nobody or HolderKind.Unknown);
+        : _space.FindHolder(_goals[0].First).Kind is not (HolderKind.Nobody or HolderKind.Unknown);
 
-    private PickRun Pick() => new(space, _goals[0], PidMaxOf(space));
+    private PickRun Pick() => new(_space, _goals[0], PidMaxOf(_space));
 
     private bool IsLate => Stopwatch.GetTimestamp() >= deadline;
 

@@ -16,7 +16,7 @@ internal static unsafe class Spawning
         int pidMax = int.Parse(args[3], CultureInfo.InvariantCulture);
         double timeout = double.Parse(args[4], CultureInfo.InvariantCulture);
         Given given = Given.Read(args[5..]);
-        using Launcher launcher = Launcher.Start(given, detach: false);
+        using Launcher launcher = Launcher.Start(given, new LaunchSettings());
         using PidSpace space = new PidSpace();
         using CaughtSignals caught = new();
         Random random = new(20261122);
