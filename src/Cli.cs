@@ -17,7 +17,7 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            status = Output.Fail(e);
+            status = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
             status = argv is [Spawn.Name, ..] ? Spawn.Failed : status;
         }
 

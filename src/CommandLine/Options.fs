@@ -165,27 +165,16 @@ type ShellKind =
 /// One call of nslp, understood.
 [<RequireQualifiedAccess>]
 type Command =
-    /// `nslp get`.
     | Get of Options: GetOptions
-    /// `nslp set PID`.
     | Set of Options: SetOptions
-    /// `nslp verify`.
     | Verify of Options: VerifyOptions
-    /// `nslp serve SOCKET`.
     | Serve of Options: ServeOptions
-    /// `nslp bench`.
     | Bench of Options: BenchOptions
-    /// `nslp spawn PID... -- COMMAND`.
     | Spawn of Options: SpawnOptions
-    /// `nslp who PID...`.
     | Who of Options: WhoOptions
-    /// `nslp predict`.
     | Predict of Options: PredictOptions
-    /// `nslp doctor`.
     | Doctor of Options: DoctorOptions
-    /// `nslp map`.
     | Map of Options: MapOptions
-    /// `nslp completion SHELL`.
     | Completion of Shell: ShellKind
     /// A text to print on stdout, asked for with `--help`.
     | Help of Text: string

@@ -7,11 +7,8 @@ internal static class Completion
 {
     private const string Name = "completion";
 
-    /// <summary>The script.</summary>
     internal static string Script(ShellKind shell) =>
         SetNsLastPid.Completion.script(Array.ConvertAll(Flavour.All, way => way.Name), shell);
 
-    /// <summary>Prints the script.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(ShellKind shell) => Output.Print(Name, Script(shell));
 }

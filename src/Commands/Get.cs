@@ -7,21 +7,12 @@ internal static class Get
 {
     private const string Name = "get";
 
-    /// <summary>Runs the command.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(GetOptions options)
     {
-        try
-        {
-            using PidSpace space = PidSpace.Open(options.Target);
-            SysResult last = space.ReadLastPid();
-            return last.IsError ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
-                : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last.Value))
-                : Output.Print(Name, last.Value.ToString() + '\n');
-        }
-        catch (RemoteException e)
-        {
-            return Output.Fail(Name, e);
-        }
+        using PidSpace space = PidSpace.Open(options.Target);
+        SysResult last = space.ReadLastPid();
+        return last.IsError ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
+            : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last.Value))
+            : Output.Print(Name, last.Value.ToString() + '\n');
     }
 }

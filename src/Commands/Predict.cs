@@ -12,30 +12,23 @@ internal static class Predict
     /// <returns>The exit status; <see cref="Output.Failed"/> also when fewer PIDs are left.</returns>
     internal static int Run(PredictOptions options)
     {
-        try
+        using PidSpace space = PidSpace.Open(options.Target);
+        SysResult pidMax = space.ReadPidMax();
+        if (pidMax.IsError)
         {
-            using PidSpace space = PidSpace.Open(options.Target);
-            SysResult pidMax = space.ReadPidMax();
-            if (pidMax.IsError)
-            {
-                return Output.Fail(Name, Words.look(Stage.ReadPidMax, pidMax.Error));
-            }
-
-            // nslp is gone by the time of the next process, and its numbers are free.
-            PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
-            bool mayBeBlind = space.MayBeBlind;
-            SysResult last = space.ReadLastPid();
-            if (last.IsError)
-            {
-                return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
-            }
-
-            return Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
+            return Output.Fail(Name, Words.look(Stage.ReadPidMax, pidMax.Error));
         }
-        catch (RemoteException e)
+
+        // nslp is gone by the time of the next process, and its numbers are free.
+        PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
+        bool mayBeBlind = space.MayBeBlind;
+        SysResult last = space.ReadLastPid();
+        if (last.IsError)
         {
-            return Output.Fail(Name, e);
+            return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
         }
+
+        return Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
     }
 
     private static int Print(PredictOptions options, PidNamespace seen, bool mayBeBlind)

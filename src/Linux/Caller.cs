@@ -5,7 +5,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Who makes the system calls in a PID namespace: nslp itself, or a helper of it that lives there.</summary>
 internal interface ICaller
 {
-    /// <summary>Bytes of <see cref="Memory"/>.</summary>
     internal const int Size = 256;
 
     /// <summary>Memory that calls may point to, at one address for the caller and for nslp.</summary>
@@ -20,19 +19,15 @@ internal interface ICaller
     long CallWhile(Errno errno, long number, long a0, long a1, long first, long last);
 }
 
-/// <summary>nslp itself.</summary>
 internal sealed unsafe class OwnCaller : ICaller
 {
     /// <summary>The one that there is. Its memory is for one thread.</summary>
     internal static readonly OwnCaller Instance = new();
 
-    /// <inheritdoc/>
     public nint Memory { get; } = (nint)NativeMemory.Alloc(ICaller.Size);
 
-    /// <inheritdoc/>
     public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0) => Raw.Call(number, a0, a1, a2, a3);
 
-    /// <inheritdoc/>
     public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
     {
         while (first <= last && Raw.Call(number, a0, a1, first).Error == errno)
@@ -59,10 +54,8 @@ internal sealed class HelperCaller : ICaller, IDisposable
         Memory = _memory.Reserve(ICaller.Size);
     }
 
-    /// <inheritdoc/>
     public nint Memory { get; }
 
-    /// <inheritdoc/>
     public SysResult Call(long number, long a0 = 0, long a1 = 0, long a2 = 0, long a3 = 0)
     {
         _calls.Clear();
@@ -71,7 +64,6 @@ internal sealed class HelperCaller : ICaller, IDisposable
         return _calls[call];
     }
 
-    /// <inheritdoc/>
     public long CallWhile(Errno errno, long number, long a0, long a1, long first, long last)
     {
         for (; first <= last; first += Batch)
@@ -96,7 +88,6 @@ internal sealed class HelperCaller : ICaller, IDisposable
         return last + 1;
     }
 
-    /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
         _calls.Dispose();

@@ -7,10 +7,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// last_pid of the PID namespace that the caller lives in, whatever /proc is mounted: the namespace is that of the task
-/// that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c). Or why it could not be opened.
-/// </summary>
+/// <summary>last_pid of the PID namespace that the caller lives in, whatever /proc is mounted: the namespace is that of the
+/// task that reads or writes (pid_ns_ctl_handler, kernel/pid_namespace.c). Or why it could not be opened.</summary>
 /// <remarks>Allocates nothing and makes no thread once opened.</remarks>
 internal sealed unsafe class LastPid : IDisposable
 {
@@ -31,14 +29,11 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Why it could not be opened; 0 when it could.</summary>
     internal Errno Error => _file.Error;
 
-    /// <summary>
-    /// Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
-    /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.
-    /// </summary>
+    /// <summary>Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
+    /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.</summary>
     internal bool IsLoadavg { get; private init; }
 
     /// <summary>Opens last_pid for <see cref="Read"/> and <see cref="Lock"/>.</summary>
-    /// <param name="caller">Who reads it; null for nslp itself.</param>
     internal static LastPid OpenForReading(ICaller? caller = null)
     {
         LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
@@ -48,7 +43,6 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
     /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
     /// capability is asked for by each write.</summary>
-    /// <param name="caller">Who writes it; null for nslp itself.</param>
     internal static LastPid OpenForWriting(ICaller? caller = null) => new(caller ?? OwnCaller.Instance, File, O_RDWR);
 
     /// <summary>Opens the file that the members of a process's mount namespace take for theirs, for <see cref="Lock"/>
@@ -87,7 +81,6 @@ internal sealed unsafe class LastPid : IDisposable
 
     /// <summary>Reads pid_max of the caller's namespace, the first number that is never handed out; before 6.14 there is one
     /// for all.</summary>
-    /// <param name="caller">Who reads it; null for nslp itself.</param>
     internal static SysResult ReadPidMax(ICaller? caller = null)
     {
         // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
@@ -103,10 +96,8 @@ internal sealed unsafe class LastPid : IDisposable
         return length.IsError ? length : Parse(Text[..length.Value], IsLoadavg);
     }
 
-    /// <summary>
-    /// Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
-    /// unlocks.
-    /// </summary>
+    /// <summary>Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
+    /// unlocks.</summary>
     /// <param name="timeout">How long to wait for another's lock; then it is ETIMEDOUT.</param>
     internal Errno Lock(TimeSpan timeout)
     {

@@ -14,10 +14,8 @@ internal static unsafe class MachineProbe
     // In the names of the cgroups that engines make.
     private static readonly string[] s_engines = ["docker", "libpod", "kubepods", "containerd", "lxc"];
 
-    /// <summary>
-    /// Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it makes
-    /// two.
-    /// </summary>
+    /// <summary>Tries. Best called by the main thread, before there are others: see <see cref="Zygote.Start"/>, of which it
+    /// makes two.</summary>
     internal static Observed Observe()
     {
         Errno setTid;
@@ -36,36 +34,32 @@ internal static unsafe class MachineProbe
         }
 
         Attempt verify = TryVerify();
-        using (LastPid reader = LastPid.OpenForReading())
-        {
-            using (LastPid writer = LastPid.OpenForWriting())
-            {
-                Capabilities capabilities = ReadCapabilities();
-                Version version = Environment.OSVersion.Version;
-                return new Observed(
-                    major: version.Major,
-                    minor: version.Minor,
-                    userId: Raw.Call(SYS_geteuid).Value,
-                    hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
-                    hasSysAdmin: capabilities.HasEffectiveSysAdmin,
-                    isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)).Raw == 1,
-                    ownsPidNamespace: NamespaceLinks.OwnsPidNamespace(),
-                    hasContainerMark: HasContainerMark(),
-                    hasHostNamespaces: NamespaceLinks.AreOthersInitial(),
-                    confinement: Namespaces.ReadConfinement(),
-                    hasProcSys: !LastPid.ReadPidMax().IsError,
-                    openLastPid: writer.Error,
-                    writeLastPid: writer.Error != 0 ? 0 : writer.TryToWrite(),
-                    @lock: TryLock(),
-                    clone3: Raw.Call(SYS_clone3).Error,
-                    setTid: setTid,
-                    flavours: ListModule.OfSeq(Flavour.All.Select(way => new TriedFlavour(
-                        way.Name, reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader), way.Since.Major, way.Since.Minor))),
-                    newPidns: newPidns,
-                    mapRoot: mapRoot,
-                    verify: verify);
-            }
-        }
+        using LastPid reader = LastPid.OpenForReading();
+        using LastPid writer = LastPid.OpenForWriting();
+        Capabilities capabilities = ReadCapabilities();
+        Version version = Environment.OSVersion.Version;
+        return new Observed(
+            major: version.Major,
+            minor: version.Minor,
+            userId: Raw.Call(SYS_geteuid).Value,
+            hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
+            hasSysAdmin: capabilities.HasEffectiveSysAdmin,
+            isInBoundingSet: Raw.Call(SYS_prctl, PR_CAPBSET_READ, Capabilities.ToChoosePids(version)).Raw == 1,
+            ownsPidNamespace: NamespaceLinks.OwnsPidNamespace(),
+            hasContainerMark: HasContainerMark(),
+            hasHostNamespaces: NamespaceLinks.AreOthersInitial(),
+            confinement: Namespaces.ReadConfinement(),
+            hasProcSys: !LastPid.ReadPidMax().IsError,
+            openLastPid: writer.Error,
+            writeLastPid: writer.Error != 0 ? 0 : writer.TryToWrite(),
+            @lock: TryLock(),
+            clone3: Raw.Call(SYS_clone3).Error,
+            setTid: setTid,
+            flavours: ListModule.OfSeq(Flavour.All.Select(way => new TriedFlavour(
+                way.Name, reader.Error != 0 ? reader.Error : CyclingProbe.Probe(way, reader), way.Since.Major, way.Since.Minor))),
+            newPidns: newPidns,
+            mapRoot: mapRoot,
+            verify: verify);
     }
 
     private static bool HasContainerMark()

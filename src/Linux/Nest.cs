@@ -62,11 +62,7 @@ internal sealed class Nest
         using Order order = maker.NewOrder();
         int clone = order.Clone(CLONE_PARENT, Child.Becomes(task));
         maker.Run(order);
-        if (order[clone].IsError)
-        {
-            throw new RemoteException("cannot clone a process", order[clone].Error, step: NamespaceStep.Clone);
-        }
-
+        RemoteException.ThrowIf(order[clone].Error, "cannot clone a process");
         task.Attach(null, _launcher.NumberOf(task));
         return task;
     }

@@ -5,11 +5,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// One PID namespace, as it can be seen and moved from where nslp or a helper of it stands: last_pid is that of who reads
-/// or writes, and what is consumed comes from where the clones are made. Nothing here decides anything, and nothing consumes
-/// a PID but <see cref="Cycler"/>.
-/// </summary>
+/// <summary>One PID namespace, as it can be seen and moved from where nslp or a helper of it stands: last_pid is that of
+/// who reads or writes, and what is consumed comes from where the clones are made. Nothing here decides anything, and
+/// nothing consumes a PID but <see cref="Cycler"/>.</summary>
 internal sealed unsafe class PidSpace : IDisposable
 {
     private readonly ICaller _caller;
@@ -31,12 +29,9 @@ internal sealed unsafe class PidSpace : IDisposable
     /// nslp's.</summary>
     /// <param name="inside">The task; it stays the caller's.</param>
     /// <param name="number">Its PID in nslp's own namespace; 0 where it has not mounted /proc, so that there is none.</param>
-    internal PidSpace(RemoteTask inside, int number)
-        : this(inside, number, 0, null)
-    {
-    }
-
-    private PidSpace(RemoteTask inside, int number, int process, Zygote? zygote)
+    /// <param name="process">The process whose namespace it is, or 0.</param>
+    /// <param name="zygote">What ends with it, or null.</param>
+    internal PidSpace(RemoteTask inside, int number, int process = 0, Zygote? zygote = null)
     {
         (_inside, _process, _zygote) = (inside, process, zygote);
         _caller = new HelperCaller(inside);
@@ -67,7 +62,6 @@ internal sealed unsafe class PidSpace : IDisposable
         }
     }
 
-    /// <summary>Whether nslp itself lives in it.</summary>
     internal bool IsHere => _inside is null;
 
     /// <summary>A /proc of this namespace; below 0 when there is none.</summary>
@@ -94,10 +88,8 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>What consumes PIDs, once <see cref="PrepareToConsume"/> found a flavour; null before.</summary>
     internal ICycler? Cycler { get; private set; }
 
-    /// <summary>The first number that is never handed out.</summary>
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
-    /// <summary>last_pid, 0 or more.</summary>
     internal SysResult ReadLastPid() => Reader.Read();
 
     /// <summary>Takes CRIU's lock, flock on ns_last_pid, which stays held until the space is disposed. Where that file
@@ -119,7 +111,6 @@ internal sealed unsafe class PidSpace : IDisposable
 
     /// <summary>Makes <paramref name="pid"/> the last PID by a write under that lock.</summary>
     /// <param name="pid">0 to pid_max.</param>
-    /// <param name="timeout">How long to wait for the lock.</param>
     internal End WriteLastPid(int pid, TimeSpan timeout)
     {
         _writer ??= LastPid.OpenForWriting(_caller);
@@ -195,7 +186,6 @@ internal sealed unsafe class PidSpace : IDisposable
         return own;
     }
 
-    /// <summary>Who holds a number.</summary>
     internal Holder FindHolder(int pid) => ProcDirectory < 0 ? new Holder(HolderKind.Unknown) : Holder.Find(ProcDirectory, pid, this);
 
     /// <summary>Whether a process or thread has that number, also where /proc hides it.</summary>

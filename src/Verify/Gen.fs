@@ -413,7 +413,3 @@ module OperationGen =
     let run (seed: uint64) (steps: int) (run: int) : Operation list =
         let rnd = Rnd(mix (mix (seed + 1UL) + uint64 run))
         Gen.sampleWithSeed rnd steps 1 (sequence steps) |> Array.head
-
-    /// Sequences of operations with their shrinker, for FsCheck.
-    let arbitrary (steps: int) : Arbitrary<Operation list> =
-        Arb.fromGenShrink (sequence steps, OperationShrink.sequence)

@@ -25,7 +25,7 @@ module Show =
         | Bond.SessionAlone -> "of a session, leaves a member with a group of its own behind"
 
     let private shortened (text: string) =
-        let text = OperationText.quoted text
+        let text = OperationText.quote text
 
         if text.Length > 50 then
             $"{text.Substring(0, 50)}... ({string text.Length})"

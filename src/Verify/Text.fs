@@ -22,8 +22,8 @@ module OperationText =
 
     let private yesNo flag = if flag then "yes" else "no"
 
-    // A word in quotes; what is not printable ASCII as \xNN.
-    let private quote (text: string) =
+    /// A word in quotes, on one line, with C's escapes; what is not printable ASCII as \xNN.
+    let quote (text: string) : string =
         let quoted = StringBuilder("\"")
 
         for c in text do
@@ -81,15 +81,6 @@ module OperationText =
 
     let private nameOf names value =
         names |> List.find (fun (_, v) -> v = value) |> fst
-
-    /// The name of what becomes of a child.
-    let endingName (ending: Ending) : string = nameOf endings ending
-
-    /// The name of a bond.
-    let bondName (bond: Bond) : string = nameOf bonds bond
-
-    /// The text in quotes on one line, with C's escapes.
-    let quoted (text: string) : string = quote text
 
     /// The operation on one line.
     let format (operation: Operation) : string =

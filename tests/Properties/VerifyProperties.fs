@@ -27,6 +27,9 @@ let private setting kernel ownUser =
         WritesPidMax = true
     }
 
+let private operationsOf steps =
+    Arb.fromGenShrink (OperationGen.sequence steps, OperationShrink.sequence)
+
 let private sandboxes allocator kernel ownUser =
     ModelSandbox.create allocator (setting kernel ownUser)
 
@@ -154,12 +157,11 @@ let ``the numbers in use are those that processes hold`` () =
                     |> Seq.filter (fun p -> List.contains id p.Holds)
                     |> Seq.length))
 
-    forAll (OperationGen.arbitrary 40) (fun operations ->
-        worlds KernelRules.newest true operations |> List.forall isConsistent)
+    forAll (operationsOf 40) (fun operations -> worlds KernelRules.newest true operations |> List.forall isConsistent)
 
 [<Fact>]
 let ``an init lives in every namespace that is alive and in no other`` () =
-    forAll (OperationGen.arbitrary 40) (fun operations ->
+    forAll (operationsOf 40) (fun operations ->
         worlds KernelRules.newest false operations
         |> List.forall (fun world ->
             world.Spaces
@@ -243,12 +245,12 @@ let ``an operation is read back as it was written`` () =
 
 [<Fact>]
 let ``a replay file is read back as it was written`` () =
-    forAll (OperationGen.arbitrary 30) (fun operations ->
+    forAll (operationsOf 30) (fun operations ->
         ReplayText.parse (ReplayText.format [ "seed 1, run 2" ] operations) = Ok operations)
 
 [<Fact>]
 let ``a replay file that is cut anywhere is refused`` () =
-    forAll (OperationGen.arbitrary 6) (fun operations ->
+    forAll (operationsOf 6) (fun operations ->
         let text = ReplayText.format [] operations
 
         seq { 0 .. text.Length - 2 }

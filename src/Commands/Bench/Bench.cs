@@ -12,10 +12,8 @@ internal static class Bench
     private const double OtherShare = 0.15;
 
     /// <summary>Runs the command, in a PID namespace of its own where there can be one.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(BenchOptions options)
     {
-        using DefaultSignals signals = new();
         if (!InnerRun.IsHere)
         {
             try
@@ -28,14 +26,7 @@ internal static class Bench
             }
         }
 
-        try
-        {
-            return Measure(options, InnerRun.IsHere);
-        }
-        catch (RemoteException e)
-        {
-            return Output.Fail(Name, e);
-        }
+        return Measure(options, InnerRun.IsHere);
     }
 
     private static int Measure(BenchOptions options, bool isOwn)

@@ -34,14 +34,11 @@ internal readonly record struct Rate(double PerSecond, Errno Error)
         return Of(done, start);
     }
 
-    /// <summary>Of so many since then.</summary>
     internal static Rate Of(long done, long start) => new(done / Stopwatch.GetElapsedTime(start).TotalSeconds, 0);
 }
 
-/// <summary>
-/// Measures things that are to be compared: all of them in each of several rounds, so that what else the machine does
-/// meanwhile meets all alike.
-/// </summary>
+/// <summary>Measures things that are to be compared: all of them in each of several rounds, so that what else the machine
+/// does meanwhile meets all alike.</summary>
 /// <param name="progress">Is told what comes next, and which part of all is done.</param>
 internal sealed class BenchMeter(Action<BenchResult, double> progress)
 {
@@ -50,7 +47,6 @@ internal sealed class BenchMeter(Action<BenchResult, double> progress)
     private readonly List<Entry> _entries = [];
 
     /// <summary>Adds a thing to measure.</summary>
-    /// <param name="result">Its names; with an error it cannot be done here.</param>
     /// <param name="work">Does it over and over for so many ticks of <see cref="Stopwatch"/>.</param>
     internal void Add(BenchResult result, Func<long, Rate> work) => _entries.Add(new Entry(result, work));
 

@@ -4,15 +4,10 @@ using System.Text.Json;
 namespace SetNsLastPid.Commands;
 
 /// <summary>One way to a last PID as <c>nslp set</c> goes it.</summary>
-/// <param name="Flavour">By what.</param>
-/// <param name="Landing">The way.</param>
-/// <param name="Seconds">How long it took.</param>
 internal sealed record BenchLap(string Flavour, Landing Landing, double Seconds);
 
-/// <summary>What <c>nslp bench</c> prints.</summary>
 internal static class BenchText
 {
-    /// <summary>For people.</summary>
     internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn)
     {
         BenchChart chart = new(Look.Of(1));
@@ -30,7 +25,6 @@ internal static class BenchText
                 + $"{lap.Landing.Consumed / lap.Seconds:F0}/s, {lap.Landing.Reads} reads, {lap.Landing.Wasted} too many\n";
     }
 
-    /// <summary>For programs: what is in the object.</summary>
     internal static void Write(Utf8JsonWriter json, List<BenchResult> results, BenchLap? lap, bool isOwn)
     {
         json.WriteNumber("cores", Environment.ProcessorCount);
@@ -72,9 +66,6 @@ internal sealed class BenchChart(Look look)
 
     private readonly int _barWidth = Math.Clamp(look.Columns - OtherWidth, ShortestBar, LongestBar);
 
-    /// <summary>The whole text.</summary>
-    /// <param name="heading">What stands above all.</param>
-    /// <param name="groups">Titles, and the results below them.</param>
     internal string Draw(string heading, IEnumerable<(string Title, List<BenchResult> Results)> groups)
     {
         StringBuilder text = new(heading);

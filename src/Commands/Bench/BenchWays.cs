@@ -3,13 +3,10 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>What <c>nslp bench</c> compares.</summary>
 internal static class BenchWays
 {
-    /// <summary>The group of ways to consume PIDs.</summary>
     internal const string Consume = "consume";
 
-    /// <summary>The group of ways to read and write last_pid.</summary>
     internal const string LastPidFile = "last_pid";
 
     /// <summary>The group of ways to a process, chosen PID or not, until it is waited for.</summary>
@@ -18,7 +15,6 @@ internal static class BenchWays
     private const int Batch = 16;
     private const int Distance = 100;
 
-    /// <summary>Adds every way to consume a PID, on as many threads as given.</summary>
     internal static void AddConsuming(BenchMeter meter, LastPid lastPid, IReadOnlyList<int> threads)
     {
         foreach (Flavour way in Flavour.All)
@@ -32,7 +28,6 @@ internal static class BenchWays
     }
 
     /// <summary>Adds reading and writing last_pid, with the file kept open and opened anew.</summary>
-    /// <param name="meter">Where to.</param>
     /// <param name="mayWrite">Whether nobody else is troubled by a last_pid written.</param>
     internal static void AddLastPid(BenchMeter meter, bool mayWrite)
     {
@@ -54,8 +49,6 @@ internal static class BenchWays
     }
 
     /// <summary>Adds ways to a process, made and waited for by the zygote.</summary>
-    /// <param name="meter">Where to.</param>
-    /// <param name="zygote">Who makes them.</param>
     /// <param name="best">The way to consume PIDs, or null for none.</param>
     /// <param name="pid">The PID to choose, which must be free.</param>
     /// <param name="mayWrite">Whether nobody else is troubled by a last_pid written.</param>

@@ -5,8 +5,6 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What <c>nslp doctor</c> says of the machine itself.</summary>
-/// <param name="Seen">What was tried.</param>
-/// <param name="Release">The kernel's release.</param>
 /// <param name="PidMax">pid_max, or an errno turned.</param>
 /// <param name="LastPid">last_pid, or an errno turned.</param>
 /// <param name="InUse">How many numbers are seen in use.</param>
@@ -16,12 +14,10 @@ namespace SetNsLastPid.Commands;
 internal sealed record DoctorFacts(
     Observed Seen, string Release, int PidMax, int LastPid, int InUse, string Flavour, double Rate, int Lap);
 
-/// <summary>What <c>nslp doctor</c> prints.</summary>
 internal static class DoctorText
 {
     private const int NameWidth = 11;
 
-    /// <summary>For people.</summary>
     internal static string ToText(DoctorFacts facts, Diagnosis diagnosis, Look look)
     {
         StringBuilder text = new();
@@ -53,7 +49,6 @@ internal static class DoctorText
         return text.ToString();
     }
 
-    /// <summary>For programs: what is in the object.</summary>
     internal static void Write(Utf8JsonWriter json, DoctorFacts facts, Diagnosis diagnosis)
     {
         json.WriteBoolean("can_choose", diagnosis.CanChoose);

@@ -10,8 +10,6 @@ internal static class Map
     private const string Name = "map";
     private const int Rows = 16;
 
-    /// <summary>Runs the command.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(MapOptions options)
     {
         Look look = Look.Of(1);
@@ -21,29 +19,24 @@ internal static class Map
                 Name, "cannot draw over and over: stdout is no terminal that can move its cursor", 0, "works without --watch");
         }
 
-        try
+        using PidSpace space = PidSpace.Open(options.Target);
+        Errno error = MapFacts.Read(space, options.Pid, out MapFacts? facts);
+        if (facts is null)
         {
-            using PidSpace space = PidSpace.Open(options.Target);
-            Errno error = MapFacts.Read(space, options.Pid, out MapFacts? facts);
-            if (facts is null)
-            {
-                return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Output.NeedsProc(error));
-            }
-
-            if (facts.MayBeBlind)
-            {
-                Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
-            }
-
-            return options.Watch ? MapWatch.Run(space, options.Pid, facts)
-                : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
-                : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
-                : Output.Print(Name, new MapText(look).Draw(facts, Rows));
+            return Output.Fail(
+                Name, "cannot read last_pid and pid_max from /proc", error,
+                error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null);
         }
-        catch (RemoteException e)
+
+        if (facts.MayBeBlind)
         {
-            return Output.Fail(Name, e);
+            Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
         }
+
+        return options.Watch ? MapWatch.Run(space, options.Pid, facts)
+            : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
+            : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
+            : Output.Print(Name, new MapText(look).Draw(facts, Rows));
     }
 
     private static void Write(Utf8JsonWriter json, MapFacts facts)

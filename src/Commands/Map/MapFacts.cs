@@ -4,14 +4,11 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What was read of a PID namespace to draw it.</summary>
-/// <param name="LastPid">last_pid.</param>
-/// <param name="PidMax">pid_max.</param>
 /// <param name="InUse">The numbers in use, without nslp's own.</param>
 /// <param name="MayBeBlind">Whether processes may be hidden.</param>
 /// <param name="Target">A number to show the place of; -1 for none.</param>
 internal sealed record MapFacts(int LastPid, int PidMax, PidSet InUse, bool MayBeBlind, int Target)
 {
-    /// <summary>Reads a namespace.</summary>
     internal static Errno Read(PidSpace space, int target, out MapFacts? facts)
     {
         SysResult pidMax = space.ReadPidMax();
@@ -23,7 +20,6 @@ internal sealed record MapFacts(int LastPid, int PidMax, PidSet InUse, bool MayB
         return error;
     }
 
-    /// <summary>The namespace, to decide from.</summary>
     internal PidNamespace Namespace => PidNamespaceModule.observed(LastPid, PidMax, InUse);
 
     /// <summary>The picture with at most so many rows of cells.</summary>
@@ -35,15 +31,12 @@ internal sealed record MapFacts(int LastPid, int PidMax, PidSet InUse, bool MayB
 }
 
 /// <summary>A place on the picture of a PID namespace that has a sign of its own.</summary>
-/// <param name="Name">Its name; stable.</param>
 /// <param name="Pid">The number; -1 for none.</param>
 /// <param name="Sign">What stands in its cell.</param>
 /// <param name="PlainSign">The same in ASCII.</param>
-/// <param name="Colour">The colour of the sign.</param>
 /// <param name="Text">What it is, in words.</param>
 internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, Colour Colour, string Text)
 {
-    /// <summary>All of them.</summary>
     internal static List<MapMark> Of(MapFacts facts, MapPicture picture)
     {
         string next = picture.Next.IsSome ? $"the next PID: {picture.Next.Value}" : "no PID is left";

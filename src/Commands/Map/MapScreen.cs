@@ -1,80 +1,68 @@
-using System.Runtime.InteropServices;
 using System.Text;
-using Tmds.Linux;
+using SetNsLastPid.Linux;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// The terminal's other screen, with the cursor hidden. The terminal is as it was after <see cref="Dispose"/>, after each
-/// signal that ends nslp but SIGKILL, and while nslp is stopped by Ctrl-Z.
-/// </summary>
+/// <summary>The terminal's other screen, with the cursor hidden. The terminal is as it was after <see cref="Dispose"/>,
+/// after each signal that ends nslp but SIGKILL, and while nslp is stopped by Ctrl-Z.</summary>
 internal sealed class MapScreen : IDisposable
 {
     private const int Stdout = 1;
     private const string Enter = "\e[?1049h\e[?25l";
     private const string Leave = "\e[?25h\e[?1049l";
 
-    private static readonly (PosixSignal Name, int Number)[] s_ends =
-        [(PosixSignal.SIGINT, 2), (PosixSignal.SIGQUIT, 3), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGHUP, 1)];
-
-    private readonly List<PosixSignalRegistration> _signals = [];
-    private readonly Lock _lock = new();
-    private volatile int _received;
+    private readonly CaughtSignals _signals = new();
     private bool _isThere;
 
-    /// <summary>Shows it.</summary>
+    /// <summary>Throws <see cref="RemoteException"/>. What is ignored stays so.</summary>
     internal MapScreen()
     {
-        foreach ((PosixSignal name, int number) in s_ends)
+        foreach (int signal in (ReadOnlySpan<int>)[SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])
         {
-            On(name, () => _received = number);
+            if (!CaughtSignals.IsIgnored(signal))
+            {
+                _signals.Catch(signal);
+            }
         }
 
-        On(PosixSignal.SIGTSTP, () =>
-        {
-            Show(false);
-            _ = LibC.kill(LibC.getpid(), LibC.SIGSTOP);
-        });
-        On(PosixSignal.SIGCONT, () => Show(true));
         Show(true);
     }
 
-    /// <summary>The signal that is to end nslp, 0 as long as there was none.</summary>
-    internal int Received => _received;
-
-    /// <summary>Draws a text in place of the last one.</summary>
-    internal Errno Draw(string text)
+    /// <summary>Stops nslp where Ctrl-Z asked for it. To be called often.</summary>
+    /// <returns>The signal that is to end nslp, 0 as long as there was none.</returns>
+    internal int TakeSignal()
     {
-        lock (_lock)
+        while (true)
         {
-            return _isThere ? Write("\e[H" + text.Replace("\n", "\e[K\n") + "\e[J") : 0;
+            int signal = _signals.Next(wait: false).Number;
+            if (signal != SIGTSTP && signal != SIGCONT)
+            {
+                return signal;
+            }
+
+            Show(signal == SIGCONT);
+            _ = signal == SIGCONT ? 0 : kill(getpid(), SIGSTOP);
         }
     }
 
-    /// <summary>Shows the first screen and the cursor.</summary>
+    /// <summary>Draws a text in place of the last one.</summary>
+    internal Errno Draw(string text) => _isThere ? Write("\e[H" + text.Replace("\n", "\e[K\n") + "\e[J") : 0;
+
     public void Dispose()
     {
-        _signals.ForEach(signal => signal.Dispose());
+        _signals.Dispose();
         Show(false);
     }
 
     private static Errno Write(string text) => Output.WriteTo(Stdout, Encoding.UTF8.GetBytes(text));
 
-    private void On(PosixSignal name, Action action) => _signals.Add(PosixSignalRegistration.Create(name, context =>
-    {
-        context.Cancel = true;
-        action();
-    }));
-
     private void Show(bool isThere)
     {
-        lock (_lock)
+        if (isThere != _isThere)
         {
-            if (isThere != _isThere)
-            {
-                _isThere = isThere;
-                _ = Write(isThere ? Enter : Leave);
-            }
+            _isThere = isThere;
+            _ = Write(isThere ? Enter : Leave);
         }
     }
 }

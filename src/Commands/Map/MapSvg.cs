@@ -35,7 +35,6 @@ internal static class MapSvg
 
         """;
 
-    /// <summary>The whole file.</summary>
     internal static string Draw(MapFacts facts)
     {
         MapPicture picture = facts.Draw(Columns, Rows);

@@ -37,9 +37,7 @@ internal sealed class MapWatch
     }
 
     /// <summary>Draws until a signal comes.</summary>
-    /// <param name="space">What to look at.</param>
     /// <param name="target">A number to show the place of; -1 for none.</param>
-    /// <param name="facts">What was seen of it first.</param>
     /// <returns>The exit status: 0 after Ctrl-C, 128 + n after another signal n.</returns>
     internal static int Run(PidSpace space, int target, MapFacts facts)
     {
@@ -64,9 +62,9 @@ internal sealed class MapWatch
             Errno error = screen.Draw(Frame(Look.Of(1)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
-                if (screen.Received != 0)
+                if (screen.TakeSignal() is not 0 and var signal)
                 {
-                    return (screen.Received, 0);
+                    return (signal, 0);
                 }
 
                 Thread.Sleep(s_tick);

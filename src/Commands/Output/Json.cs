@@ -6,7 +6,6 @@ using System.Text.Json;
 namespace SetNsLastPid.Commands;
 
 /// <summary>A result of any length, written part by part: text, or one JSON object on a line.</summary>
-/// <param name="command">The command's name.</param>
 /// <param name="progress">A line that must not be there while something is written, or null.</param>
 /// <param name="output">The descriptor to write to.</param>
 internal sealed class Results(string command, ProgressLine? progress = null, int output = Output.Stdout)
@@ -25,7 +24,6 @@ internal sealed class Results(string command, ProgressLine? progress = null, int
     /// <summary><see cref="Output.Done"/>, or else what <see cref="Output.Print(string, string)"/> gave.</summary>
     internal int Status { get; private set; } = Output.Done;
 
-    /// <summary>Writes text.</summary>
     internal void Add(string text) => _ = Encoding.UTF8.GetBytes(text, _bytes);
 
     /// <summary>Sends what there is if it is much.</summary>
@@ -41,7 +39,6 @@ internal sealed class Results(string command, ProgressLine? progress = null, int
     }
 
     /// <summary>Ends the line of JSON, and sends what there is.</summary>
-    /// <returns><see cref="Status"/>.</returns>
     internal int End()
     {
         if (_json is not null)
@@ -63,7 +60,6 @@ internal sealed class Results(string command, ProgressLine? progress = null, int
     }
 }
 
-/// <summary>What commands write as JSON beyond single values.</summary>
 internal static class JsonWriting
 {
     /// <summary>An object in an object; in an array without a name.</summary>

@@ -5,7 +5,6 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What may be written to a place where somebody looks at it: a terminal, or a file or pipe.</summary>
-/// <param name="IsTerminal">Whether it is a terminal.</param>
 /// <param name="IsUnicode">Whether the locale has more than ASCII.</param>
 /// <param name="IsColoured">Whether colours are welcome: on a terminal that has them, without NO_COLOR.</param>
 /// <param name="Columns">How wide it is; 80 where that is not known.</param>
@@ -28,7 +27,6 @@ internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, in
             rows > 0 ? rows : 24);
     }
 
-    /// <summary>Whether the cursor of the terminal can be moved.</summary>
     internal bool CanMove => IsTerminal && Variable("TERM") is not ("" or "dumb");
 
     /// <summary>The text in a colour, where colours are welcome.</summary>
@@ -85,7 +83,6 @@ internal enum Colour
     Magenta = 35,
 }
 
-/// <summary>How many columns of a terminal characters take.</summary>
 internal static class TextWidth
 {
     // Blocks that have characters as wide as two (East_Asian_Width W and F of Unicode), the first and the last of each.

@@ -6,19 +6,14 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// What a user gets to read. Everything is written with write(2): the runtime's Console would make a thread, and so
-/// take a PID.
-/// </summary>
+/// <summary>What a user gets to read. Everything is written with write(2): the runtime's Console would make a thread, and
+/// so take a PID.</summary>
 internal static unsafe class Output
 {
-    /// <summary>The command did what it was asked for.</summary>
     internal const int Done = 0;
 
-    /// <summary>It could not.</summary>
     internal const int Failed = 1;
 
-    /// <summary>It was called in a wrong way.</summary>
     internal const int Misused = 2;
 
     /// <summary>Standard output.</summary>
@@ -31,7 +26,6 @@ internal static unsafe class Output
     /// <returns>The exit status: <see cref="Done"/>, or <see cref="Failed"/> when the result could not be written.</returns>
     internal static int Print(string command, string text) => Print(command, Encoding.UTF8.GetBytes(text));
 
-    /// <summary>The same of bytes.</summary>
     internal static int Print(string command, ReadOnlySpan<byte> text, int output = Stdout)
     {
         Errno error = Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
@@ -50,10 +44,8 @@ internal static unsafe class Output
 
     /// <summary>Says on stderr why a command failed: <c>nslp: command: message: strerror</c>, and what would help.</summary>
     /// <param name="command">The command's name, empty for nslp itself.</param>
-    /// <param name="message">What failed, on what.</param>
     /// <param name="error">Why; 0 where there is no errno.</param>
     /// <param name="help">What would help, null when that is not known.</param>
-    /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, string message, Errno error = 0, string? help = null)
     {
         Say(command, error == 0 ? message : $"{message}: {Describe(error)}");
@@ -66,17 +58,13 @@ internal static unsafe class Output
         return Failed;
     }
 
-    /// <summary>Says on stderr why a command failed.</summary>
-    /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, Complaint complaint) =>
         Fail(command, complaint.Message, complaint.Errno, complaint.Help);
 
     /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
-    /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(string command, RemoteException e) => Fail(command, e.Message, 0, e.Help);
 
     /// <summary>Says on stderr which exception nslp cannot go on after: no stack trace, and a limit is not called a bug.</summary>
-    /// <returns><see cref="Failed"/>.</returns>
     internal static int Fail(Exception e) =>
         // Of threads the runtime says the same as of memory.
         e.GetBaseException() is OutOfMemoryException
@@ -84,7 +72,6 @@ internal static unsafe class Output
             : Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
 
     /// <summary>Says on stderr what is wrong with the command line.</summary>
-    /// <returns><see cref="Misused"/>.</returns>
     internal static int Wrong(string command, string message)
     {
         Say(command, message);
@@ -108,10 +95,6 @@ internal static unsafe class Output
         }
     }
 
-    /// <summary>What would help where a file of /proc cannot be read with that errno; null when that is not known.</summary>
-    internal static string? NeedsProc(Errno error) =>
-        error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null;
-
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(Errno error) => Marshal.GetPInvokeErrorMessage((int)error);
 
@@ -124,7 +107,6 @@ internal static unsafe class Output
         }
     }
 
-    /// <summary>Writes bytes, all of them.</summary>
     internal static Errno WriteTo(int fd, ReadOnlySpan<byte> bytes)
     {
         fixed (byte* start = bytes)

@@ -3,11 +3,8 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// A line on stderr that says how far a command has come; none where stderr is no terminal. Written with write(2): it
-/// takes no PID.
-/// </summary>
-/// <param name="command">The command's name.</param>
+/// <summary>A line on stderr that says how far a command has come; none where stderr is no terminal. Written with write(2):
+/// it takes no PID.</summary>
 internal sealed class ProgressLine(string command) : IDisposable
 {
     private const int Stderr = 2;
@@ -18,7 +15,6 @@ internal sealed class ProgressLine(string command) : IDisposable
     private long _shownAt;
     private int _width;
 
-    /// <summary>Whether there is somebody to look at it.</summary>
     internal bool IsPossible { get; } = Kernel.IsTerminal(Stderr);
 
     /// <summary>Shows the text in place of the last one; not more often than ten times a second.</summary>
@@ -38,7 +34,6 @@ internal sealed class ProgressLine(string command) : IDisposable
         _width = line.Length;
     }
 
-    /// <summary>Wipes the line out.</summary>
     internal void Hide()
     {
         if (_width > 0)
@@ -48,6 +43,5 @@ internal sealed class ProgressLine(string command) : IDisposable
         }
     }
 
-    /// <summary>Wipes the line out.</summary>
     public void Dispose() => Hide();
 }

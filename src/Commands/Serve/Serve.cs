@@ -6,10 +6,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp serve</c>: makes numbers the last PID for others, who ask on a unix datagram socket.</summary>
-/// <remarks>
-/// The protocol is that of set_ns_last_pid: a request is the PID, four bytes in this machine's order; the answer is
-/// one byte, 0 when it is the last PID, 1 when not.
-/// </remarks>
+/// <remarks>The protocol is that of set_ns_last_pid: a request is the PID, four bytes in this machine's order; the answer
+/// is one byte, 0 when it is the last PID, 1 when not.</remarks>
 internal static class Serve
 {
     private const string Name = "serve";
@@ -19,7 +17,6 @@ internal static class Serve
     private static readonly long s_turnAway = Stopwatch.Frequency / 50;
 
     /// <summary>Serves, until a signal comes.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(ServeOptions options)
     {
         int descriptors = ServiceManager.Descriptors;

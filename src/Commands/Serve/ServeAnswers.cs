@@ -4,13 +4,12 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary>Sends the answers, and finds out whose users do not read them.</summary>
-/// <remarks>
-/// An answer that is not read is charged to the send buffer of the server's one socket. For a client that is connected
-/// to it no other limit holds (unix_dgram_sendmsg, net/unix/af_unix.c), and who has many sockets evades any; so that one
-/// user who never reads would use it up, some 280 answers, and nobody would get an answer any more. Once half of it is
-/// used it is seen after each answer whether that is read, and a process, and a user, who has left unread more than a share
-/// of what room there still is gets no more. The more of them there are the smaller the share, so that there always is room.
-/// </remarks>
+/// <remarks>An answer that is not read is charged to the send buffer of the server's one socket. For a client that is
+/// connected to it no other limit holds (unix_dgram_sendmsg, net/unix/af_unix.c), and who has many sockets evades any; so
+/// that one user who never reads would use it up, some 280 answers, and nobody would get an answer any more. Once half of
+/// it is used it is seen after each answer whether that is read, and a process, and a user, who has left unread more than a
+/// share of what room there still is gets no more. The more of them there are the smaller the share, so that there always
+/// is room.</remarks>
 internal sealed class ServeAnswers(Mailbox mailbox, ServeLog log)
 {
     private const int UserShare = 8;

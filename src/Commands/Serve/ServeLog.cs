@@ -9,20 +9,16 @@ namespace SetNsLastPid.Commands;
 /// <summary>Why a sender got no 0, or no answer: of each kind there is one line a second at most.</summary>
 internal enum ServeTrouble
 {
-    /// <summary>It is not served.</summary>
     Refused,
 
     /// <summary>The PID could not be set. With -v there is a line for each.</summary>
     Failed,
 
-    /// <summary>The answer could not be sent.</summary>
     Unanswered,
 }
 
-/// <summary>
-/// Lines on stderr while serving. They are left out rather than waited for when whoever reads them does not; the next line
-/// that can be written tells how many.
-/// </summary>
+/// <summary>Lines on stderr while serving. They are left out rather than waited for when whoever reads them does not; the
+/// next line that can be written tells how many.</summary>
 internal sealed class ServeLog(bool isVerbose)
 {
     private const int Stderr = 2;
@@ -42,9 +38,6 @@ internal sealed class ServeLog(bool isVerbose)
     }
 
     /// <summary>Says what went wrong.</summary>
-    /// <param name="trouble">What.</param>
-    /// <param name="request">With whom.</param>
-    /// <param name="why">Why.</param>
     /// <param name="error">The errno that says why instead, or 0.</param>
     internal void Tell(ServeTrouble trouble, in Datagram request, string why, Errno error = 0)
     {

@@ -4,16 +4,10 @@ using SetNsLastPid.Linux;
 namespace SetNsLastPid.Commands;
 
 /// <summary>Receives requests, carries them out one after another and answers them, until a signal comes.</summary>
-/// <remarks>
-/// One thread; nothing here makes another or waits for anything but the socket and the signals. That costs no PID,
+/// <remarks>One thread; nothing here makes another or waits for anything but the socket and the signals. That costs no PID,
 /// which is what clients count on until they have forked. An answer is one byte, and only what has four is answered: no
-/// answer breeds another, wherever it goes.
-/// </remarks>
-/// <param name="mailbox">Where requests come from.</param>
-/// <param name="signals">What ends it.</param>
-/// <param name="way">How to carry them out.</param>
+/// answer breeds another, wherever it goes.</remarks>
 /// <param name="users">The numbers of the users to serve; empty for all.</param>
-/// <param name="log">Where to tell of it.</param>
 internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay way, uint[] users, ServeLog log)
 {
     private const int RequestLength = 4;

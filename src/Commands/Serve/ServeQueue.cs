@@ -4,18 +4,13 @@ using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>
-/// Requests that wait, in a fixed amount of memory. Users take turns, one request each, and so do the processes of a
-/// user; a process's own requests stay in order. When all places are taken, the user who holds the most of them has to
-/// give one up, and of that user the process that does.
-/// </summary>
-/// <remarks>
-/// The kernel's queue knows nothing of senders: whoever fills it keeps the others out. So it is emptied into this one
-/// whenever possible, in which a flood only ever delays itself.
-/// </remarks>
+/// <summary>Requests that wait, in a fixed amount of memory. Users take turns, one request each, and so do the processes of
+/// a user; a process's own requests stay in order. When all places are taken, the user who holds the most of them has to
+/// give one up, and of that user the process that does.</summary>
+/// <remarks>The kernel's queue knows nothing of senders: whoever fills it keeps the others out. So it is emptied into this
+/// one whenever possible, in which a flood only ever delays itself.</remarks>
 internal sealed class ServeQueue
 {
-    /// <summary>How many requests can wait.</summary>
     internal const int Capacity = 1024;
 
     // Those that wait, in the order of their coming, are the first Count. One place more, for who comes when it is full.
@@ -31,15 +26,12 @@ internal sealed class ServeQueue
         }
     }
 
-    /// <summary>How many requests wait.</summary>
     internal int Count { get; private set; }
 
     private Span<Waiting> Line => _line.AsSpan(0, Count);
 
     /// <summary>Puts a request in line.</summary>
-    /// <param name="request">Copied.</param>
     /// <param name="dropped">The request that had to go for it, perhaps itself; undefined when none had.</param>
-    /// <returns>Whether one had to go.</returns>
     internal bool Add(in Datagram request, out Datagram dropped)
     {
         Waiting added = new()
@@ -73,7 +65,6 @@ internal sealed class ServeQueue
 
     /// <summary>Takes the request whose turn it is.</summary>
     /// <param name="request">Undefined when none waits.</param>
-    /// <returns>Whether one waits.</returns>
     internal bool TryTake(out Datagram request)
     {
         request = default;
@@ -101,10 +92,8 @@ internal sealed class ServeQueue
     }
 
     /// <summary>What tells one process from another: its user, and its number.</summary>
-    /// <remarks>
-    /// Those of other PID namespaces have no number here and are told apart by address. One process can have many of
-    /// these, so they share what the hash leaves of them.
-    /// </remarks>
+    /// <remarks>Those of other PID namespaces have no number here and are told apart by address. One process can have many
+    /// of these, so they share what the hash leaves of them.</remarks>
     internal static ulong ProcessOf(in Datagram request)
     {
         ulong user = (ulong)(uint)request.Sender.uid << 32;

@@ -6,10 +6,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Commands;
 
 /// <summary>How the server makes a number the last PID: by writing it, or where that is not allowed by consuming PIDs.</summary>
-/// <remarks>
-/// It writes without CRIU's lock, unlike <c>nslp set</c>: the lock is for the write and the fork that follows it, and the
-/// fork is the client's. A client that holds the lock while it asks would wait for itself.
-/// </remarks>
+/// <remarks>It writes without CRIU's lock, unlike <c>nslp set</c>: the lock is for the write and the fork that follows it,
+/// and the fork is the client's. A client that holds the lock while it asks would wait for itself.</remarks>
 internal sealed class ServeWay : IDisposable
 {
     private readonly LastPid? _writer;
@@ -18,7 +16,6 @@ internal sealed class ServeWay : IDisposable
     private int _pidMax;
 
     /// <summary>Finds out what is allowed, without moving last_pid. Throws <see cref="RemoteException"/>.</summary>
-    /// <param name="asked">The method asked for.</param>
     /// <param name="timeout">Seconds after which to give up on a request; may be infinite.</param>
     internal ServeWay(Method asked, double timeout)
     {
@@ -36,10 +33,8 @@ internal sealed class ServeWay : IDisposable
         throw new RemoteException(complaint!.Message, complaint.Errno, complaint.Help);
     }
 
-    /// <summary>Whether PIDs are consumed for it.</summary>
     internal bool IsCycling => _space is not null;
 
-    /// <summary>The name of the method, as of <c>--method</c>.</summary>
     internal string Method => IsCycling ? "cycle" : "write";
 
     /// <summary>The method, and how PIDs are consumed.</summary>
@@ -52,7 +47,6 @@ internal sealed class ServeWay : IDisposable
     internal End Set(int pid, int client, Func<bool> interrupt) =>
         _space is null ? Write(pid) : Cycle(_space, pid, client, interrupt);
 
-    /// <summary>Closes what it has open.</summary>
     public void Dispose()
     {
         _writer?.Dispose();

@@ -11,7 +11,6 @@ internal static class Verify
 {
     private const string Name = "verify";
 
-    /// <summary>There can be no sandbox here.</summary>
     private const int Unavailable = 3;
 
     private const int MostFiles = 1000;

@@ -7,17 +7,12 @@ using SetNsLastPid.Verification;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What came of <c>nslp verify</c>, for a person, for a program, and as a file to replay.</summary>
-/// <param name="options">What was asked for.</param>
 /// <param name="seed">What the runs were drawn from, null for a file.</param>
-/// <param name="setting">What the sandboxes were like.</param>
-/// <param name="report">What was seen.</param>
-/// <param name="time">How long it took.</param>
 internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting setting, Report report, TimeSpan time)
 {
     private readonly string _release = Linux.Kernel.Release();
     private readonly string _where = setting.OwnUser ? "in a user namespace" : "as root";
 
-    /// <summary>What the runs were drawn from, null for a file.</summary>
     internal ulong? Seed => seed;
 
     /// <summary>The run with a difference, from 0.</summary>
@@ -69,7 +64,6 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         return text.ToString();
     }
 
-    /// <summary>The result for a program: what is in the object.</summary>
     internal void Write(Utf8JsonWriter json, string? file)
     {
         json.WriteBoolean("agree", report.Difference.IsNone);

@@ -5,7 +5,6 @@ namespace SetNsLastPid.Commands;
 /// <summary>What is known of one number, or of some in a row that nobody is known to hold.</summary>
 /// <param name="Pid">The number, or the first of them.</param>
 /// <param name="Last">The last of them.</param>
-/// <param name="Holder">Who holds it.</param>
 /// <param name="Process">What is known of the process in <paramref name="Holder"/>; null when it names none.</param>
 /// <param name="Parent">The command line of that one's parent, for a zombie; empty for none.</param>
 /// <param name="Members">All processes that keep a group or session.</param>
@@ -22,8 +21,6 @@ internal sealed record Holding(
 }
 
 /// <summary>A look for the holders of numbers.</summary>
-/// <param name="space">The namespace, with its /proc.</param>
-/// <param name="pidMax">Its pid_max.</param>
 /// <param name="progress">Says how far it is where there are many numbers.</param>
 internal sealed class WhoScan(PidSpace space, int pidMax, ProgressLine progress)
 {

@@ -3,18 +3,11 @@ using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>A holder of a number, in words.</summary>
 internal static class HolderText
 {
     /// <summary>Such as <c>process 4243 (sleep 100)</c>; null for a number that nobody is seen to hold.</summary>
     internal static string? Describe(Holder holder)
     {
-        // At once: interpolating numbers makes the runtime open a file and keep it, and set may have none to spare.
-        if (holder.Kind is HolderKind.Nobody or HolderKind.OutOfRange or HolderKind.Unknown)
-        {
-            return null;
-        }
-
         string process = $"process {holder.Process} ({holder.CommandLine})";
         string member = holder.Process == 0 ? "a process that /proc does not show" : process;
         return holder.Kind switch
@@ -38,8 +31,6 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
-/// <param name="results">Where to.</param>
-/// <param name="pidMax">pid_max of the namespace.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
 internal sealed class WhoText(Results results, int pidMax, bool json)
 {
@@ -47,7 +38,6 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
     private const int Named = 5;
 
     /// <summary>Writes what is known of all these, as long as it can be written.</summary>
-    /// <returns>The exit status of the writing.</returns>
     internal int Write(IEnumerable<Holding> holdings)
     {
         holdings = holdings.TakeWhile(_ => results.Go());

@@ -3,17 +3,14 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Where threads run.</summary>
 internal static unsafe class Cpus
 {
     // 8,192 CPUs, as many as Linux can be built for.
     private const int MaskSize = 1024;
 
-    /// <summary>
-    /// Moves the calling thread to another CPU, from where the scheduler may move it as it likes. On its own the
-    /// scheduler of a busy machine leaves two threads that were born on one CPU there for a tenth of a second, as long
-    /// as a whole lap takes.
-    /// </summary>
+    /// <summary>Moves the calling thread to another CPU, from where the scheduler may move it as it likes. On its own the
+    /// scheduler of a busy machine leaves two threads that were born on one CPU there for a tenth of a second, as long as a
+    /// whole lap takes.</summary>
     /// <param name="from">The CPU to start from.</param>
     /// <param name="steps">How many CPUs on, of those that the thread may use, after the last one the first again.</param>
     internal static void Move(int from, int steps)

@@ -8,17 +8,13 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>What a burst or a step did.</summary>
 /// <param name="Consumed">How many PIDs it consumed; the kernel may have skipped others that were in use.</param>
-/// <param name="Error">
-/// The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by mistake: the flavour must
-/// not be used again. 0 for none.
-/// </param>
+/// <param name="Error">The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by
+/// mistake: the flavour must not be used again. 0 for none.</param>
 /// <param name="Stopped">Whether the deadline or <see cref="Cycler.Stop"/> ended it.</param>
 internal readonly record struct CycleResult(long Consumed, Errno Error, bool Stopped);
 
-/// <summary>What consumes PIDs.</summary>
 internal interface ICycler : IDisposable
 {
-    /// <summary>How.</summary>
     Flavour Flavour { get; }
 
     /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
@@ -28,11 +24,10 @@ internal interface ICycler : IDisposable
 }
 
 /// <summary>Consumes PIDs by one <see cref="Flavour"/>, exactly as many as ordered, on several threads.</summary>
-/// <remarks>
-/// The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller does not
-/// wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
-/// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at it.
-/// </remarks>
+/// <remarks>The threads are made at once, which consumes a PID each; afterwards nothing but the orders does. The caller
+/// does not wait for them: who is late finds the less to do. Between orders they wait on a futex. One caller at a time.
+/// Where they have <see cref="FullFiles"/> the caller, whose table is the process's, sleeps as soon as one of them is at
+/// it.</remarks>
 internal sealed unsafe class Cycler : ICycler
 {
     // Threads look at the deadline, and the shared count, once a chunk: some 50 us, which is as long as they wait for
@@ -48,26 +43,20 @@ internal sealed unsafe class Cycler : ICycler
 
     private const int WorkerStackSize = 128 * 1024;
 
-    private readonly Flavour _flavour;
     private readonly CyclingTask[] _tasks;
     private readonly Thread[] _workers;
     private readonly CyclerState* _state;
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
-    /// <param name="flavour">How to consume.</param>
-    /// <param name="threads">
-    /// How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer where no more can be made.
-    /// </param>
+    /// <param name="threads">How many consume, 1 or more: the caller is one of them, unless it sleeps. There are fewer
+    /// where no more can be made.</param>
     internal Cycler(Flavour flavour, int threads)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        _flavour = flavour;
+        Flavour = flavour;
         _state = (CyclerState*)mmap(
             null, sizeof(CyclerState), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (_state == MAP_FAILED)
-        {
-            throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
-        }
+        RemoteException.ThrowIf(_state == MAP_FAILED ? SysResult.Of(-1).Error : 0, "cannot map memory");
 
         int tasks = threads + (flavour.FillsFiles ? 1 : 0);
         _tasks = new CyclingTask[tasks];
@@ -84,13 +73,11 @@ internal sealed unsafe class Cycler : ICycler
             Thread worker = new(() => Work(_tasks[number], cpu, number), WorkerStackSize) { IsBackground = true };
             try
             {
-                Interlocked.Increment(ref _state->Starting);
                 worker.UnsafeStart();
             }
             catch (OutOfMemoryException)
             {
                 // What the runtime makes of any errno, EAGAIN for want of PIDs too.
-                Interlocked.Decrement(ref _state->Starting);
                 break;
             }
 
@@ -98,26 +85,16 @@ internal sealed unsafe class Cycler : ICycler
         }
 
         _workers = [.. workers];
-        if (flavour.LimitsFiles)
-        {
-            // While RLIMIT_NOFILE is 0 the JIT can load no assembly, so that all code of a burst must have run once
-            // before. Without the limit the call fails with EFAULT; it too consumes a PID.
-            WaitForNone(&_state->Starting);
-            _ = Run(1, long.MaxValue, all: _workers.Length > 0);
-        }
     }
 
-    /// <inheritdoc/>
-    public Flavour Flavour => _flavour;
+    public Flavour Flavour { get; }
 
-    /// <summary>Consumes <paramref name="count"/> PIDs on all threads.</summary>
-    /// <inheritdoc/>
     public CycleResult Burst(long count, long deadline = long.MaxValue)
     {
         bool all = _workers.Length > 0 && count >= WorthWaking;
-        bool lowers = _flavour.LimitsFiles || (_flavour.FillsFiles && all);
+        bool lowers = Flavour.LimitsFiles || (Flavour.FillsFiles && all);
         FileLimit limit = default;
-        if (lowers && limit.Lower(_flavour.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
+        if (lowers && limit.Lower(Flavour.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
         {
             return new CycleResult(0, error, false);
         }
@@ -135,13 +112,9 @@ internal sealed unsafe class Cycler : ICycler
         }
     }
 
-    /// <summary>Consumes one PID on the calling thread.</summary>
-    internal CycleResult Step() => Burst(1);
-
     /// <summary>Ends a burst from another thread within a few milliseconds.</summary>
     internal void Stop() => Volatile.Write(ref _state->Stop, 1);
 
-    /// <summary>Ends the threads.</summary>
     public void Dispose()
     {
         _state->Exit = 1;
@@ -174,7 +147,7 @@ internal sealed unsafe class Cycler : ICycler
             _ = futex_wake(&_state->Order, int.MaxValue);
         }
 
-        bool yields = all && _flavour.FillsFiles;
+        bool yields = all && Flavour.FillsFiles;
         TakePart(_tasks[0], ref _state->Left, yields);
         WaitForEnd(yields ? 0 : s_patience);
         // After a stop there is something left, which who comes late now must not take.
@@ -185,23 +158,10 @@ internal sealed unsafe class Cycler : ICycler
     private void Work(CyclingTask task, int cpu, int number)
     {
         Cpus.Move(cpu, number);
-        if (_flavour.LimitsFiles)
-        {
-            // As the constructor says: here so that it has run.
-            long none = 0;
-            TakePart(task, ref none);
-            _ = futex_wait(&_state->Order, -1, null);
-        }
-
-        if (_flavour.FillsFiles)
+        if (Flavour.FillsFiles)
         {
             // What makes it fail makes this thread slow, no more.
             _ = FullFiles.Make();
-        }
-
-        if (Interlocked.Decrement(ref _state->Starting) == 0)
-        {
-            _ = futex_wake(&_state->Starting, 1);
         }
 
         int done = 0;
@@ -227,7 +187,7 @@ internal sealed unsafe class Cycler : ICycler
     private void TakePart(CyclingTask task, ref long left, bool yields = false)
     {
         BlockedSignals signals = default;
-        if (_flavour.Call == CyclingCall.Child)
+        if (Flavour.Call == CyclingCall.Child)
         {
             signals.Block();
         }
@@ -266,7 +226,7 @@ internal sealed unsafe class Cycler : ICycler
             }
         }
 
-        if (_flavour.Call == CyclingCall.Child)
+        if (Flavour.Call == CyclingCall.Child)
         {
             signals.Restore();
         }
@@ -286,15 +246,6 @@ internal sealed unsafe class Cycler : ICycler
             }
 
             _ = Await(&_state->Ends, ends, patience);
-        }
-    }
-
-    private static void WaitForNone(int* count)
-    {
-        int left = Volatile.Read(ref *count);
-        while (left != 0)
-        {
-            left = Await(count, left, s_patience);
         }
     }
 
@@ -323,17 +274,12 @@ internal struct CyclerState
     [FieldOffset(0)]
     internal int Order;
 
-    /// <summary>1 when the threads are to end.</summary>
     [FieldOffset(4)]
     internal int Exit;
 
-    /// <summary>A time of Stopwatch.</summary>
+    /// <summary>In ticks of Stopwatch.</summary>
     [FieldOffset(8)]
     internal long Deadline;
-
-    /// <summary>How many threads are not ready yet. A futex.</summary>
-    [FieldOffset(16)]
-    internal int Starting;
 
     /// <summary>How many threads besides the caller's carry out an order.</summary>
     [FieldOffset(64)]
@@ -347,15 +293,12 @@ internal struct CyclerState
     [FieldOffset(128)]
     internal long Left;
 
-    /// <summary>How many PIDs are consumed.</summary>
     [FieldOffset(192)]
     internal long Consumed;
 
-    /// <summary>As in <see cref="CycleResult"/>.</summary>
     [FieldOffset(256)]
     internal int Error;
 
-    /// <summary>1 when the burst is to end early.</summary>
     [FieldOffset(260)]
     internal int Stop;
 }

@@ -14,11 +14,9 @@ internal static unsafe class CyclingProbe
     private const int StackSize = 8192;
 
     /// <summary>Tries a flavour; consumes some PIDs.</summary>
-    /// <returns>
-    /// 0 when it works; else why not: the errno of the call (ENOSYS, EINVAL: the kernel or a seccomp profile does
-    /// not have it; EAGAIN: no more tasks allowed), EPROTO when the cursor did not move, ECHILD when a task was
-    /// born by mistake, or that of reading last_pid.
-    /// </returns>
+    /// <returns>0 when it works; else why not: the errno of the call (ENOSYS, EINVAL: the kernel or a seccomp profile does
+    /// not have it; EAGAIN: no more tasks allowed), EPROTO when the cursor did not move, ECHILD when a task was born by
+    /// mistake, or that of reading last_pid.</returns>
     internal static Errno Probe(Flavour flavour, LastPid lastPid)
     {
         Errno error = flavour.Call switch
@@ -36,13 +34,6 @@ internal static unsafe class CyclingProbe
         using CyclingTask task = new(flavour);
         BlockedSignals signals = default;
         signals.Block();
-        if (flavour.LimitsFiles)
-        {
-            // While no file can be opened the JIT can load no assembly: all that is called then was called
-            // before. Without the limit this fails with EFAULT.
-            _ = task.Consume();
-        }
-
         SysResult before = lastPid.Read();
         FileLimit limit = default;
         error = flavour.LimitsFiles ? limit.Lower(0) : 0;

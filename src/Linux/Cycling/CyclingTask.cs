@@ -5,10 +5,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// What one thread needs to make the calls of a <see cref="Flavour"/>: the arguments, and a stack for a task
-/// that is born, by design or by mistake.
-/// </summary>
+/// <summary>What one thread needs to make the calls of a <see cref="Flavour"/>: the arguments, and a stack for a task that
+/// is born, by design or by mistake.</summary>
 internal sealed unsafe class CyclingTask : IDisposable
 {
     /// <summary>An address in the kernel's half: access_ok refuses it before any page is looked for.</summary>
@@ -38,7 +36,7 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly int _otherError;
     private readonly bool _isProcess;
 
-    /// <summary>Makes ready. Throws <see cref="RemoteException"/>.</summary>
+    /// <summary>Throws <see cref="RemoteException"/>.</summary>
     internal CyclingTask(Flavour flavour)
     {
         _call = flavour.Call;
@@ -47,11 +45,7 @@ internal sealed unsafe class CyclingTask : IDisposable
         _otherError = flavour.FillsFiles ? EFAULT : flavour.Error;
         _isProcess = flavour.IsProcess;
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (_memory == MAP_FAILED)
-        {
-            throw new RemoteException("cannot map memory", SysResult.Of(-1).Error);
-        }
-
+        RemoteException.ThrowIf(_memory == MAP_FAILED ? SysResult.Of(-1).Error : 0, "cannot map memory");
         _stackTop = _memory + Size - 64;
         _args = (clone_args*)(_memory + ArgumentsOffset);
         if (_call == CyclingCall.Clone3)
@@ -72,10 +66,8 @@ internal sealed unsafe class CyclingTask : IDisposable
     }
 
     /// <summary>Consumes one PID.</summary>
-    /// <returns>
-    /// 0 when it did; else the errno, after which no PID was consumed or none for certain; ECHILD when a task was born by
-    /// mistake, which has ended and is reaped.
-    /// </returns>
+    /// <returns>0 when it did; else the errno, after which no PID was consumed or none for certain; ECHILD when a task was
+    /// born by mistake, which has ended and is reaped.</returns>
     internal Errno Consume()
     {
         int got = _call == CyclingCall.Clone3

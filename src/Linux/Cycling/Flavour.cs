@@ -4,16 +4,13 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Which call a <see cref="Flavour"/> makes.</summary>
 internal enum CyclingCall
 {
     /// <summary>clone3, failing. It refuses a flag that the kernel does not know.</summary>
     Clone3,
 
-    /// <summary>
-    /// libc's clone, failing. A kernel older than its flag ignores that and makes a child, which libc sends into
-    /// the function given.
-    /// </summary>
+    /// <summary>libc's clone, failing. A kernel older than its flag ignores that and makes a child, which libc sends into
+    /// the function given.</summary>
     Clone,
 
     /// <summary>libc's clone of a task that ends at once.</summary>
@@ -21,18 +18,14 @@ internal enum CyclingCall
 }
 
 /// <summary>One flavour of consuming a PID without privilege: what is called, and what failure shows that it did.</summary>
-/// <remarks>
-/// All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
-/// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never
-/// managed code.
-/// </remarks>
-internal sealed unsafe class Flavour
+/// <remarks>All but the two real children fail after alloc_pid, so that the number is consumed and no task was ever there
+/// (copy_process, kernel/fork.c). The real children run one function of libc on a stack of their own, never managed
+/// code.</remarks>
+internal sealed class Flavour
 {
     // What copy_process need not copy. It makes the cheapest clone there is.
     private static readonly ulong s_shared =
         (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_IO);
-
-    private readonly bool _isThread;
 
     private Flavour(
         string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false, bool fillsFiles = false)
@@ -42,7 +35,7 @@ internal sealed unsafe class Flavour
         Error = error;
         LimitsFiles = limitsFiles;
         FillsFiles = fillsFiles;
-        _isThread = isThread;
+        IsProcess = !isThread;
         Flags = s_shared | flag | (isThread ? (uint)CLONE_THREAD : 0);
         Since = call == CyclingCall.Child ? new Version(0, 0)
             : flag == CLONE_INTO_CGROUP ? new Version(5, 7)
@@ -52,12 +45,10 @@ internal sealed unsafe class Flavour
     }
 
     /// <summary>All ways, the best first.</summary>
-    /// <remarks>
-    /// Threads with tables of open files of their own do not compete for one, but are one more than consume. The
+    /// <remarks>Threads with tables of open files of their own do not compete for one, but are one more than consume. The
     /// cgroup ways touch nothing of the process and cannot be mistaken; the other EMFILE costs a limit of the whole
-    /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury.
-    /// The legacy ones pass a seccomp profile that answers clone3 with ENOSYS. A real child works always.
-    /// </remarks>
+    /// process; EFAULT makes a pidfd first; the last two leave a task to the kernel to bury. The legacy ones pass a seccomp
+    /// profile that answers clone3 with ENOSYS. A real child works always.</remarks>
     internal static Flavour[] All { get; } =
     [
         new("pidfd-table-thread-legacy", CyclingCall.Clone, CLONE_PIDFD, EMFILE, isThread: true, fillsFiles: true),
@@ -75,16 +66,14 @@ internal sealed unsafe class Flavour
         new("exiting-process", CyclingCall.Child, (uint)CLONE_VFORK, 0, isThread: false),
     ];
 
-    /// <summary>The stable name: lower case, words joined by '-'.</summary>
+    /// <summary>Stable: lower case, words joined by '-'.</summary>
     internal string Name { get; }
 
-    /// <summary>The first version of Linux that has it.</summary>
     internal Version Since { get; }
 
-    /// <summary>Which call it is.</summary>
     internal CyclingCall Call { get; }
 
-    /// <summary>Its flags, those of clone3 included.</summary>
+    /// <summary>Those of clone3 included.</summary>
     internal ulong Flags { get; }
 
     /// <summary>The errno it fails with once the PID is consumed; 0 for a real child, which succeeds.</summary>
@@ -93,14 +82,12 @@ internal sealed unsafe class Flavour
     /// <summary>Whether it works only while the soft RLIMIT_NOFILE of the process is 0.</summary>
     internal bool LimitsFiles { get; }
 
-    /// <summary>
-    /// Whether it is at its best on a thread that has <see cref="FullFiles"/>. On others it fails with EFAULT, which
-    /// consumes a PID as well but takes longer.
-    /// </summary>
+    /// <summary>Whether it is at its best on a thread that has <see cref="FullFiles"/>. On others it fails with EFAULT,
+    /// which consumes a PID as well but takes longer.</summary>
     internal bool FillsFiles { get; }
 
     /// <summary>Whether the task it makes, or would make, is a child to be waited for.</summary>
-    internal bool IsProcess => !_isThread;
+    internal bool IsProcess { get; }
 
     /// <summary>Whether it is worth trying: in nslp itself with so many threads, else in a helper.</summary>
     internal bool Suits(bool isHere, int threads) => isHere
@@ -110,36 +97,7 @@ internal sealed unsafe class Flavour
         // A thread that exits cannot be made without a stack of its own.
         : !LimitsFiles && !FillsFiles && (IsProcess || Call != CyclingCall.Child);
 
-    /// <summary>The names of all ways, with commas between them.</summary>
     internal static string Names => string.Join(", ", Array.ConvertAll(All, flavour => flavour.Name));
 
-    /// <summary>The flavour of that name, or null.</summary>
     internal static Flavour? Find(string name) => Array.Find(All, flavour => flavour.Name == name);
-
-    /// <summary>
-    /// The call as system call number and arguments, for an executor that has only these. In a child of its own
-    /// the executor must take a return value of 0, a task born by mistake, for the order to exit.
-    /// </summary>
-    /// <param name="args">Filled in for clone3; it stays the caller's and must outlive the call.</param>
-    /// <param name="call">The six arguments.</param>
-    /// <param name="alone">Without shared memory: a task born by mistake does no harm to the caller.</param>
-    /// <returns>The number of the system call.</returns>
-    internal int ToSystemCall(clone_args* args, Span<long> call, bool alone)
-    {
-        call.Clear();
-        ulong flags = alone ? Flags & (CLONE_PIDFD | CLONE_INTO_CGROUP) : Flags;
-        if (Call == CyclingCall.Clone3)
-        {
-            CyclingTask.Fill(args, flags);
-            args->exit_signal = alone ? (ulong)SIGCHLD : 0;
-            call[0] = (long)args;
-            call[1] = sizeof(clone_args);
-            return SYS_clone3;
-        }
-
-        call[0] = (long)(flags | (alone ? (ulong)SIGCHLD : 0));
-        // parent_tid, where the legacy call puts the pidfd, is third on all machines but s390.
-        call[2] = CyclingTask.Unwritable;
-        return SYS_clone;
-    }
 }

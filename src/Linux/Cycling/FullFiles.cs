@@ -2,20 +2,14 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A table of open files that is the calling thread's own and full, so that alloc_fd (fs/file.c) fails there with EMFILE
-/// while the other threads open files as ever.
-/// </summary>
-/// <remarks>
-/// The table is a copy: what it holds stays open until the thread ends, whoever else closes it. Nothing in it is closed,
-/// since the runtime maps memory from files that it keeps open, on any thread.
-/// </remarks>
+/// <summary>A table of open files that is the calling thread's own and full, so that alloc_fd (fs/file.c) fails there with
+/// EMFILE while the other threads open files as ever.</summary>
+/// <remarks>The table is a copy: what it holds stays open until the thread ends, whoever else closes it. Nothing in it is
+/// closed, since the runtime maps memory from files that it keeps open, on any thread.</remarks>
 internal static class FullFiles
 {
-    /// <summary>
-    /// How many files fit in: EMFILE it is only while the soft RLIMIT_NOFILE is no higher. Enough for the rest of the
-    /// process, also under the JIT, which loads assemblies.
-    /// </summary>
+    /// <summary>How many files fit in: EMFILE it is only while the soft RLIMIT_NOFILE is no higher. Enough for the rest of
+    /// the process, also under the JIT, which loads assemblies.</summary>
     internal const int Size = 128;
 
     /// <summary>Whether a thread may have a table of its own. Changes nothing.</summary>

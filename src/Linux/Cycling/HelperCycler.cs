@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using static SetNsLastPid.Linux.Kernel;
+using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
@@ -19,14 +20,10 @@ internal sealed unsafe class HelperCycler : ICycler
         _batch = NewOrder(task, flavour, alone: false, Batch);
     }
 
-    /// <inheritdoc/>
     public Flavour Flavour { get; }
 
     /// <summary>Tries a flavour, first in memory of its own, where a task born by mistake does no harm; after that never
     /// again.</summary>
-    /// <param name="task">The helper.</param>
-    /// <param name="flavour">How to consume.</param>
-    /// <param name="lastPid">To see that the cursor moves.</param>
     /// <param name="error">0, or why it does not work: as of <see cref="CyclingProbe.Probe"/>.</param>
     internal static HelperCycler? TryMake(RemoteTask task, Flavour flavour, LastPid lastPid, out Errno error)
     {
@@ -39,7 +36,6 @@ internal sealed unsafe class HelperCycler : ICycler
         return error == 0 ? new HelperCycler(task, flavour) : null;
     }
 
-    /// <inheritdoc/>
     public CycleResult Burst(long count, long deadline)
     {
         long done = 0;
@@ -61,7 +57,6 @@ internal sealed unsafe class HelperCycler : ICycler
         return new CycleResult(done, 0, false);
     }
 
-    /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
         _step.Dispose();
@@ -71,22 +66,27 @@ internal sealed unsafe class HelperCycler : ICycler
     private static Order NewOrder(RemoteTask task, Flavour flavour, bool alone, int calls)
     {
         Order order = task.NewOrder();
+        // Alone it shares no memory: a task born by mistake does no harm to the helper.
+        ulong flags = alone ? flavour.Flags & (CLONE_PIDFD | CLONE_INTO_CGROUP) : flavour.Flags;
+        int signal = alone ? SIGCHLD : 0;
         clone_args args;
-        Span<long> call = stackalloc long[6];
-        nint status = order.Reserve(sizeof(long));
+        CyclingTask.Fill(&args, flags);
+        args.exit_signal = (ulong)signal;
         for (int i = 0; i < calls; i++)
         {
             if (flavour.Call == CyclingCall.Child)
             {
                 int child = order.Clone(0, Child.Exits());
                 order.Require(child);
-                order.Call(SYS_wait4, order.Result(child), status, __WALL, 0);
+                order.Call(SYS_wait4, order.Result(child), 0, __WALL, 0);
                 continue;
             }
 
-            bool isClone3 = flavour.ToSystemCall(&args, call, alone) == SYS_clone3;
+            // parent_tid, where the legacy call puts the pidfd, is third on all machines but s390.
             order.Expect(
-                isClone3 ? order.Clone3(args, Child.Exits()) : order.Clone((ulong)call[0], Child.Exits(), call[2]),
+                flavour.Call == CyclingCall.Clone3
+                    ? order.Clone3(args, Child.Exits())
+                    : order.Clone(flags | (uint)signal, Child.Exits(), CyclingTask.Unwritable),
                 -flavour.Error);
         }
 

@@ -4,10 +4,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Shared anonymous memory that lies at the same address in nslp, the zygote and every process that the zygote makes,
-/// until it calls execve: a header, the slots of the tasks, and chunks that orders are written into.
-/// </summary>
+/// <summary>Shared anonymous memory that lies at the same address in nslp, the zygote and every process that the zygote
+/// makes, until it calls execve: a header, the slots of the tasks, and chunks that orders are written into.</summary>
 internal sealed unsafe class Arena : IDisposable
 {
     internal const int Slots = 64;
@@ -27,11 +25,7 @@ internal sealed unsafe class Arena : IDisposable
     {
         Size = s_chunksOffset + (Chunks * ChunkSize) + extra;
         SysResult mapped = Raw.Call(Kernel.SYS_mmap, 0, Size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (mapped.IsError)
-        {
-            throw new RemoteException("cannot map shared memory", mapped.Error);
-        }
-
+        RemoteException.ThrowIf(mapped.Error, "cannot map shared memory");
         Address = (nint)mapped.Raw;
     }
 
@@ -44,7 +38,6 @@ internal sealed unsafe class Arena : IDisposable
 
     internal ArenaHeader* Header => (ArenaHeader*)Address;
 
-    /// <summary>The slot with that number, 0 to <see cref="Slots"/> - 1.</summary>
     internal TaskSlot* Slot(int number) => (TaskSlot*)(Address + HeaderSize) + number;
 
     /// <summary>Takes a free slot and clears it. Throws InvalidOperationException if all are in use.</summary>
@@ -85,7 +78,6 @@ internal sealed unsafe class Arena : IDisposable
         throw new InvalidOperationException($"no room for an order of {count * ChunkSize} bytes");
     }
 
-    /// <summary>Gives back what <see cref="TakeChunks"/> took.</summary>
     internal void FreeChunks(nint address, int count)
     {
         int first = (int)((address - Address - s_chunksOffset) / ChunkSize);
@@ -109,7 +101,6 @@ internal sealed unsafe class Arena : IDisposable
 [StructLayout(LayoutKind.Sequential)]
 internal struct ArenaHeader
 {
-    /// <summary>All 64 signals.</summary>
     internal ulong AllSignals;
 
     /// <summary>The mask of the thread that cloned the zygote, which a child needs back before execve.</summary>
@@ -126,19 +117,16 @@ internal struct ArenaHeader
     /// <summary>pidfd of the owner, open in every task; negative where the kernel has none (before 5.3).</summary>
     internal int OwnerPidfd;
 
-    /// <summary>The owner's PID in its own namespace.</summary>
     internal int OwnerPid;
 
     /// <summary>How often an idle task looks for an order before it sleeps; 0 with one CPU.</summary>
     internal int Spins;
 }
 
-/// <summary>
-/// The shared memory through which one task takes orders. It begins with the robust_list_head that the task registers
-/// (set_robust_list), holding the two words <see cref="Alive"/> and <see cref="Busy"/>: at the task's death, however
-/// it comes, and at its execve the kernel marks a word that still holds the task's TID with FUTEX_OWNER_DIED and wakes
-/// who waits there (handle_futex_death, kernel/futex/core.c). So no one ever waits for a task that is gone.
-/// </summary>
+/// <summary>The shared memory through which one task takes orders. It begins with the robust_list_head that the task
+/// registers (set_robust_list), holding the two words <see cref="Alive"/> and <see cref="Busy"/>: at the task's death,
+/// however it comes, and at its execve the kernel marks a word that still holds the task's TID with FUTEX_OWNER_DIED and
+/// wakes who waits there (handle_futex_death, kernel/futex/core.c). So no one ever waits for a task that is gone.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 256)]
 internal struct TaskSlot
 {
@@ -158,7 +146,6 @@ internal struct TaskSlot
     /// <summary>Distance from a list node to its futex word: robust_list_head's futex_offset.</summary>
     internal const int FutexOffset = 8;
 
-    /// <summary>sizeof(struct robust_list_head).</summary>
     internal const int HeadSize = 24;
 
     internal nint ListHead;
@@ -183,12 +170,7 @@ internal struct TaskSlot
     internal nint Program;
     internal int Count;
 
-    /// <summary>How many instructions of the last order were run.</summary>
-    internal int Executed;
-
     internal int Order;
-
-    private readonly int _pad2;
 
     /// <summary>A struct pollfd for the owner's pidfd; the kernel writes its last field.</summary>
     internal int PollFd;

@@ -26,10 +26,8 @@ internal sealed class Breeder : IDisposable
         }
     }
 
-    /// <summary>So many with any PID.</summary>
     internal static Breeder ByClone(Zygote zygote, int count) => new(zygote, count, order => order.Clone(0, Child.Exits()));
 
-    /// <summary>So many with one PID, by set_tid.</summary>
     internal static Breeder BySetTid(Zygote zygote, int count, int pid) =>
         new(zygote, count, order => order.Clone3(default, Child.Exits(), [pid]));
 
@@ -54,7 +52,6 @@ internal sealed class Breeder : IDisposable
     }
 
     /// <summary>Makes them.</summary>
-    /// <returns>Why one could not be made.</returns>
     internal Errno Run()
     {
         _root.Run(_order);
@@ -69,6 +66,5 @@ internal sealed class Breeder : IDisposable
         return 0;
     }
 
-    /// <summary>Gives the memory of the order back.</summary>
     public void Dispose() => _order.Dispose();
 }

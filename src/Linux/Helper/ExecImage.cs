@@ -1,19 +1,9 @@
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// What execve takes, laid out in memory that the child has too, and the order in which to try: that of execvp(3),
-/// which a child that can only make system calls cannot call.
-/// </summary>
+/// <summary>What execve takes, laid out in memory that the child has too, and the order in which to try: that of execvp(3),
+/// which a child that can only make system calls cannot call.</summary>
 internal sealed unsafe class ExecImage
 {
-    private const int ENOENT = 2;
-    private const int ENOEXEC = 8;
-    private const int EACCES = 13;
-    private const int ENODEV = 19;
-    private const int ENOTDIR = 20;
-    private const int ETIMEDOUT = 110;
-    private const int ESTALE = 116;
-
     private readonly byte[] _strings;
     private readonly int[] _arguments;
     private readonly int[] _variables;
@@ -41,13 +31,10 @@ internal sealed unsafe class ExecImage
     internal int Size =>
         StringsSize + ((_arguments.Length + 1 + _variables.Length + 1 + _arguments.Length + 2) * sizeof(nint));
 
-    /// <summary>The path to execute now.</summary>
     internal nint Path => _isScript ? _start + _shell : _start + _paths[_path];
 
-    /// <summary>The arguments for it, an array that ends with NULL.</summary>
     internal nint Arguments => _isScript ? (nint)ScriptArguments : (nint)Pointers;
 
-    /// <summary>The environment, an array that ends with NULL.</summary>
     internal nint Environment => (nint)(Pointers + _arguments.Length + 1);
 
     private int StringsSize => (_strings.Length + sizeof(nint) - 1) & -sizeof(nint);
@@ -56,7 +43,6 @@ internal sealed unsafe class ExecImage
 
     private nint* ScriptArguments => Pointers + _arguments.Length + 1 + _variables.Length + 1;
 
-    /// <summary>Lays it all out at an address.</summary>
     internal void CopyTo(nint address)
     {
         _start = address;
@@ -68,7 +54,6 @@ internal sealed unsafe class ExecImage
         *ScriptArguments = address + _shell;
     }
 
-    /// <summary>Starts over with the first path.</summary>
     internal void Rewind() => (_path, _isScript, _wasRefused) = (0, false, false);
 
     /// <summary>Goes on to what is to be tried after execve failed.</summary>

@@ -6,10 +6,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// What nslp was given by who started it, for a child that is to get the same: arguments, environment and ignored
-/// signals, before the runtime and nslp changed any of it.
-/// </summary>
+/// <summary>What nslp was given by who started it, for a child that is to get the same: arguments, environment and ignored
+/// signals, before the runtime and nslp changed any of it.</summary>
 internal sealed unsafe class Given
 {
     private const int Signals = 64;
@@ -31,9 +29,8 @@ internal sealed unsafe class Given
     /// <summary>A bit a signal that was ignored, the lowest for signal 1.</summary>
     internal ulong IgnoredSignals { get; }
 
-    /// <summary>
-    /// Looks it all up. Under the JIT arguments that are not UTF-8 are changed, and SIGPIPE counts as not ignored.
-    /// </summary>
+    /// <summary>Looks it all up. Under the JIT arguments that are not UTF-8 are changed, and SIGPIPE counts as not
+    /// ignored.</summary>
     /// <param name="command">The command as the runtime understood it: the last arguments of nslp.</param>
     internal static Given Read(IReadOnlyList<string> command)
     {

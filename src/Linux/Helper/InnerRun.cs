@@ -4,11 +4,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// This very command line, executed once more as PID 1 of a new PID namespace, since no running process can move into
-/// another one: nobody else forks there, and there the cursor may be written. The PIDs consumed in it are consumed in those
-/// around it as well (alloc_pid, kernel/pid.c, takes one a level).
-/// </summary>
+/// <summary>This very command line, executed once more as PID 1 of a new PID namespace, since no running process can move
+/// into another one: nobody else forks there, and there the cursor may be written. The PIDs consumed in it are consumed in
+/// those around it as well (alloc_pid, kernel/pid.c, takes one a level).</summary>
 internal static class InnerRun
 {
     private const int Kibibytes = 512;
@@ -25,7 +23,15 @@ internal static class InnerRun
     {
         using Zygote zygote = Zygote.Start();
         RemoteTask init = Namespaces.Clone(zygote.Root);
-        MountProc(init);
+        try
+        {
+            Namespaces.UnshareProc(init);
+        }
+        catch (RemoteException)
+        {
+            // Then /proc shows the outer namespace, so that the numbers in use cannot be seen.
+        }
+
         using Order order = init.NewOrder(Kibibytes);
         // Handlers first: their code is not there, and the mask keeps them from being called.
         nint byDefault = order.Reserve(4 * sizeof(long));
@@ -51,16 +57,5 @@ internal static class InnerRun
         SysResult status = init.Wait(s_limit);
         int signalled = status.Value & 0x7f;
         return status.IsError ? 1 : signalled == 0 ? status.Value >> 8 : 128 + signalled;
-    }
-
-    // Else /proc shows the outer namespace, so that the numbers in use cannot be seen.
-    private static void MountProc(RemoteTask init)
-    {
-        using Order order = init.NewOrder();
-        order.Require(order.Call(SYS_unshare, Kernel.CLONE_NEWNS));
-        nint none = order.Put("none"), root = order.Put("/"), proc = order.Put("proc"), mountPoint = order.Put("/proc");
-        order.Require(order.Call(SYS_mount, none, root, 0, MS_REC | MS_PRIVATE));
-        order.Call(SYS_mount, proc, mountPoint, proc, 0);
-        init.Run(order);
     }
 }

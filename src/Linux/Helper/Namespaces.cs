@@ -5,47 +5,25 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>What of a namespace could not be made.</summary>
+/// <summary>Which part of making a namespace failed, where it says more than the errno.</summary>
 internal enum NamespaceStep
 {
-    /// <summary>It was about something else.</summary>
-    None,
+    Other,
 
-    /// <summary>Entering the namespace of a process.</summary>
-    Enter,
-
-    /// <summary>A process, perhaps the first of a PID namespace.</summary>
-    Clone,
-
-    /// <summary>The user namespace.</summary>
-    UserNamespace,
-
-    /// <summary>The user or group of it.</summary>
-    UserMap,
-
-    /// <summary>User 0 of it for a user 0 without CAP_SETFCAP.</summary>
+    /// <summary>Being user 0 of a user namespace, for a user 0 without CAP_SETFCAP.</summary>
     RootMap,
 
-    /// <summary>The PID namespace, with the mount namespace of its /proc.</summary>
-    PidNamespace,
-
-    /// <summary>A mount namespace alone.</summary>
-    MountNamespace,
-
-    /// <summary>The mount of /proc.</summary>
+    /// <summary>The mount of its /proc.</summary>
     MountProc,
 }
 
-/// <summary>
-/// Namespaces in which tasks and their children live. What makes one throws <see cref="RemoteException"/>, whose
-/// <see cref="RemoteException.Step"/> is the step that failed.
-/// </summary>
+/// <summary>Namespaces in which tasks and their children live. What makes one throws
+/// <see cref="RemoteException"/>.</summary>
 internal static class Namespaces
 {
-    /// <summary>
-    /// From now on children of the task are in the PID namespace of a process. Where that takes the privileges of the
-    /// user namespace that the process is in, as for one that an ordinary user made, the task enters that too.
-    /// </summary>
+    /// <summary>From now on children of the task are in the PID namespace of a process. Where that takes the privileges of
+    /// the user namespace that the process is in, as for one that an ordinary user made, the task enters that
+    /// too.</summary>
     internal static void Enter(RemoteTask task, int process)
     {
         Errno error = Enter(task, $"/proc/{process}/ns/pid", Kernel.CLONE_NEWPID);
@@ -56,27 +34,23 @@ internal static class Namespaces
         }
 
         string what = $"cannot enter the PID namespace of process {process}";
-        if (error == Errno.ENOENT && IsProcMounted())
+        if (error == Errno.ENOENT)
         {
-            throw new RemoteException($"{what}: there is no such process", step: NamespaceStep.Enter);
+            using Fd proc = Proc.Open();
+            throw proc.IsOpen
+                ? new RemoteException($"{what}: there is no such process")
+                : new RemoteException(what, error, "needs /proc mounted");
         }
 
-        if (error != 0)
-        {
-            throw new RemoteException(what, error, error == Errno.ENOENT ? "needs /proc mounted" : null, NamespaceStep.Enter);
-        }
+        RemoteException.ThrowIf(error, what);
     }
 
-    /// <summary>
-    /// From now on children of the task are in a new PID namespace and, as the task itself, in a new mount namespace
-    /// with its /proc. Where the task may not make these, a user namespace is made around them.
-    /// </summary>
+    /// <summary>From now on children of the task are in a new PID namespace and, as the task itself, in a new mount
+    /// namespace with its /proc. Where the task may not make these, a user namespace is made around them.</summary>
     /// <param name="task">Not itself the first process of a PID namespace.</param>
     /// <param name="mapRoot">Make a user namespace in any case, with the user and the group as 0.</param>
-    /// <returns>
-    /// The first process, a child of the task. It takes orders, holds the namespace alive, and lets orphans go without
-    /// a trace.
-    /// </returns>
+    /// <returns>The first process, a child of the task. It takes orders, holds the namespace alive, and lets orphans go
+    /// without a trace.</returns>
     internal static RemoteTask Create(RemoteTask task, bool mapRoot)
     {
         Unshare(task, mapRoot, newMounts: true);
@@ -98,10 +72,7 @@ internal static class Namespaces
             unshared = task.Call(SYS_unshare, flags);
         }
 
-        if (unshared.IsError)
-        {
-            throw new RemoteException("cannot make a PID namespace", unshared.Error, step: NamespaceStep.PidNamespace);
-        }
+        RemoteException.ThrowIf(unshared.Error, "cannot make a PID namespace");
     }
 
     /// <summary>The init of the namespace that the task's children are in from now on: see <see cref="Create"/>.</summary>
@@ -145,29 +116,25 @@ internal static class Namespaces
         "cannot set pid_max of the new PID namespace", error,
         error is Errno.EROFS or Errno.EACCES or Errno.ENOENT ? "needs a writable /proc/sys/kernel/pid_max" : null);
 
-    /// <summary>
-    /// The first process (PID 1 inside) of a new PID namespace below that of the task's children; it takes orders.
-    /// Where the task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by the task's user, who
-    /// is 0 in it, as is the group: then PID 1 has all capabilities there.
-    /// </summary>
-    /// <param name="task">Its parent.</param>
-    /// <param name="newUserNamespace">Make the user namespace in any case.</param>
-    internal static RemoteTask Clone(RemoteTask task, bool newUserNamespace = false)
+    /// <summary>The first process (PID 1 inside) of a new PID namespace below that of the task's children; it takes orders.
+    /// Where the task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by the task's user, who is 0 in
+    /// it, as is the group: then PID 1 has all capabilities there.</summary>
+    internal static RemoteTask Clone(RemoteTask task)
     {
-        if (!newUserNamespace)
+        try
         {
-            try
-            {
-                return task.Fork(Kernel.CLONE_NEWPID);
-            }
-            catch (RemoteException e) when (e.Errno == Errno.EPERM)
-            {
-                // No CAP_SYS_ADMIN: a user namespace gives it.
-            }
+            return task.Fork(Kernel.CLONE_NEWPID);
         }
+        catch (RemoteException e) when (e.Errno == Errno.EPERM)
+        {
+            return CloneWithUser(task);
+        }
+    }
 
-        (int uid, int gid) = ReadUser(task);
-        return task.Fork(Kernel.CLONE_NEWUSER | Kernel.CLONE_NEWPID, init => MapUser(init, uid, gid, asRoot: true));
+    internal static RemoteTask CloneWithUser(RemoteTask task)
+    {
+        (int Uid, int Gid) ids = ReadUser(task);
+        return task.Fork(Kernel.CLONE_NEWUSER | Kernel.CLONE_NEWPID, init => MapUser(init, ids, asRoot: true));
     }
 
     /// <summary>A child of a task that has entered a PID namespace, in a mount namespace with that one's /proc.</summary>
@@ -176,19 +143,12 @@ internal static class Namespaces
     /// <summary>Gives a task a mount namespace whose /proc shows the PID namespace that it is in.</summary>
     internal static void UnshareProc(RemoteTask task)
     {
-        Errno error = task.Call(SYS_unshare, Kernel.CLONE_NEWNS).Error;
-        if (error != 0)
-        {
-            throw new RemoteException("cannot make a mount namespace", error, step: NamespaceStep.MountNamespace);
-        }
-
+        RemoteException.ThrowIf(task.Call(SYS_unshare, Kernel.CLONE_NEWNS).Error, "cannot make a mount namespace");
         MountProc(task);
     }
 
-    /// <summary>
-    /// Lets the first process of a namespace live on without nslp, until another process in there ends. It takes no
-    /// more orders.
-    /// </summary>
+    /// <summary>Lets the first process of a namespace live on without nslp, until another process in there ends. It takes
+    /// no more orders.</summary>
     internal static void OutliveOwner(RemoteTask init, int process)
     {
         using Order prepare = init.NewOrder();
@@ -202,10 +162,7 @@ internal static class Namespaces
 
         int open = prepare.Call(SYS_pidfd_open, process, 0);
         init.Run(prepare);
-        if (prepare[open].IsError)
-        {
-            throw new RemoteException("cannot watch the command", prepare[open].Error);
-        }
+        RemoteException.ThrowIf(prepare[open].Error, "cannot watch the command");
 
         // A struct pollfd: the descriptor, then what to wait for.
         Order watch = init.NewOrder();
@@ -220,7 +177,6 @@ internal static class Namespaces
         }
     }
 
-    /// <summary>The user and the group of a task.</summary>
     internal static (int Uid, int Gid) ReadUser(RemoteTask task)
     {
         using Order order = task.NewOrder();
@@ -230,12 +186,10 @@ internal static class Namespaces
     }
 
     /// <summary>Appends what a task in a new user namespace writes to have a user and a group there.</summary>
-    /// <param name="order">The order.</param>
-    /// <param name="uid">Its user outside.</param>
-    /// <param name="gid">Its group outside.</param>
+    /// <param name="ids">Its user and group outside.</param>
     /// <param name="asRoot">Inside they are 0, else the same.</param>
     /// <returns>The three writes, for <see cref="Order.Used"/>.</returns>
-    internal static int[] AppendUserMap(Order order, int uid, int gid, bool asRoot)
+    internal static int[] AppendUserMap(Order order, (int Uid, int Gid) ids, bool asRoot)
     {
         // Without CAP_SETGID gid_map is taken only once setgroups is denied (new_idmap_permitted,
         // kernel/user_namespace.c; since 3.19). /proc/self is found although /proc may show an outer namespace: the
@@ -244,8 +198,8 @@ internal static class Namespaces
         return
         [
             order.Write("/proc/self/setgroups", "deny"),
-            order.Write("/proc/self/uid_map", Map(uid)),
-            order.Write("/proc/self/gid_map", Map(gid)),
+            order.Write("/proc/self/uid_map", Map(ids.Uid)),
+            order.Write("/proc/self/gid_map", Map(ids.Gid)),
         ];
     }
 
@@ -253,7 +207,6 @@ internal static class Namespaces
     /// nothing there explains it.</summary>
     internal static string? WhyNot(Errno errno) => Examination.whyNoNamespace((int)errno, ReadConfinement());
 
-    /// <summary>What keeps this process from making namespaces.</summary>
     internal static Confinement ReadConfinement() => new(
         maxUserNamespaces: Number("/proc/sys/user/max_user_namespaces"),
         maxPidNamespaces: Number("/proc/sys/user/max_pid_namespaces"),
@@ -262,16 +215,15 @@ internal static class Namespaces
         profile: Printable.From(Encoding.UTF8.GetBytes(Read("/proc/self/attr/current") ?? "")),
         seccomp: int.TryParse(StatusLine("Seccomp:"), out int mode) ? mode : -1);
 
-    /// <summary>Gives a task that is in a new user namespace a user and a group there.</summary>
-    internal static void MapUser(RemoteTask task, int uid, int gid, bool asRoot)
+    internal static void MapUser(RemoteTask task, (int Uid, int Gid) ids, bool asRoot)
     {
         using Order order = task.NewOrder();
-        int[] writes = AppendUserMap(order, uid, gid, asRoot);
+        int[] writes = AppendUserMap(order, ids, asRoot);
         task.Run(order);
         foreach (int write in writes)
         {
             Errno error = order.Used(write).Error;
-            if (error == Errno.EPERM && uid == 0)
+            if (error == Errno.EPERM && ids.Uid == 0)
             {
                 // verify_root_map, kernel/user_namespace.c.
                 throw new RemoteException(
@@ -279,12 +231,9 @@ internal static class Namespaces
                     "needs CAP_SETFCAP as root (Linux 5.12), nothing as another user", NamespaceStep.RootMap);
             }
 
-            if (error != 0)
-            {
-                throw new RemoteException(
-                    $"cannot write /proc/self/{(write == writes[0] ? "setgroups" : write == writes[1] ? "uid_map" : "gid_map")}",
-                    error, step: NamespaceStep.UserMap);
-            }
+            RemoteException.ThrowIf(
+                error,
+                $"cannot write /proc/self/{(write == writes[0] ? "setgroups" : write == writes[1] ? "uid_map" : "gid_map")}");
         }
     }
 
@@ -324,12 +273,6 @@ internal static class Namespaces
         },
         NamespaceStep.MountProc);
 
-    private static bool IsProcMounted()
-    {
-        using Fd proc = Proc.Open();
-        return proc.IsOpen;
-    }
-
     private static Errno Enter(RemoteTask task, string path, ulong type)
     {
         using Order order = task.NewOrder();
@@ -340,14 +283,14 @@ internal static class Namespaces
 
     private static void UnshareUser(RemoteTask task, bool mapRoot)
     {
-        (int uid, int gid) = ReadUser(task);
+        (int Uid, int Gid) ids = ReadUser(task);
         Errno error = task.Call(SYS_unshare, Kernel.CLONE_NEWUSER).Error;
         if (error != 0)
         {
-            throw new RemoteException("cannot make a user namespace", error, WhyNot(error), NamespaceStep.UserNamespace);
+            throw new RemoteException("cannot make a user namespace", error, WhyNot(error));
         }
 
-        MapUser(task, uid, gid, mapRoot);
+        MapUser(task, ids, mapRoot);
         DieWithOwner(task);
     }
 

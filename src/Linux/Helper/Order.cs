@@ -4,10 +4,8 @@ using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that they
-/// point to, all in the shared arena. An order may be submitted again once it has ended. Not thread-safe.
-/// </summary>
+/// <summary>A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that
+/// they point to, all in the shared arena. An order may be submitted again once it has ended. Not thread-safe.</summary>
 internal sealed unsafe class Order : IDisposable
 {
     private readonly Zygote _zygote;
@@ -24,7 +22,6 @@ internal sealed unsafe class Order : IDisposable
         _dataStart = _start + (chunks * Arena.ChunkSize);
     }
 
-    /// <summary>How many instructions it has.</summary>
     internal int Count { get; private set; }
 
     /// <summary>The task that works on it; null before <see cref="RemoteTask.Submit"/> and after its end.</summary>
@@ -40,7 +37,6 @@ internal sealed unsafe class Order : IDisposable
     /// if it was not reached.</summary>
     internal SysResult this[int index] => new(At(index)->Result);
 
-    /// <summary>Whether an instruction has run.</summary>
     internal bool HasRun(int index) => At(index)->Result != Instruction.NotRun;
 
     /// <summary>Appends a syscall. Returns its index.</summary>
@@ -63,8 +59,7 @@ internal sealed unsafe class Order : IDisposable
             A3 = a3.Value,
             A4 = a4.Value,
             A5 = a5.Value,
-            Modes = (int)a0.Mode | ((int)a1.Mode << 2) | ((int)a2.Mode << 4) | ((int)a3.Mode << 6)
-                | ((int)a4.Mode << 8) | ((int)a5.Mode << 10),
+            Indirect = a0.Bit | (a1.Bit << 1) | (a2.Bit << 2) | (a3.Bit << 3) | (a4.Bit << 4) | (a5.Bit << 5),
             Result = Instruction.NotRun,
         };
         return Count++;
@@ -96,10 +91,8 @@ internal sealed unsafe class Order : IDisposable
     internal int Clone(ulong flags, Child child, long parentTid = 0) =>
         Born(Call(Kernel.SYS_clone, flags, 0, parentTid), flags, child);
 
-    /// <summary>
-    /// Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its own.
-    /// A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.
-    /// </summary>
+    /// <summary>Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its
+    /// own. A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.</summary>
     internal int Clone3(clone_args args, Child child, ReadOnlySpan<int> setTid = default)
     {
         if (!setTid.IsEmpty)
@@ -116,24 +109,24 @@ internal sealed unsafe class Order : IDisposable
     internal int Clone3(nint arguments, int size, Child child) =>
         Born(Call(Kernel.SYS_clone3, arguments, size), 0, child);
 
-    /// <summary>Instruction <paramref name="index"/> must succeed, or the rest is skipped; with
-    /// <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
-    internal Order Require(int index, int exit = -1) => Expect(index, 0, long.MaxValue, exit);
+    /// <summary>Instruction <paramref name="index"/> must succeed, or the rest is skipped.</summary>
+    internal void Require(int index) => Expect(index, 0, long.MaxValue);
 
-    /// <summary>As <see cref="Require"/>, but the result must be <paramref name="value"/>.</summary>
-    internal Order Expect(int index, long value, int exit = -1) => Expect(index, value, value, exit);
+    /// <summary>The result of instruction <paramref name="index"/> must be <paramref name="value"/>, or the rest is skipped.
+    /// </summary>
+    internal void Expect(int index, long value) => Expect(index, value, value);
 
-    /// <summary>As <see cref="Require"/>, but the result must lie between two numbers, both included.</summary>
-    internal Order Expect(int index, long least, long most, int exit)
+    /// <summary>The result of instruction <paramref name="index"/> must lie between two numbers, both included, or the rest is
+    /// skipped; with <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
+    internal void Expect(int index, long least, long most, int exit = -1)
     {
         Instruction* instruction = At(index);
         (instruction->IsChecked, instruction->Least, instruction->Most) = (1, least, most);
         instruction->OnFailure = exit;
-        return this;
     }
 
     /// <summary>The result of an earlier instruction as an argument of a later one, of this or another order.</summary>
-    internal Arg Result(int index) => new((nint)(&At(index)->Result), ArgMode.Long);
+    internal Arg Result(int index) => new((nint)(&At(index)->Result), 1);
 
     /// <summary>Zeroed memory of the arena, 8-byte aligned, valid until the order is disposed.</summary>
     internal nint Reserve(int bytes)
@@ -225,8 +218,7 @@ internal sealed unsafe class Order : IDisposable
         }
         else
         {
-            (instruction->ChildKind, instruction->Child) =
-                (child.IsSleeper ? Instruction.ChildSleeps : Instruction.ChildExits, child.Status);
+            instruction->ChildKind = child.IsSleeper ? Instruction.ChildSleeps : Instruction.ChildExits;
         }
 
         return index;
@@ -241,66 +233,38 @@ internal sealed unsafe class Order : IDisposable
     private static InvalidOperationException Full() => new("the order is full");
 }
 
-/// <summary>
-/// One argument of a syscall in an <see cref="Order"/>: a number or address, or a place in the shared arena that is
-/// read when the instruction runs (<see cref="Order.Result"/>, <see cref="IntAt"/>).
-/// </summary>
-internal readonly record struct Arg(long Value, ArgMode Mode)
+/// <summary>One argument of a syscall in an <see cref="Order"/>: a number or address; with a <paramref name="Bit"/> of 1 the
+/// number that stands at that address when the instruction runs (<see cref="Order.Result"/>).</summary>
+internal readonly record struct Arg(long Value, int Bit = 0)
 {
-    /// <summary>The 4-byte number that stands at <paramref name="address"/> when the instruction runs, for example
-    /// one descriptor of pipe2 or the pidfd of clone3.</summary>
-    internal static Arg IntAt(nint address) => new(address, ArgMode.Int);
+    public static implicit operator Arg(int value) => new(value);
 
-    public static implicit operator Arg(int value) => new(value, ArgMode.Value);
+    public static implicit operator Arg(uint value) => new(value);
 
-    public static implicit operator Arg(uint value) => new(value, ArgMode.Value);
+    public static implicit operator Arg(long value) => new(value);
 
-    public static implicit operator Arg(long value) => new(value, ArgMode.Value);
+    public static implicit operator Arg(ulong value) => new((long)value);
 
-    public static implicit operator Arg(ulong value) => new((long)value, ArgMode.Value);
+    public static implicit operator Arg(ulong_t value) => new((long)(ulong)value);
 
-    public static implicit operator Arg(ulong_t value) => new((long)(ulong)value, ArgMode.Value);
-
-    public static implicit operator Arg(nint value) => new(value, ArgMode.Value);
-}
-
-/// <summary>Where an argument's value comes from when its instruction runs.</summary>
-internal enum ArgMode
-{
-    /// <summary>The argument is the value.</summary>
-    Value = 0,
-
-    /// <summary>The argument is the address of the 8-byte value.</summary>
-    Long = 1,
-
-    /// <summary>The argument is the address of the 4-byte value, which is sign-extended.</summary>
-    Int = 2,
+    public static implicit operator Arg(nint value) => new(value);
 }
 
 /// <summary>What the child of a clone in an <see cref="Order"/> does.</summary>
-internal readonly record struct Child
+/// <param name="Task">The task it becomes; null if it exits or sleeps.</param>
+/// <param name="IsSleeper">It sleeps until it is killed.</param>
+internal readonly record struct Child(RemoteTask? Task, bool IsSleeper)
 {
-    private Child(RemoteTask? task, int status, bool isSleeper) => (Task, Status, IsSleeper) = (task, status, isSleeper);
-
-    /// <summary>The task it becomes; null if it exits or sleeps.</summary>
-    internal RemoteTask? Task { get; }
-
-    /// <summary>0 to 255, its exit status if it exits.</summary>
-    internal int Status { get; }
-
-    /// <summary>It sleeps until it is killed.</summary>
-    internal bool IsSleeper { get; }
-
-    /// <summary>It calls exit_group(<paramref name="status"/>) and nothing else.</summary>
-    internal static Child Exits(int status = 0) => new(null, status, false);
+    /// <summary>It calls exit_group(0) and nothing else.</summary>
+    internal static Child Exits() => new(null, false);
 
     /// <summary>It becomes <paramref name="task"/>, runs the order that is already submitted to that task if there is
     /// one, and takes orders from then on.</summary>
-    internal static Child Becomes(RemoteTask task) => new(task, 0, false);
+    internal static Child Becomes(RemoteTask task) => new(task, false);
 
     /// <summary>It sleeps until it is killed, takes no slot, and does not die with its parent: only for a PID namespace
     /// whose init does.</summary>
-    internal static Child Sleeps() => new(null, 0, true);
+    internal static Child Sleeps() => new(null, true);
 }
 
 /// <summary>One syscall of a program in shared memory, as <see cref="TaskLoop"/> runs it.</summary>
@@ -310,13 +274,12 @@ internal struct Instruction
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>
     internal const int NoChild = 0;
 
-    /// <summary><see cref="ChildKind"/>: the child exits at once with status <see cref="Child"/>.</summary>
+    /// <summary><see cref="ChildKind"/>: the child exits at once with status 0.</summary>
     internal const int ChildExits = 1;
 
     /// <summary><see cref="ChildKind"/>: the child becomes the task of the slot at address <see cref="Child"/>.</summary>
     internal const int ChildIsTask = 2;
 
-    /// <summary><see cref="ChildKind"/>: the child sleeps until it is killed.</summary>
     internal const int ChildSleeps = 3;
 
     /// <summary><see cref="Result"/> of an instruction that has not run: MAX_ERRNO (linux/err.h), which nothing returns.</summary>
@@ -339,13 +302,13 @@ internal struct Instruction
     /// <summary>The most.</summary>
     internal long Most;
 
-    /// <summary>Exit status or address of a <see cref="TaskSlot"/>, as <see cref="ChildKind"/> says.</summary>
+    /// <summary>The address of a <see cref="TaskSlot"/>, or 0.</summary>
     internal long Child;
 
     internal int ChildKind;
 
-    /// <summary>Two bits an argument, lowest for A0: a <see cref="ArgMode"/>.</summary>
-    internal int Modes;
+    /// <summary>A bit an argument, the lowest for A0: as of <see cref="Arg"/>.</summary>
+    internal int Indirect;
 
     /// <summary>0 where the result is not looked at.</summary>
     internal int IsChecked;

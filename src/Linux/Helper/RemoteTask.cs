@@ -3,14 +3,12 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved
-/// (<see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or
-/// calls execve successfully. One order at a time. Not thread-safe.
-/// </summary>
+/// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (
+/// <see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or calls execve
+/// successfully. One order at a time. Not thread-safe.</summary>
 internal sealed unsafe class RemoteTask
 {
-    /// <summary>How long <see cref="Run"/> waits where no limit is given.</summary>
+    /// <summary>How long <see cref="Run"/> waits, and others where no limit is given.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan s_nap = TimeSpan.FromMilliseconds(100);
@@ -38,7 +36,6 @@ internal sealed unsafe class RemoteTask
     /// <summary>True once it has died, exited or called execve.</summary>
     internal bool IsGone => _isEnded || (Volatile.Read(ref Slot->Alive) & Kernel.FUTEX_OWNER_DIED) != 0;
 
-    /// <summary>The order under way.</summary>
     internal Order? Current { get; private set; }
 
     internal TaskSlot* Slot => _zygote.Arena.Slot(_number);
@@ -47,10 +44,8 @@ internal sealed unsafe class RemoteTask
     internal Order NewOrder(int kibibytes = Arena.ChunkSize / 1024) =>
         new(_zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
 
-    /// <summary>
-    /// Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
-    /// laid ready: it runs it first thing. False if the task is gone.
-    /// </summary>
+    /// <summary>Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
+    /// laid ready: it runs it first thing. False if the task is gone.</summary>
     internal bool Submit(Order order)
     {
         order.ThrowIfUnderWay();
@@ -65,7 +60,6 @@ internal sealed unsafe class RemoteTask
         int alive = Volatile.Read(ref slot->Alive);
         slot->Program = (nint)order.Program;
         slot->Count = order.Count;
-        slot->Executed = 0;
         Interlocked.Exchange(ref slot->Busy, alive == 0 ? TaskSlot.Unborn : alive & Kernel.FUTEX_TID_MASK);
 
         // Born or dead meanwhile? Each side writes its word first and then reads the other's, so one of the two sees.
@@ -141,14 +135,9 @@ internal sealed unsafe class RemoteTask
         }
     }
 
-    /// <summary>
-    /// Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the time
-    /// limit passes: for an order that is not meant to end the task.
-    /// </summary>
-    internal void Run(Order order, TimeSpan timeout = default)
-    {
-        ThrowIfFailed(Submit(order) ? Await(timeout == default ? DefaultTimeout : timeout) : Errno.ESRCH);
-    }
+    /// <summary>Submits the order and waits for its end. Throws <see cref="RemoteException"/> if the task goes away or the
+    /// time limit passes: for an order that is not meant to end the task.</summary>
+    internal void Run(Order order) => ThrowIfFailed(Submit(order) ? Await(DefaultTimeout) : Errno.ESRCH);
 
     /// <summary>Waits for the order under way, if there is one. Throws as <see cref="Run"/>.</summary>
     internal void AwaitIdle() => ThrowIfFailed(Current is null ? 0 : Await(DefaultTimeout));
@@ -162,11 +151,8 @@ internal sealed unsafe class RemoteTask
         return order[index];
     }
 
-    /// <summary>
-    /// A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
-    /// <see cref="RemoteException"/> with clone's errno.
-    /// </summary>
-    /// <param name="flags">of clone(2)</param>
+    /// <summary>A child of this task, made by clone(<paramref name="flags"/>), that takes orders. Throws
+    /// <see cref="RemoteException"/> with clone's errno.</summary>
     /// <param name="prepare">what it does first; where that throws, it is ended</param>
     internal RemoteTask Fork(ulong flags = 0, Action<RemoteTask>? prepare = null)
     {
@@ -176,12 +162,9 @@ internal sealed unsafe class RemoteTask
             using Order order = NewOrder();
             int clone = order.Clone(flags, Child.Becomes(child));
             Run(order);
-            if (order[clone].IsError)
-            {
-                throw new RemoteException("cannot clone a process", order[clone].Error, step: NamespaceStep.Clone);
-            }
-
-            child.Hello();
+            RemoteException.ThrowIf(order[clone].Error, "cannot clone a process");
+            // A newborn that does not answer is of no use.
+            _ = child.Call(Kernel.SYS_getpid);
             prepare?.Invoke(child);
             return child;
         }
@@ -192,33 +175,21 @@ internal sealed unsafe class RemoteTask
         }
     }
 
-    /// <summary>Takes note that the task was born as a child of <paramref name="parent"/>.</summary>
     internal void Attach(RemoteTask? parent, int pid)
     {
         Parent = parent;
         Pid = pid;
     }
 
-    /// <summary>Has the newborn answer. Throws as <see cref="Run"/>.</summary>
-    internal void Hello()
-    {
-        using Order order = NewOrder();
-        order.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, order.Put("nslp-zygote"));
-        Run(order);
-    }
-
-    /// <summary>
-    /// Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended before it: its
-    /// own end waits for them to be reaped (zap_pid_ns_processes, kernel/pid_namespace.c).
-    /// </summary>
+    /// <summary>Kills the task if it lives, has it reaped, and frees its slot. All tasks below a PID 1 should be ended
+    /// before it: its own end waits for them to be reaped (zap_pid_ns_processes, kernel/pid_namespace.c).</summary>
     /// <returns>Its wait status as wait4 gives it; ECHILD if it was reaped before, ETIMEDOUT if it does not go within the
     /// limit.</returns>
     internal SysResult End(TimeSpan timeout = default) => End(kill: true, timeout == default ? DefaultTimeout : timeout);
 
-    /// <summary>
-    /// Waits until the process is gone by itself, also if it called execve, has it reaped, and frees its slot. Returns
-    /// as <see cref="End(TimeSpan)"/>. The parent takes no other order meanwhile; nslp itself is the parent after CLONE_PARENT.
-    /// </summary>
+    /// <summary>Waits until the process is gone by itself, also if it called execve, has it reaped, and frees its slot.
+    /// Returns as <see cref="End(TimeSpan)"/>. The parent takes no other order meanwhile; nslp itself is the parent after
+    /// CLONE_PARENT.</summary>
     internal SysResult Wait(TimeSpan timeout) => End(kill: false, timeout);
 
     /// <summary>Leaves a process that has called execve to the caller, who waits for it, and frees its slot. Returns its

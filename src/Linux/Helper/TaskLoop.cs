@@ -12,21 +12,17 @@ internal static unsafe class TaskLoop
     private const int ETIMEDOUT = 110;
     private const short POLLIN = 1;
 
-    /// <summary>
-    /// Clones the zygote, which serves <paramref name="slot"/> for ever. Returns its PID, or -errno. The caller has
-    /// filled the header and the slot; its signal mask is as before.
-    /// </summary>
-    /// <remarks>
-    /// A managed method that comes back in a child hangs where it meets the runtime: at a poll for a suspension that
-    /// was pending in the parent, in a stub that wants to bind, JIT or count calls, in a class constructor. Hence
-    /// AggressiveOptimization (compiled once, no tiering), no static, no stackalloc (GS cookie), no switch (jump
-    /// table), and libc's syscall(2) called as if it were managed code: for integers the two calling conventions are
-    /// the same on x86-64 and arm64, and unlike a P/Invoke, also one with SuppressGCTransition, such a call is
-    /// neither preceded nor followed by a poll. What comes out is code that calls nothing but that one address
-    /// (ZygoteTests reads the machine code of both builds), so it does not matter what the
-    /// other threads of the parent are doing when it is cloned. All signals are blocked, because the runtime's
-    /// handlers would be run by a thread that the runtime does not know.
-    /// </remarks>
+    /// <summary>Clones the zygote, which serves <paramref name="slot"/> for ever. Returns its PID, or -errno. The caller
+    /// has filled the header and the slot; its signal mask is as before.</summary>
+    /// <remarks>A managed method that comes back in a child hangs where it meets the runtime: at a poll for a suspension
+    /// that was pending in the parent, in a stub that wants to bind, JIT or count calls, in a class constructor. Hence
+    /// AggressiveOptimization (compiled once, no tiering), no static, no stackalloc (GS cookie), no switch (jump table),
+    /// and libc's syscall(2) called as if it were managed code: for integers the two calling conventions are the same on
+    /// x86-64 and arm64, and unlike a P/Invoke, also one with SuppressGCTransition, such a call is neither preceded nor
+    /// followed by a poll. What comes out is code that calls nothing but that one address (ZygoteTests reads the machine
+    /// code of both builds), so it does not matter what the other threads of the parent are doing when it is cloned. All
+    /// signals are blocked, because the runtime's handlers would be run by a thread that the runtime does not
+    /// know.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     internal static long Start(
         ArenaHeader* header,
@@ -141,19 +137,18 @@ internal static unsafe class TaskLoop
 
             Instruction* next = (Instruction*)slot->Program;
             Instruction* end = next + slot->Count;
-            int executed = 0;
             while (next < end)
             {
                 long a0 = next->A0, a1 = next->A1, a2 = next->A2, a3 = next->A3, a4 = next->A4, a5 = next->A5;
-                int modes = next->Modes;
-                if (modes != 0)
+                int indirect = next->Indirect;
+                if (indirect != 0)
                 {
-                    a0 = (modes & 1) != 0 ? *(long*)a0 : (modes & 2) != 0 ? *(int*)a0 : a0;
-                    a1 = (modes & 4) != 0 ? *(long*)a1 : (modes & 8) != 0 ? *(int*)a1 : a1;
-                    a2 = (modes & 16) != 0 ? *(long*)a2 : (modes & 32) != 0 ? *(int*)a2 : a2;
-                    a3 = (modes & 64) != 0 ? *(long*)a3 : (modes & 128) != 0 ? *(int*)a3 : a3;
-                    a4 = (modes & 256) != 0 ? *(long*)a4 : (modes & 512) != 0 ? *(int*)a4 : a4;
-                    a5 = (modes & 1024) != 0 ? *(long*)a5 : (modes & 2048) != 0 ? *(int*)a5 : a5;
+                    a0 = (indirect & 1) != 0 ? *(long*)a0 : a0;
+                    a1 = (indirect & 2) != 0 ? *(long*)a1 : a1;
+                    a2 = (indirect & 4) != 0 ? *(long*)a2 : a2;
+                    a3 = (indirect & 8) != 0 ? *(long*)a3 : a3;
+                    a4 = (indirect & 16) != 0 ? *(long*)a4 : a4;
+                    a5 = (indirect & 32) != 0 ? *(long*)a5 : a5;
                 }
 
                 // Read before the call: a child that only exits then touches no page but its stack.
@@ -165,7 +160,7 @@ internal static unsafe class TaskLoop
                 {
                     while (childKind == Instruction.ChildExits)
                     {
-                        syscall(exit_group, child, 0, 0, 0, 0, 0);
+                        syscall(exit_group, 0, 0, 0, 0, 0, 0);
                     }
 
                     while (childKind == Instruction.ChildSleeps)
@@ -183,7 +178,6 @@ internal static unsafe class TaskLoop
                 }
 
                 next->Result = result;
-                executed++;
                 if (next->IsChecked != 0 && (result < next->Least || result > next->Most))
                 {
                     if (next->OnFailure >= 0)
@@ -197,7 +191,6 @@ internal static unsafe class TaskLoop
                 next++;
             }
 
-            slot->Executed = executed;
             if ((Interlocked.Exchange(ref slot->Busy, 0) & Kernel.FUTEX_WAITERS) != 0)
             {
                 syscall(futex, (long)&slot->Busy, Kernel.FUTEX_WAKE, 1, 0, 0, 0);

@@ -3,12 +3,10 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory is
-/// a copy of nslp's at the moment of <see cref="Start"/>, then trimmed to the few pages that <see cref="TaskLoop"/>
-/// needs, so that its own children cost what a small C program's cost. It takes one PID, and no thread if started by
-/// the main thread. It and all its tasks die with nslp, also by SIGKILL. Not thread-safe.
-/// </summary>
+/// <summary>A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory
+/// is a copy of nslp's at the moment of <see cref="Start"/>, then trimmed to the few pages that <see cref="TaskLoop"/>
+/// needs, so that its own children cost what a small C program's cost. It takes one PID, and no thread if started by the
+/// main thread. It and all its tasks die with nslp, also by SIGKILL. Not thread-safe.</summary>
 internal sealed unsafe class Zygote : IDisposable
 {
     private const int Attempts = 5;
@@ -31,9 +29,8 @@ internal sealed unsafe class Zygote : IDisposable
     }
 
     /// <summary>The zygote itself as a task.</summary>
-    internal RemoteTask Root { get; private set; }
+    internal RemoteTask Root { get; }
 
-    /// <summary>Its PID.</summary>
     internal int Pid => Root.Pid;
 
     /// <summary>The signal mask of the thread that started the zygote: what a child sets before execve.</summary>
@@ -44,19 +41,12 @@ internal sealed unsafe class Zygote : IDisposable
 
     internal Arena Arena { get; }
 
-    /// <summary>
-    /// Starts a zygote and returns when it answers. Only for a thread that lives as long as it shall: the parent death
-    /// signal comes when the thread that cloned ends, not its process (forget_original_parent, kernel/exit.c).
-    /// Throws <see cref="RemoteException"/> if no zygote can be had.
-    /// </summary>
+    /// <summary>Starts a zygote and returns when it answers. Only for a thread that lives as long as it shall: the parent
+    /// death signal comes when the thread that cloned ends, not its process (forget_original_parent, kernel/exit.c). Throws
+    /// <see cref="RemoteException"/> if no zygote can be had.</summary>
     /// <param name="extraBytes">how much <see cref="Arena.Extra"/> holds, for what is too large for orders</param>
     internal static Zygote Start(int extraBytes = 0)
     {
-        if (!Kernel.IsKnownMachine)
-        {
-            throw new RemoteException("cannot make a helper process on a machine that is neither x86-64 nor arm64");
-        }
-
         RequireRobustLists();
         RemoteException? last = null;
         for (int attempt = 0; attempt < Attempts; attempt++)
@@ -129,16 +119,12 @@ internal sealed unsafe class Zygote : IDisposable
         nint head = 0, size = 0;
         SysResult result = Raw.Call(Kernel.SYS_get_robust_list, 0, (nint)(&head), (nint)(&size));
         result = result.IsError ? result : Raw.Call(Kernel.SYS_set_robust_list, head, size);
-        if (result.IsError)
-        {
-            throw new RemoteException("cannot make a helper process: set_robust_list", result.Error);
-        }
+        RemoteException.ThrowIf(result.Error, "cannot make a helper process: set_robust_list");
     }
 
     private void Clone(bool trim)
     {
         ArenaHeader* header = Arena.Header;
-        nint libcSyscall = (nint)Raw.Syscall;
         int* errno = Raw.Errno;
         int pidfd = Raw.Call(Kernel.SYS_pidfd_open, header->OwnerPid, 0).Value;
         header->OwnerPidfd = pidfd;
@@ -148,17 +134,12 @@ internal sealed unsafe class Zygote : IDisposable
             hello.Call(Kernel.SYS_prctl, Kernel.PR_SET_NAME, hello.Put("nslp-zygote"));
             if (trim)
             {
-                ZygoteTrim.Append(hello, Arena, libcSyscall, (nint)errno, (nint)(&header), pidfd);
+                ZygoteTrim.Append(hello, (nint)errno, (nint)(&header));
             }
 
             Root.Submit(hello);
-            long pid = TaskLoop.Start(
-                header, Root.Slot, (delegate*<long, long, long, long, long, long, long, long>)libcSyscall, errno);
-            if (pid < 0)
-            {
-                throw new RemoteException("cannot clone a helper process", new SysResult(pid).Error);
-            }
-
+            long pid = TaskLoop.Start(header, Root.Slot, Raw.Syscall, errno);
+            RemoteException.ThrowIf(new SysResult(pid).Error, "cannot clone a helper process");
             Root.Attach(null, (int)pid);
             if (Root.Await(s_handshakeLimit) != 0 || Root.Call(Kernel.SYS_getpid).Raw != pid)
             {

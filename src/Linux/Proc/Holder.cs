@@ -9,7 +9,6 @@ internal enum HolderKind
     /// <summary>A process; its first thread may have exited before the others.</summary>
     Process,
 
-    /// <summary>A thread, other than the first, of a process.</summary>
     Thread,
 
     /// <summary>A process that ended and was not waited for.</summary>
@@ -21,10 +20,8 @@ internal enum HolderKind
     /// <summary>A session that outlived its leader.</summary>
     Session,
 
-    /// <summary>A thread of the kernel.</summary>
     KernelThread,
 
-    /// <summary>Something that /proc does not show.</summary>
     Hidden,
 
     /// <summary>Nothing, and no process gets it: it is 0, or not below pid_max.</summary>
@@ -35,21 +32,16 @@ internal enum HolderKind
 }
 
 /// <summary>Who holds a number.</summary>
-/// <remarks>
-/// A number is held while any task is attached to it as thread, process, group or session (__change_pid,
-/// kernel/pid.c).
-/// </remarks>
+/// <remarks>A number is held while any task is attached to it as thread, process, group or session (__change_pid,
+/// kernel/pid.c).</remarks>
 /// <param name="Kind">In which role.</param>
-/// <param name="Process">
-/// The process; for a thread the one it is of, for a group or session one of its members; 0 for none.
-/// </param>
-/// <param name="CommandLine">
-/// That process's command line, or its name in brackets where it has none. Safe to print; empty for none.
-/// </param>
+/// <param name="Process">The process; for a thread the one it is of, for a group or session one of its members; 0 for
+/// none.</param>
+/// <param name="CommandLine">That process's command line, or its name in brackets where it has none. Safe to print; empty
+/// for none.</param>
 internal readonly record struct Holder(HolderKind Kind, int Process = 0, string CommandLine = "")
 {
     /// <summary>Finds the holder. Consumes no PID.</summary>
-    /// <param name="proc">A /proc of the namespace.</param>
     /// <param name="number">1 or more.</param>
     /// <param name="space">Who to ask about numbers that /proc does not show.</param>
     internal static Holder Find(int proc, int number, PidSpace space)

@@ -8,10 +8,8 @@ internal static class Printable
 {
     private const int MaxLength = 200;
 
-    /// <summary>
-    /// The text with blanks for the NULs between arguments, and '?' for what could move the cursor, change the
-    /// direction or hide: controls, formats, separators, and bytes that are not UTF-8.
-    /// </summary>
+    /// <summary>The text with blanks for the NULs between arguments, and '?' for what could move the cursor, change the
+    /// direction or hide: controls, formats, separators, and bytes that are not UTF-8.</summary>
     /// <returns>At most 200 characters, then "..." in place of the rest.</returns>
     internal static string From(ReadOnlySpan<byte> text)
     {
@@ -31,7 +29,6 @@ internal static class Printable
         return safe.ToString();
     }
 
-    /// <summary>The same of a text that is already one.</summary>
     internal static string From(string text) => From(Encoding.UTF8.GetBytes(text));
 
     private static bool IsHarmless(Rune rune) =>

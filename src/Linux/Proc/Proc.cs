@@ -7,10 +7,8 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Files of /proc, read without the runtime's file layer: that is slow, and loses errno in exceptions.</summary>
-/// <remarks>
-/// What is not on procfs, as where something is mounted over it, is not there (ENOENT). <c>proc</c> is a descriptor of a
-/// /proc; of a task that is gone reading says ENOENT or ESRCH.
-/// </remarks>
+/// <remarks>What is not on procfs, as where something is mounted over it, is not there (ENOENT). <c>proc</c> is a
+/// descriptor of a /proc; of a task that is gone reading says ENOENT or ESRCH.</remarks>
 internal static unsafe class Proc
 {
     private const int PathSize = 64;
@@ -22,7 +20,6 @@ internal static unsafe class Proc
     /// <summary>The type of file system that <c>fstatfs</c> tells first; linux/magic.h.</summary>
     internal const long PROC_SUPER_MAGIC = 0x9fa0;
 
-    /// <summary>Opens /proc itself.</summary>
     internal static Fd Open() => Open(AT_FDCWD, "/proc"u8, O_RDONLY | O_DIRECTORY);
 
     /// <summary>Opens /proc as a process sees it that has a mount namespace of its own.</summary>
@@ -31,7 +28,6 @@ internal static unsafe class Proc
 
     /// <summary>Opens a file or directory of /proc. Never waits, whatever was put in its place.</summary>
     /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
-    /// <param name="path">The path, and a NUL.</param>
     /// <param name="flags">O_RDONLY or O_RDWR, and O_DIRECTORY.</param>
     internal static Fd Open(int directory, ReadOnlySpan<byte> path, int flags)
     {
@@ -53,9 +49,6 @@ internal static unsafe class Proc
     }
 
     /// <summary>Reads the beginning of any file, also one that is not of /proc.</summary>
-    /// <param name="path">The path, and a NUL.</param>
-    /// <param name="text">Where to read to.</param>
-    /// <returns>The length read.</returns>
     internal static SysResult ReadAny(ReadOnlySpan<byte> path, Span<byte> text)
     {
         fixed (byte* pathname = path)
@@ -67,7 +60,6 @@ internal static unsafe class Proc
 
     /// <summary>Reads the whole of a file, whatever its length.</summary>
     /// <param name="directory">/proc, or AT_FDCWD for an absolute path.</param>
-    /// <param name="path">The path, and a NUL.</param>
     /// <param name="text">What is in it; nothing where it cannot be read.</param>
     internal static Errno ReadAllAt(int directory, ReadOnlySpan<byte> path, out byte[] text)
     {
@@ -94,7 +86,6 @@ internal static unsafe class Proc
         return ReadAllAt(proc, Path(path, number, name), out text);
     }
 
-    /// <summary>Reads <c>/proc/N/stat</c>.</summary>
     internal static Errno ReadStat(int proc, int number, out ProcStat stat)
     {
         Span<byte> text = stackalloc byte[1024];
@@ -104,8 +95,6 @@ internal static unsafe class Proc
     }
 
     /// <summary>The value of a field of <c>/proc/N/status</c>; empty where it cannot be read, or is not there.</summary>
-    /// <param name="proc">A /proc.</param>
-    /// <param name="number">The process or thread.</param>
     /// <param name="field">Its name, with the newline before and the colon and the tab behind it.</param>
     internal static ReadOnlySpan<byte> ReadStatus(int proc, int number, ReadOnlySpan<byte> field)
     {

@@ -8,9 +8,8 @@ internal static unsafe class ProcMount
 {
     private const int CAP_SYS_PTRACE = 19;
 
-    /// <summary>
-    /// Whether /proc was mounted for another PID namespace: by what it calls the reader, and at which depth.
-    /// </summary>
+    /// <summary>Whether /proc was mounted for another PID namespace: by what it calls the reader, and at which
+    /// depth.</summary>
     internal static bool IsOfOtherNamespace(int proc)
     {
         int self = getpid();
@@ -33,10 +32,8 @@ internal static unsafe class ProcMount
         return process == 0 || !proc.IsOpen ? 0 : ReadNumbers(proc.Number, process).Count((byte)'\t');
     }
 
-    /// <summary>
-    /// Whether the mount has hidepid and the reader lacks CAP_SYS_PTRACE, which sees through it
-    /// (has_pid_permissions, fs/proc/base.c). Also true when that cannot be found out.
-    /// </summary>
+    /// <summary>Whether the mount has hidepid and the reader lacks CAP_SYS_PTRACE, which sees through it
+    /// (has_pid_permissions, fs/proc/base.c). Also true when that cannot be found out.</summary>
     internal static bool HidesTasks(int proc)
     {
         bool seesThrough = Utf8Parser.TryParse(Proc.ReadStatus(proc, getpid(), "\nCapEff:\t"u8), out ulong capabilities, out _, 'x')

@@ -67,7 +67,6 @@ internal sealed class ProcTable
     internal bool IsIncomplete { get; private set; }
 
     /// <summary>Reads it.</summary>
-    /// <param name="proc">A /proc of the namespace in question.</param>
     internal static ProcTable Read(int proc)
     {
         ProcTable table = new();
@@ -96,7 +95,6 @@ internal sealed class ProcTable
         return table;
     }
 
-    /// <summary>The numbers.</summary>
     internal PidSet ReadNumbers()
     {
         PidSet numbers = PidSetModule.empty;

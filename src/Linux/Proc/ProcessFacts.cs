@@ -15,11 +15,7 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
 {
     private const int TicksPerSecond = 100; // USER_HZ on x86-64 and arm64
 
-    private static readonly Dictionary<uint, string> s_users = [];
-
     /// <summary>Reads them.</summary>
-    /// <param name="proc">A /proc of the namespace.</param>
-    /// <param name="process">The process.</param>
     internal static ProcessFacts Read(int proc, int process)
     {
         long uid = Utf8Parser.TryParse(Proc.ReadStatus(proc, process, "\nUid:\t"u8), out uint real, out _) ? real : -1;
@@ -32,18 +28,7 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
             since = DateTime.UtcNow - (SinceBoot() - TimeSpan.FromSeconds((double)stat.Start / TicksPerSecond));
         }
 
-        return new ProcessFacts(Proc.ReadCommandLine(proc, process), uid, uid < 0 ? "" : NameOf((uint)uid), since, parent);
-    }
-
-    // Of thousands of processes few users are others' than root's.
-    private static string NameOf(uint user)
-    {
-        if (!s_users.TryGetValue(user, out string? name))
-        {
-            s_users[user] = name = Accounts.NameOf(user);
-        }
-
-        return name;
+        return new ProcessFacts(Proc.ReadCommandLine(proc, process), uid, uid < 0 ? "" : Accounts.NameOf((uint)uid), since, parent);
     }
 
     private static unsafe TimeSpan SinceBoot()

@@ -5,7 +5,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Clones, also of inits of nested namespaces.</summary>
 internal sealed partial class Sandbox
 {
     private const int P_PID = 1;
@@ -77,7 +76,8 @@ internal sealed partial class Sandbox
         }
         else if (!step.Ending.IsLives)
         {
-            wait = AppendWaitForDeath(clone);
+            wait = _order.Call(
+                Kernel.SYS_waitid, P_PID, _order.Result(clone), _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
         }
 
         from.Task.Run(_order);
@@ -89,10 +89,7 @@ internal sealed partial class Sandbox
         }
 
         int pid = _order[clone].Value;
-        if (wait >= 0 && _order[wait].IsError)
-        {
-            throw new RemoteException("cannot wait for a process of the sandbox", _order[wait].Error);
-        }
+        RemoteException.ThrowIf(wait >= 0 ? _order[wait].Error : 0, "cannot wait for a process of the sandbox");
 
         if (isNested)
         {
@@ -112,7 +109,9 @@ internal sealed partial class Sandbox
             _processes.Remove(id);
             if (isTranslated)
             {
-                StartReaping(from, pid);
+                _reaping.Clear();
+                _reaping.Call(Kernel.SYS_wait4, pid, 0, Kernel.__WALL, 0);
+                _ = from.Task.Submit(_reaping);
             }
         }
 
@@ -121,10 +120,6 @@ internal sealed partial class Sandbox
             : owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First
             : Order.Int(ownPid)))]);
     }
-
-    private int AppendWaitForDeath(int clone) =>
-        _order.Call(
-            Kernel.SYS_waitid, P_PID, _order.Result(clone), _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
 
     private void BecomeLate(ref clone_args args, Ending.Fails late)
     {
@@ -156,13 +151,6 @@ internal sealed partial class Sandbox
     private void AppendDescriptorLimit(rlimit64 limit) =>
         _order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, _order.Put(Bytes(ref limit)), 0);
 
-    private void StartReaping(SandboxAgent parent, int pid)
-    {
-        _reaping.Clear();
-        _reaping.Call(Kernel.SYS_wait4, pid, 0, Kernel.__WALL, 0);
-        _ = parent.Task.Submit(_reaping);
-    }
-
     private FSharpList<int> Pids(int space, Func<int, int> pidAt)
     {
         List<int> pids = [];
@@ -179,7 +167,7 @@ internal sealed partial class Sandbox
     {
         bool isUser = nesting.IsNewUserAndPid;
         RemoteTask task = _home.NewTask();
-        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : (parent.Uid, parent.Gid), parent.Capabilities);
+        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : parent.Ids, parent.Capabilities);
         _birth.Clear();
         int[] maps = [];
         nint capabilities = 0;
@@ -187,7 +175,7 @@ internal sealed partial class Sandbox
         {
             // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
             // kernel/user_namespace.c).
-            maps = Namespaces.AppendUserMap(_birth, parent.Uid, parent.Gid, asRoot: true);
+            maps = Namespaces.AppendUserMap(_birth, parent.Ids, asRoot: true);
             capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
             _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         }
@@ -217,13 +205,10 @@ internal sealed partial class Sandbox
         SandboxAgent agent = birth.Agent;
         _agents[agent.Space] = agent;
         agent.Task.AwaitIdle();
-        SysResult[] results = [.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax], _birth[birth.Namespace]];
-        foreach (SysResult result in results)
+        foreach (SysResult result in
+            (SysResult[])[.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax], _birth[birth.Namespace]])
         {
-            if (result.IsError)
-            {
-                throw new RemoteException("cannot prepare an init of the sandbox", result.Error);
-            }
+            RemoteException.ThrowIf(result.Error, "cannot prepare an init of the sandbox");
         }
 
         agent.PidMaxFd = _birth[birth.PidMax].Value;
@@ -237,13 +222,8 @@ internal sealed partial class Sandbox
         agent.Note(_birth, birth.Reads);
     }
 
-    /// <summary>What an init does first, laid ready before it is born.</summary>
-    /// <param name="Agent">The init.</param>
-    /// <param name="Reads">Its first look.</param>
-    /// <param name="PidMax">Where it opens pid_max.</param>
-    /// <param name="Namespace">Where it opens its namespace.</param>
-    /// <param name="Maps">Where it writes what a user namespace needs, empty if it has none of its own.</param>
-    /// <param name="Capabilities">Where it puts its capabilities, 0 if they are known.</param>
+    // What an init does first, laid ready before it is born: its first look, and where in the order it opens pid_max and its
+    // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities (0 if known).
     private readonly record struct Birth(
         SandboxAgent Agent, SandboxAgent.Reads Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
 }

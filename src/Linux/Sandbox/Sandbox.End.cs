@@ -4,7 +4,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>Deaths.</summary>
 internal sealed partial class Sandbox
 {
     private Observation End(int id)
@@ -18,12 +17,8 @@ internal sealed partial class Sandbox
         _order.Require(wait);
         SandboxAgent.Reads reads = parent.AppendReads(_order, parent.PidMaxFd);
         parent.Task.Run(_order);
-        SysResult ended = _order[kill].IsError ? _order[kill] : _order[wait];
-        if (ended.IsError)
-        {
-            throw new RemoteException("cannot end a process of the sandbox", ended.Error);
-        }
-
+        RemoteException.ThrowIf(
+            (_order[kill].IsError ? _order[kill] : _order[wait]).Error, "cannot end a process of the sandbox");
         parent.Note(_order, reads);
         _processes.Remove(id);
         return See([Outcome.Done], parent);
@@ -33,17 +28,17 @@ internal sealed partial class Sandbox
     {
         SandboxAgent init = _agents[space];
         SandboxAgent parent = _agents[_parents[space]];
-        Errno error = parent.Task.Call(Kernel.SYS_kill, init.Task.Pid, SIGKILL).Error;
-        if (error != 0)
-        {
-            throw new RemoteException("cannot end an init of the sandbox", error);
-        }
+        RemoteException.ThrowIf(
+            parent.Task.Call(Kernel.SYS_kill, init.Task.Pid, SIGKILL).Error, "cannot end an init of the sandbox");
 
         // The init is gone only when all that were in its namespace are reaped (zap_pid_ns_processes,
         // kernel/pid_namespace.c), and those with a parent elsewhere only by that one.
         foreach (int id in reaped)
         {
-            Wait(_processes[id]);
+            Member process = _processes[id];
+            RemoteException.ThrowIf(
+                _agents[process.Parent].Task.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0).Error,
+                "cannot reap a process of the sandbox");
         }
 
         List<int> within = [.. Enumerable.Range(0, _parents.Count).Where(other => IsWithin(space, other))];
@@ -63,19 +58,10 @@ internal sealed partial class Sandbox
         return See([Outcome.Done]);
     }
 
-    private void Wait(Member process)
-    {
-        Errno error = _agents[process.Parent].Task.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0).Error;
-        if (error != 0)
-        {
-            throw new RemoteException("cannot reap a process of the sandbox", error);
-        }
-    }
-
     // For where the outermost namespace goes on: ends all but the inits.
     private void EndEach()
     {
-        AwaitReaping();
+        _reaping.UnderWay?.AwaitIdle();
         foreach (Member process in _processes.Values.Where(process => !IsInit(process)))
         {
             _ = _agents[process.Parent].Task.Call(Kernel.SYS_kill, process.Pid, SIGKILL);

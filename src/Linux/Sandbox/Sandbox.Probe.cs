@@ -3,18 +3,11 @@ using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>What can be done here.</summary>
 internal sealed partial class Sandbox
 {
     /// <summary>Whether a process in the sandbox may choose PIDs in the namespace around it.</summary>
-    internal bool CanChooseOutside()
-    {
-        // The first is free here, the second in use there: EPERM comes before EEXIST.
-        _order.Clear();
-        int clone = _order.Clone3(default, Child.Exits(), [2, 1]);
-        _agents[0].Task.Run(_order);
-        return _order[clone].Error != Errno.EPERM;
-    }
+    // The first is free here, the second in use there: EPERM comes before EEXIST.
+    internal bool CanChooseOutside() => TryClone(Child.Exits(), [2, 1]) != Errno.EPERM;
 
     /// <summary>How many levels of PID namespaces a process in the sandbox is seen at. Throws
     /// <see cref="RemoteException"/> with clone3's errno where set_tid is refused altogether.</summary>
@@ -23,14 +16,10 @@ internal sealed partial class Sandbox
         // 1 is in use at every level, so a set_tid of ones is refused with EEXIST, unless it has more entries than there
         // are levels: that is looked at first (alloc_pid, kernel/pid.c). Since 7.0 a level further out at which the caller
         // may not choose is seen before the number in use: EPERM.
-        SandboxAgent agent = _agents[0];
         int[] ones = [.. Enumerable.Repeat(1, Limits.Levels)];
         for (int count = 1; count <= ones.Length; count++)
         {
-            _order.Clear();
-            int clone = _order.Clone3(default, Child.Exits(), ones.AsSpan(0, count));
-            agent.Task.Run(_order);
-            Errno errno = _order[clone].Error;
+            Errno errno = TryClone(Child.Exits(), ones.AsSpan(0, count));
             if (errno == Errno.EINVAL && count > 1)
             {
                 return count - 1;
@@ -47,7 +36,7 @@ internal sealed partial class Sandbox
         int nested = _order.Clone3(new clone_args { flags = Kernel.CLONE_NEWPID }, Child.Exits());
         _order.Require(nested);
         _order.Call(Kernel.SYS_wait4, _order.Result(nested), 0, Kernel.__WALL, 0);
-        agent.Task.Run(_order);
+        _agents[0].Task.Run(_order);
         return _order[nested].Error == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
     }
 
@@ -57,13 +46,7 @@ internal sealed partial class Sandbox
     {
         for (int made = 0; made < Resolve.MostAgents + Resolve.MostChildren; made++)
         {
-            _order.Clear();
-            int clone = _order.Clone3(default, Child.Sleeps());
-            _agents[0].Task.Run(_order);
-            if (_order[clone].IsError)
-            {
-                throw new RemoteException("cannot make a process", _order[clone].Error);
-            }
+            RemoteException.ThrowIf(TryClone(Child.Sleeps()), "cannot make a process");
         }
     }
 
@@ -74,5 +57,13 @@ internal sealed partial class Sandbox
         Step.Clone clone = (Step.Clone)Step.NewClone(
             0, Nesting.NewUserAndPid, FSharpList<int>.Empty, true, Ending.Exits);
         return _agents[0].Capabilities.HasSetFcap && Clone(clone).Outcomes.Head.IsGiven;
+    }
+
+    private Errno TryClone(Child child, ReadOnlySpan<int> setTid = default)
+    {
+        _order.Clear();
+        int clone = _order.Clone3(default, child, setTid);
+        _agents[0].Task.Run(_order);
+        return _order[clone].Error;
     }
 }

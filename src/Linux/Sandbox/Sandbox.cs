@@ -6,11 +6,9 @@ using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// A PID namespace, and those nested in it, in which every process is a raw child that was asked for. Not thread-safe.
-/// Where the kernel cannot be asked (a process went away or does not answer), everything throws
-/// <see cref="RemoteException"/>.
-/// </summary>
+/// <summary>A PID namespace, and those nested in it, in which every process is a raw child that was asked for. Not
+/// thread-safe. Where the kernel cannot be asked (a process went away or does not answer), everything throws
+/// <see cref="RemoteException"/>.</summary>
 internal sealed partial class Sandbox : ISandbox
 {
     private readonly Sandboxes _home;
@@ -63,37 +61,25 @@ internal sealed partial class Sandbox : ISandbox
         }
     }
 
-    /// <inheritdoc/>
     public Observation Start { get; } = null!;
 
-    /// <inheritdoc/>
     public Observation Perform(Step step)
     {
-        AwaitReaping();
-        switch (step)
+        _reaping.UnderWay?.AwaitIdle();
+        return step switch
         {
-            case Step.Clone clone:
-                return Clone(clone);
-            case Step.Forsake forsake:
-                return Forsake(forsake);
-            case Step.End end:
-                return End(end.Process);
-            case Step.EndInit end:
-                return EndInit(end.Space, end.Reaped);
-            case Step.Unshare unshare:
-                return Unshare(unshare);
-            case Step.Enter enter:
-                return Enter(enter);
-            case Step.WriteLastPid write:
-                return Write(write);
-            case Step.WritePidMax write:
-                return Write(write);
-            default:
-                return See([]);
-        }
+            Step.Clone clone => Clone(clone),
+            Step.Forsake forsake => Forsake(forsake),
+            Step.End end => End(end.Process),
+            Step.EndInit end => EndInit(end.Space, end.Reaped),
+            Step.Unshare unshare => Unshare(unshare),
+            Step.Enter enter => Enter(enter),
+            Step.WriteLastPid write => Write(write),
+            Step.WritePidMax write => Write(write),
+            _ => See([]),
+        };
     }
 
-    /// <summary>Ends everything in the sandbox.</summary>
     public void Dispose()
     {
         // The outermost first: all that is below dies with it and needs nobody to reap it.
@@ -113,11 +99,6 @@ internal sealed partial class Sandbox : ISandbox
         _order.Dispose();
         _reaping.Dispose();
         _birth.Dispose();
-    }
-
-    private void AwaitReaping()
-    {
-        _reaping.UnderWay?.AwaitIdle();
     }
 
     private Observation Unshare(Step.Unshare step)

@@ -5,57 +5,41 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>The init of a namespace of a sandbox, which does what is done in that namespace.</summary>
-internal sealed class SandboxAgent : IDisposable
+internal sealed class SandboxAgent(
+    Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities) : IDisposable
 {
     private const int TextSize = 32;
 
     /// <summary>Where in an order ns_last_pid and then pid_max are read, and where the texts go.</summary>
     internal readonly record struct Reads(int First, nint LastText, nint MaxText);
 
-    private readonly Sandboxes _home;
     private Order? _look;
     private Reads _reads;
     private int _owners;
 
-    internal SandboxAgent(Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities)
-    {
-        _home = home;
-        Task = task;
-        Space = space;
-        ChildrenIn = space;
-        (Uid, Gid) = ids;
-        Capabilities = capabilities;
-    }
+    internal RemoteTask Task => task;
 
-    internal RemoteTask Task { get; }
-
-    /// <summary>The namespace it is the init of.</summary>
-    internal int Space { get; }
+    internal int Space { get; } = space;
 
     /// <summary>The namespace its children are made in (pid_for_children).</summary>
-    internal int ChildrenIn { get; set; }
+    internal int ChildrenIn { get; set; } = space;
 
-    /// <summary>Its user as it sees it itself.</summary>
-    internal int Uid { get; }
-
-    /// <summary>Its group as it sees it itself.</summary>
-    internal int Gid { get; }
+    /// <summary>Its user and group as it sees them itself.</summary>
+    internal (int Uid, int Gid) Ids => ids;
 
     /// <summary>What it may do when it does not go without.</summary>
-    internal Capabilities Capabilities { get; set; }
+    internal Capabilities Capabilities { get; set; } = capabilities;
 
-    /// <summary>The descriptor of its namespace's pid_max.</summary>
     internal int PidMaxFd { get; set; }
 
     /// <summary>What it saw last.</summary>
     internal Reading Reading { get; private set; }
 
-    /// <summary>Appends the reads of ns_last_pid and pid_max.</summary>
     internal Reads AppendReads(Order order, Arg pidMaxFd)
     {
         nint last = order.Reserve(TextSize);
         nint max = order.Reserve(TextSize);
-        int read = order.Call(Kernel.SYS_pread64, _home.LastPidFd, last, TextSize, 0);
+        int read = order.Call(Kernel.SYS_pread64, home.LastPidFd, last, TextSize, 0);
         order.Call(Kernel.SYS_pread64, pidMaxFd, max, TextSize, 0);
         return new Reads(read, last, max);
     }
@@ -71,37 +55,32 @@ internal sealed class SandboxAgent : IDisposable
     {
         if (_look is null)
         {
-            _look = Task.NewOrder();
+            _look = task.NewOrder();
             _reads = AppendReads(_look, PidMaxFd);
-            _owners = _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_GETOWN);
-            _look.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_GETOWN);
+            _owners = _look.Call(Kernel.SYS_fcntl, home.OwnerFds.First, F_GETOWN);
+            _look.Call(Kernel.SYS_fcntl, home.OwnerFds.Second, F_GETOWN);
         }
 
-        _ = Task.Submit(_look);
+        _ = task.Submit(_look);
     }
 
-    /// <summary>Waits for what <see cref="StartLooking"/> began.</summary>
     /// <returns>The PIDs here of the processes that the two descriptors belong to, 0 for none.</returns>
     internal (int First, int Second) FinishLooking()
     {
-        Task.AwaitIdle();
+        task.AwaitIdle();
         Note(_look!, _reads);
         return (_look![_owners].Value, _look[_owners + 1].Value);
     }
 
     public void Dispose()
     {
-        _ = Task.End();
+        _ = task.End();
         _look?.Dispose();
     }
 
     private static int Parse(SysResult length, nint text)
     {
-        if (length.IsError)
-        {
-            throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox", length.Error);
-        }
-
+        RemoteException.ThrowIf(length.Error, "cannot read ns_last_pid or pid_max in the sandbox");
         return Utf8Parser.TryParse(Order.Bytes(text, length.Value), out int value, out _)
             ? value
             : throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox: no number");

@@ -5,10 +5,8 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Makes PID namespaces in which nothing happens but what is asked for. Without CAP_SYS_ADMIN they are in a user
-/// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.
-/// </summary>
+/// <summary>Makes PID namespaces in which nothing happens but what is asked for. Without CAP_SYS_ADMIN they are in a user
+/// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.</summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
     private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
@@ -17,27 +15,15 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     private readonly Zygote _zygote;
     private readonly KernelRules _kernel = RunningKernel();
 
-    /// <summary>
-    /// Prepares for sandboxes; best on the main thread, before there are others. Throws
-    /// <see cref="RemoteException"/> where there can be none, and <see cref="RemoteException"/> where the kernel
-    /// answers otherwise than it ever should.
-    /// </summary>
-    /// <param name="here">
-    /// In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole system's: for a
-    /// kernel on which nothing else happens.
-    /// </param>
+    /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws
+    /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
+    /// should.</summary>
+    /// <param name="here">In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole
+    /// system's: for a kernel on which nothing else happens.</param>
     internal Sandboxes(bool here = false)
     {
         IsHere = here;
-        try
-        {
-            _zygote = Zygote.Start();
-        }
-        catch (RemoteException e)
-        {
-            throw new RemoteException(e.Message, 0, e.Help);
-        }
-
+        _zygote = Zygote.Start();
         try
         {
             RequireStrictWrites();
@@ -59,7 +45,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
     }
 
-    /// <inheritdoc/>
     public Setting Setting { get; }
 
     /// <summary>The parent of the outermost init of each sandbox.</summary>
@@ -72,13 +57,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>A descriptor of the pid_max of nslp's own namespace, or of the whole system before 6.14.</summary>
     internal int PidMaxFd { get; }
 
-    /// <summary>
-    /// Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs: F_GETOWN
-    /// tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).
-    /// </summary>
+    /// <summary>Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs:
+    /// F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).</summary>
     internal (int First, int Second) OwnerFds { get; }
 
-    /// <summary>RLIMIT_NOFILE of every process of a sandbox.</summary>
     internal rlimit64 DescriptorLimit { get; }
 
     /// <summary>Whether their outermost namespace is nslp's own.</summary>
@@ -87,16 +69,12 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>Whether pid_max may be written: where each namespace has one of its own, or all is our own.</summary>
     internal bool WritesPidMax => IsHere || _kernel.PidMaxPerNamespace;
 
-    /// <summary>A task that is not born yet.</summary>
     internal RemoteTask NewTask() => _zygote.NewTask();
 
-    /// <summary>An empty order, for any task.</summary>
     internal Order NewOrder() => _zygote.Root.NewOrder();
 
-    /// <inheritdoc/>
     public ISandbox Open() => new Sandbox(this);
 
-    /// <summary>Ends all processes.</summary>
     public void Dispose() => _zygote.Dispose();
 
     // The model knows no other way of writing elsewhere than at offset 0 (proc_first_pos_non_zero_ignore,
@@ -135,13 +113,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     // Two descriptors for each namespace that there ever is in a sandbox add up.
     private unsafe rlimit64 RaiseDescriptorLimit()
     {
+        rlimit64 limit;
+        Raw.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, (nint)(&limit));
+        limit.rlim_cur = limit.rlim_max;
         using Order order = NewOrder();
-        nint old = order.Reserve(sizeof(rlimit64));
-        order.Call(Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE, 0, old);
-        _zygote.Root.Run(order);
-        ulong most = MemoryMarshal.Read<rlimit64>(Order.Bytes(old, sizeof(rlimit64))).rlim_max;
-        rlimit64 limit = new() { rlim_cur = most, rlim_max = most };
-        order.Clear();
         order.Call(
             Kernel.SYS_prlimit64, 0, Kernel.RLIMIT_NOFILE,
             order.Put(MemoryMarshal.AsBytes(new ReadOnlySpan<rlimit64>(ref limit))), 0);
@@ -162,10 +137,10 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     {
         RemoteTask root = _zygote.Root;
         Capabilities capabilities = ReadCapabilities(root);
-        (int uid, int gid) = Namespaces.ReadUser(root);
+        (int Uid, int Gid) ids = Namespaces.ReadUser(root);
         if (capabilities.HasSysAdmin)
         {
-            return new SandboxAgent(this, root, -1, (uid, gid), capabilities);
+            return new SandboxAgent(this, root, -1, ids, capabilities);
         }
 
         RemoteTask task;
@@ -180,7 +155,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
         try
         {
-            Namespaces.MapUser(task, uid, gid, asRoot: true);
+            Namespaces.MapUser(task, ids, asRoot: true);
         }
         catch (RemoteException e) when (e.Errno != 0)
         {

@@ -14,10 +14,8 @@ internal struct Datagram
     /// <summary>How many bytes it had, however many were kept.</summary>
     internal uint Length;
 
-    /// <summary>
-    /// The sender as the kernel vouches for it. The process is 0 when it is not seen in this PID namespace, the user
-    /// is that of /proc/sys/kernel/overflowuid when it has no number in this user namespace.
-    /// </summary>
+    /// <summary>The sender as the kernel vouches for it. The process is 0 when it is not seen in this PID namespace, the
+    /// user is that of /proc/sys/kernel/overflowuid when it has no number in this user namespace.</summary>
     internal ucred Sender;
 
     /// <summary>The length of <see cref="Address"/>; 0 when the sender's socket is not bound.</summary>
@@ -36,7 +34,6 @@ internal struct Datagram
 /// <param name="nobody">The number of users that have none in this user namespace, -1 where all have one.</param>
 internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
 {
-    /// <summary>How many datagrams one call receives at most.</summary>
     internal const int Capacity = 64;
 
     // Room for credentials alone: what a sender adds, such as descriptors, does not fit and is dropped (scm_recv,
@@ -68,7 +65,6 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
     internal ref readonly Datagram this[int index] => ref _datagrams[index];
 
     /// <summary>Waits until there is a datagram, or another descriptor can be read.</summary>
-    /// <param name="other">That descriptor.</param>
     /// <param name="milliseconds">How long; -1 without end.</param>
     /// <returns>Whether the other one can be read.</returns>
     internal bool Wait(int other, int milliseconds)
@@ -80,7 +76,6 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
     /// <summary>Receives what is there. Throws <see cref="RemoteException"/>.</summary>
     /// <param name="most">How many datagrams at most, 1 to <see cref="Capacity"/>.</param>
     /// <param name="wait">Whether to wait for so many, until 30 ms have passed or a signal comes.</param>
-    /// <returns>How many datagrams.</returns>
     internal int Receive(int most, bool wait = false)
     {
         for (int i = 0; i < most; i++)
@@ -120,16 +115,11 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
     }
 
     /// <summary>Answers a datagram with one byte, where that is its sender's own to get.</summary>
-    /// <remarks>
-    /// The address is the sender's words, and sending is done with the server's rights. A relative path names another
-    /// file here than there; an absolute one may (chroot, mount namespaces), so the socket must belong to the sender's
-    /// user. An abstract name is open to everybody anyway.
-    /// </remarks>
-    /// <param name="datagram">Which.</param>
-    /// <param name="answer">The byte.</param>
-    /// <param name="error">
-    /// What failed, or 0: EAGAIN when answers are not read, ECONNREFUSED or ENOENT when the sender is gone.
-    /// </param>
+    /// <remarks>The address is the sender's words, and sending is done with the server's rights. A relative path names
+    /// another file here than there; an absolute one may (chroot, mount namespaces), so the socket must belong to the
+    /// sender's user. An abstract name is open to everybody anyway.</remarks>
+    /// <param name="error">What failed, or 0: EAGAIN when answers are not read, ECONNREFUSED or ENOENT when the sender is
+    /// gone.</param>
     /// <returns>Null when it is sent, or there is no address; else why not, empty when the errno says it all.</returns>
     internal string? Answer(in Datagram datagram, byte answer, out Errno error)
     {

@@ -8,11 +8,10 @@ using static Tmds.Linux.LibC;
 namespace SetNsLastPid.Linux;
 
 /// <summary>A unix datagram socket to listen on, and its place in the file system.</summary>
-/// <remarks>
-/// Everything about the path is done below one descriptor of its directory and follows no symbolic link in its last
-/// part. Nothing is locked, since whoever may read a directory may keep its lock. Of several servers that start at once
-/// over a dead socket, each moves it aside before it removes it, and puts back what turns out to be another's.
-/// </remarks>
+/// <remarks>Everything about the path is done below one descriptor of its directory and follows no symbolic link in its
+/// last part. Nothing is locked, since whoever may read a directory may keep its lock. Of several servers that start at
+/// once over a dead socket, each moves it aside before it removes it, and puts back what turns out to be
+/// another's.</remarks>
 internal sealed unsafe class ServerSocket : IDisposable
 {
     private const int OwnerOnly = 0x180; // 0600
@@ -46,11 +45,9 @@ internal sealed unsafe class ServerSocket : IDisposable
         Prepare();
     }
 
-    /// <summary>
-    /// Makes a socket and binds it to a path. A socket there on which nobody listens is replaced; nothing else is.
-    /// The permissions are never wider than asked for, from the first moment on. Throws <see cref="RemoteException"/>.
-    /// </summary>
-    /// <param name="path">Where.</param>
+    /// <summary>Makes a socket and binds it to a path. A socket there on which nobody listens is replaced; nothing else is.
+    /// The permissions are never wider than asked for, from the first moment on. Throws
+    /// <see cref="RemoteException"/>.</summary>
     /// <param name="mode">The permissions, 0 to 0777 octal.</param>
     /// <param name="group">The number of the group, -1 for that of the process.</param>
     internal ServerSocket(string path, int mode, long group)
@@ -76,14 +73,14 @@ internal sealed unsafe class ServerSocket : IDisposable
         bool isBound = false;
         try
         {
-            Check(_directory.Error, $"cannot open the directory of '{path}'");
-            Check(_socket.Error, "cannot make a socket");
+            RemoteException.ThrowIf(_directory.Error, $"cannot open the directory of '{path}'");
+            RemoteException.ThrowIf(_socket.Error, "cannot make a socket");
             // Before the path is there, so that no request comes without credentials.
             Prepare();
             Bind(&address, length, mode & OwnerOnly);
             isBound = true;
             _pin = Open(_directory.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-            Check(_pin.Error, $"cannot look at '{path}'");
+            RemoteException.ThrowIf(_pin.Error, $"cannot look at '{path}'");
             Widen(_pin.Number, mode, group);
         }
         catch (RemoteException)
@@ -94,7 +91,6 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
     }
 
-    /// <summary>The descriptor to receive from.</summary>
     internal int Descriptor => _socket.Number;
 
     /// <summary>Whether it was made here, for this process alone.</summary>
@@ -147,7 +143,7 @@ internal sealed unsafe class ServerSocket : IDisposable
                 return;
             }
 
-            Check(error == Errno.EADDRINUSE ? 0 : error, $"cannot listen on '{Path}'");
+            RemoteException.ThrowIf(error == Errno.EADDRINUSE ? 0 : error, $"cannot listen on '{Path}'");
             RemoveDead();
         }
 
@@ -163,7 +159,7 @@ internal sealed unsafe class ServerSocket : IDisposable
             return;
         }
 
-        Check(error, $"cannot look at '{Path}'");
+        RemoteException.ThrowIf(error, $"cannot look at '{Path}'");
         if (!UnixSocket.IsSocket(there))
         {
             bool isLink = (there.stx_mode & (ushort)S_IFMT) == (ushort)S_IFLNK;
@@ -177,11 +173,11 @@ internal sealed unsafe class ServerSocket : IDisposable
             return;
         }
 
-        Check(found.Error, $"cannot look at '{Path}'");
+        RemoteException.ThrowIf(found.Error, $"cannot look at '{Path}'");
         // connect(2) answers ECONNREFUSED if and only if no socket is bound to the inode (unix_find_bsd,
         // net/unix/af_unix.c); a listener of another type EPROTOTYPE, one that is connected elsewhere EPERM.
         using Fd probe = UnixSocket.Open();
-        Check(probe.Error, "cannot make a socket");
+        RemoteException.ThrowIf(probe.Error, "cannot make a socket");
         sockaddr_un address;
         int length = UnixSocket.Fill(&address, Encoding.UTF8.GetBytes($"/proc/self/fd/{found.Number}"));
         Errno probed = UnixSocket.Connect(probe.Number, &address, length);
@@ -190,7 +186,8 @@ internal sealed unsafe class ServerSocket : IDisposable
             throw new RemoteException($"cannot listen on '{Path}': somebody does already");
         }
 
-        Check(probed == Errno.ECONNREFUSED ? 0 : probed, $"cannot find out whether somebody listens on '{Path}'");
+        RemoteException.ThrowIf(
+            probed == Errno.ECONNREFUSED ? 0 : probed, $"cannot find out whether somebody listens on '{Path}'");
         MoveAside(found.Number);
     }
 
@@ -205,19 +202,19 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
 
         Errno moved = Move(_name, aside);
-        Check(moved == Errno.ENOENT ? 0 : moved, $"cannot remove '{Path}', on which nobody listens");
-        if (moved != 0)
+        if (moved == 0)
         {
+            // If a third one is bound there by now, what is not dead stays aside rather than be lost.
+            _ = Look(aside, out there) == 0 && IsSame(there, dead) ? Unlink(aside) : Move(aside, _name);
             return;
         }
 
-        // If a third one is bound there by now, what is not dead stays aside rather than be lost.
-        _ = Look(aside, out there) == 0 && IsSame(there, dead) ? Unlink(aside) : Move(aside, _name);
+        RemoteException.ThrowIf(moved == Errno.ENOENT ? 0 : moved, $"cannot remove '{Path}', on which nobody listens");
     }
 
     private void Widen(int pin, int mode, long group)
     {
-        Check(UnixSocket.Look(pin, "\0"u8, AT_EMPTY_PATH, out statx ours), $"cannot look at '{Path}'");
+        RemoteException.ThrowIf(UnixSocket.Look(pin, "\0"u8, AT_EMPTY_PATH, out statx ours), $"cannot look at '{Path}'");
         if (!IsOwnSocket(ours))
         {
             throw new RemoteException($"cannot listen on '{Path}': somebody changes it at the same time");
@@ -226,11 +223,11 @@ internal sealed unsafe class ServerSocket : IDisposable
         fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{pin}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)
         {
             SysResult given = group < 0 ? 0 : SysResult.Of(fchownat(pin, empty, uint.MaxValue, (uint)group, AT_EMPTY_PATH));
-            Check(given.Error, $"cannot give '{Path}' to group {group}");
+            RemoteException.ThrowIf(given.Error, $"cannot give '{Path}' to group {group}");
             // A default ACL of the directory would grant others what the bits grant the group.
             _ = Raw.Call(SYS_removexattr, (nint)itself, (nint)acl);
             SysResult widened = mode == (mode & OwnerOnly) ? 0 : SysResult.Of(chmod(itself, (ushort)mode));
-            Check(widened.Error, $"cannot give '{Path}' the permissions 0{Convert.ToString(mode, 8)}");
+            RemoteException.ThrowIf(widened.Error, $"cannot give '{Path}' the permissions 0{Convert.ToString(mode, 8)}");
         }
     }
 
@@ -274,12 +271,4 @@ internal sealed unsafe class ServerSocket : IDisposable
     private static bool IsSame(in statx found, int file) =>
         UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH, out statx other) == 0 && found.stx_ino == other.stx_ino
         && found.stx_dev_major == other.stx_dev_major && found.stx_dev_minor == other.stx_dev_minor;
-
-    private static void Check(Errno error, string failure)
-    {
-        if (error != 0)
-        {
-            throw new RemoteException(failure, error);
-        }
-    }
 }

@@ -8,7 +8,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>What systemd and its likes tell a service, and what it tells them: sd_listen_fds(3), sd_notify(3).</summary>
 internal sealed unsafe class ServiceManager : IDisposable
 {
-    /// <summary>The first descriptor that is passed on.</summary>
     internal const int FirstDescriptor = 3;
 
     private const int PatienceSeconds = 1;
@@ -46,7 +45,6 @@ internal sealed unsafe class ServiceManager : IDisposable
     internal Errno Error { get; }
 
     /// <summary>Sends a message such as READY=1, and leaves it when the manager does not take it.</summary>
-    /// <param name="message">Assignments, a line each.</param>
     /// <param name="wait">Whether to wait a second when the manager's queue is full.</param>
     internal void Notify(ReadOnlySpan<byte> message, bool wait)
     {
@@ -61,6 +59,5 @@ internal sealed unsafe class ServiceManager : IDisposable
         }
     }
 
-    /// <summary>Closes the connection.</summary>
     public void Dispose() => _socket?.Dispose();
 }

@@ -7,10 +7,8 @@ namespace SetNsLastPid.Linux;
 /// <summary>Unix datagram sockets: their addresses, their settings, and what is at a path.</summary>
 internal static unsafe class UnixSocket
 {
-    /// <summary>
-    /// The longest path of a socket, in bytes. The kernel would take one more; but that path would have no NUL at its
-    /// end, and clients copy it with strcpy.
-    /// </summary>
+    /// <summary>The longest path of a socket, in bytes. The kernel would take one more; but that path would have no NUL at
+    /// its end, and clients copy it with strcpy.</summary>
     internal static int MaxPathLength => sockaddr_un.sun_path_length - 1;
 
     /// <summary>Whether the runtime, which takes arguments for UTF-8, put U+FFFD where a path has something else: it would be
@@ -18,7 +16,6 @@ internal static unsafe class UnixSocket
     internal static bool IsMangled(string? path) => path is not null && path.Contains('\uFFFD');
 
     /// <summary>Fills in the address of a path.</summary>
-    /// <param name="address">Filled in.</param>
     /// <param name="path">Bytes without a NUL; with '@' for its first, after systemd's fashion, an abstract name if
     /// <paramref name="mayBeAbstract"/>.</param>
     /// <param name="mayBeAbstract">Whether '@' is more than a character of a path.</param>
@@ -54,7 +51,6 @@ internal static unsafe class UnixSocket
             : Encoding.UTF8.GetString(path.IndexOf((byte)0) is >= 0 and int end ? path[..end] : path);
     }
 
-    /// <summary>Makes a socket, bound to nothing.</summary>
     internal static Fd Open() => new(SysResult.Of(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
 
     /// <summary>Connects a socket; nobody else can send to it then.</summary>
@@ -70,11 +66,9 @@ internal static unsafe class UnixSocket
         return got.IsError ? got : value;
     }
 
-    /// <summary>Sets a number among them.</summary>
     internal static void Set(int fd, int option, int value) => _ = setsockopt(fd, SOL_SOCKET, option, &value, sizeof(int));
 
     /// <summary>Sets a time limit, SO_RCVTIMEO or SO_SNDTIMEO.</summary>
-    /// <returns>Whether it holds.</returns>
     internal static bool Limit(int fd, int option, double seconds)
     {
         // 0 would be for ever.
@@ -85,9 +79,6 @@ internal static unsafe class UnixSocket
 
     /// <summary>Looks at a file: its type, owner and number.</summary>
     /// <param name="directory">Where to begin; with an empty name and AT_EMPTY_PATH, the file itself.</param>
-    /// <param name="name">The path, and a NUL.</param>
-    /// <param name="flags">As statx(2) takes them.</param>
-    /// <param name="found">What is there.</param>
     internal static Errno Look(int directory, ReadOnlySpan<byte> name, int flags, out statx found)
     {
         statx got;
@@ -99,6 +90,5 @@ internal static unsafe class UnixSocket
         }
     }
 
-    /// <summary>Whether that is a socket.</summary>
     internal static bool IsSocket(in statx found) => (found.stx_mode & (ushort)S_IFMT) == (ushort)S_IFSOCK;
 }

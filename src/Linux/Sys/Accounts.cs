@@ -8,10 +8,9 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Users and groups by name or number, as /etc/passwd and /etc/group have them, else as getent(1) says: a static program has
-/// no NSS of its own. getent(1) is asked once about each, gets none of the caller's environment, and 5 seconds in all.
-/// </summary>
+/// <summary>Users and groups by name or number, as /etc/passwd and /etc/group have them, else as getent(1) says: a static
+/// program has no NSS of its own. getent(1) is asked once about each, gets none of the caller's environment, and 5 seconds
+/// in all.</summary>
 internal static unsafe class Accounts
 {
     private const int MaxFile = 1 << 24;
@@ -46,10 +45,8 @@ internal static unsafe class Accounts
         return name;
     }
 
-    /// <summary>
-    /// The number that senders without a number in this user namespace appear with, or -1 when all users have one
-    /// here, as in the initial namespace.
-    /// </summary>
+    /// <summary>The number that senders without a number in this user namespace appear with, or -1 when all users have one
+    /// here, as in the initial namespace.</summary>
     internal static long FindOverflowUser()
     {
         const int DefaultOverflowUid = 65534;

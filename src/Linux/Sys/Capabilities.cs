@@ -25,16 +25,12 @@ internal struct Capabilities
     internal static int ToChoosePids(Version kernel) =>
         kernel >= new Version(5, 9) ? CAP_CHECKPOINT_RESTORE : CAP_SYS_ADMIN;
 
-    /// <summary>Whether CAP_SYS_ADMIN is permitted.</summary>
     internal readonly bool HasSysAdmin => (Permitted0 & (1u << CAP_SYS_ADMIN)) != 0;
 
-    /// <summary>Whether CAP_SYS_ADMIN is effective.</summary>
     internal readonly bool HasEffectiveSysAdmin => (Effective0 & (1u << CAP_SYS_ADMIN)) != 0;
 
-    /// <summary>Whether CAP_CHECKPOINT_RESTORE is effective.</summary>
     internal readonly bool HasEffectiveCheckpointRestore => (Effective1 & (1u << (CAP_CHECKPOINT_RESTORE - 32))) != 0;
 
-    /// <summary>Whether CAP_SETFCAP is permitted.</summary>
     internal readonly bool HasSetFcap => (Permitted0 & (1u << CAP_SETFCAP)) != 0;
 
     /// <summary>The same with every permitted capability effective.</summary>

@@ -3,7 +3,6 @@ using Tmds.Linux;
 namespace SetNsLastPid.Linux;
 
 /// <summary>An open file of this process, closed when disposed of; or why it could not be opened.</summary>
-/// <param name="opened">The descriptor or the errno.</param>
 internal sealed class Fd(SysResult opened) : IDisposable
 {
     private SysResult _opened = opened;
@@ -11,7 +10,6 @@ internal sealed class Fd(SysResult opened) : IDisposable
     /// <summary>Why it could not be opened, 0 when it could; EBADF once it is closed.</summary>
     internal Errno Error => _opened.Error;
 
-    /// <summary>Whether there is a descriptor.</summary>
     internal bool IsOpen => !_opened.IsError;
 
     /// <summary>The descriptor; below 0 where there is none.</summary>

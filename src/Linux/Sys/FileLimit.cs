@@ -2,9 +2,8 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Holds the soft RLIMIT_NOFILE of the whole process low. What is open stays usable. At 0 no thread can open anything.
-/// </summary>
+/// <summary>Holds the soft RLIMIT_NOFILE of the whole process low. What is open stays usable. At 0 no thread can open
+/// anything.</summary>
 internal unsafe ref struct FileLimit
 {
     private rlimit64 _old;
@@ -26,7 +25,6 @@ internal unsafe ref struct FileLimit
         return done.Error;
     }
 
-    /// <summary>Sets the limit to what it was.</summary>
     internal readonly void Restore()
     {
         rlimit64 old = _old;

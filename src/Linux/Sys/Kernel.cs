@@ -18,10 +18,7 @@ namespace SetNsLastPid.Linux;
 /// <remarks>Its calls are made by <see cref="Raw.Call"/>, those that Tmds.LibC has by <see cref="SysResult.Of"/>.</remarks>
 internal static unsafe class Kernel
 {
-    /// <summary>Whether the numbers here are those of this machine: x86-64 and arm64.</summary>
-    internal static bool IsKnownMachine => X64 || Arm64;
-
-    // asm/unistd_64.h, asm-generic/unistd.h: constants to the compiler, as one machine is compiled for.
+    // asm/unistd_64.h, and asm-generic/unistd.h for arm64: constants to the compiler, as one machine is compiled for.
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;
@@ -149,18 +146,14 @@ internal static unsafe class Kernel
     internal static ulong ThreadFlags =>
         (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_IO);
 
-    private static bool Arm64 => ArmBase.Arm64.IsSupported;
-
     private static bool X64 => X86Base.X64.IsSupported;
 
     /// <summary>Ends the process at once: no handler runs and nothing is flushed.</summary>
     internal static void exit_group(int status) => Raw.Call(SYS_exit_group, status);
 
-    /// <summary>Waits on a word of this process while it holds <paramref name="value"/>.</summary>
     internal static SysResult futex_wait(int* word, int value, timespec* timeout) =>
         Raw.Call(SYS_futex, (nint)word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, value, (nint)timeout);
 
-    /// <summary>Wakes up to <paramref name="count"/> threads of this process that wait on a word.</summary>
     internal static SysResult futex_wake(int* word, int count) =>
         Raw.Call(SYS_futex, (nint)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count);
 
@@ -171,10 +164,8 @@ internal static unsafe class Kernel
         return Raw.Call(SYS_getcpu, (nint)(&cpu)).IsError ? -1 : (int)cpu;
     }
 
-    /// <summary>
-    /// Whether a descriptor was given to the program by who started it, which alone outlives an execve. 0 to 2 may also be
-    /// files that the runtime opened because they were closed.
-    /// </summary>
+    /// <summary>Whether a descriptor was given to the program by who started it, which alone outlives an execve. 0 to 2 may
+    /// also be files that the runtime opened because they were closed.</summary>
     internal static bool IsGiven(int fd)
     {
         const int F_GETFD = 1, FD_CLOEXEC = 1;
@@ -182,7 +173,6 @@ internal static unsafe class Kernel
         return !flags.IsError && (flags.Value & FD_CLOEXEC) == 0;
     }
 
-    /// <summary>Whether an open file is a terminal.</summary>
     internal static bool IsTerminal(int fd)
     {
         // struct termios of the kernel has 36 bytes on x86-64 and arm64.
@@ -227,7 +217,6 @@ internal struct clone_args
     internal ulong cgroup;
 }
 
-/// <summary><c>struct open_how</c> of linux/openat2.h.</summary>
 internal struct open_how
 {
     internal ulong flags;
@@ -242,7 +231,6 @@ internal struct rlimit64
     internal ulong rlim_max;
 }
 
-/// <summary><c>struct timeval</c> of sys/time.h.</summary>
 internal struct timeval
 {
     internal long tv_sec;

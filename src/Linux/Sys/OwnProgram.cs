@@ -6,7 +6,6 @@ using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>The program that this process runs, and how it was called.</summary>
 internal static unsafe class OwnProgram
 {
     private const int Size = 4096;
@@ -24,23 +23,18 @@ internal static unsafe class OwnProgram
     /// runs.</summary>
     internal static bool IsCalled(string name)
     {
-        byte* line = stackalloc byte[Size];
-        int size = ReadCommandLine(line, 0);
-        ReadOnlySpan<byte> first = new(line, size);
-        first = first[..Math.Max(first.IndexOf((byte)0), 0)];
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/cmdline\0"u8, out byte[] line);
+        ReadOnlySpan<byte> first = line.AsSpan(0, Math.Max(Array.IndexOf(line, (byte)0), 0));
         return first[(first.LastIndexOf((byte)'/') + 1)..].SequenceEqual(Encoding.UTF8.GetBytes(name));
     }
 
-    /// <summary>
-    /// Starts the program anew in this process, with the same arguments and signal mask, after which
+    /// <summary>Starts the program anew in this process, with the same arguments and signal mask, after which
     /// <see cref="IsRestarted"/> is true: its threads, of which only the JIT's runtime has several, get other numbers, and none
-    /// is in the way of the number that nslp set is asked for. Returns only on failure.
-    /// </summary>
-    /// <returns>An errno turned.</returns>
-    internal static int RestartOnce()
+    /// is in the way of the number that nslp set is asked for. Returns only on failure.</summary>
+    internal static Errno RestartOnce()
     {
         byte* path = stackalloc byte[Size];
-        byte[] line = ReadCommandLine();
+        _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/cmdline\0"u8, out byte[] line);
         List<nint> arguments = [], environment = [Marshal.StringToCoTaskMemUTF8(MarkOfThis)];
         fixed (byte* link = "/proc/self/exe"u8, start = line)
         {
@@ -48,7 +42,7 @@ internal static unsafe class OwnProgram
             SysResult length = SysResult.Of(readlink(link, path, Size - 1));
             if (length.IsError)
             {
-                return -(int)length.Error;
+                return length.Error;
             }
 
             path[length.Value] = 0;
@@ -67,12 +61,11 @@ internal static unsafe class OwnProgram
 
             fixed (nint* argv = (nint[])[.. arguments, 0], envp = (nint[])[.. environment, 0])
             {
-                return (int)SysResult.Of(execve(path, (byte**)argv, (byte**)envp)).Raw;
+                return SysResult.Of(execve(path, (byte**)argv, (byte**)envp)).Error;
             }
         }
     }
 
-    /// <summary>Whether a thread of this process has that number.</summary>
     internal static bool HasThread(int number) => !Raw.Call(Kernel.SYS_tgkill, getpid(), number).IsError;
 
     /// <summary>Whether a thread of this process has a number that the next process may get when <paramref name="lastPid"/>
@@ -89,11 +82,9 @@ internal static unsafe class OwnProgram
         return has;
     }
 
-    /// <summary>
-    /// Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads (de_thread,
-    /// fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers are free
-    /// (release_task, kernel/exit.c). Where true(1) cannot be had it is a plain exit.
-    /// </summary>
+    /// <summary>Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads
+    /// (de_thread, fs/exec.c), where exit does not: on Linux 6.15 and later the parent may be woken before their numbers
+    /// are free (release_task, kernel/exit.c). Where true(1) cannot be had it is a plain exit.</summary>
     internal static void ExitAfterThreads()
     {
         fixed (byte* path = "/bin/true"u8, name = "true"u8)
@@ -102,25 +93,5 @@ internal static unsafe class OwnProgram
             _ = execve(path, argv, argv + 1);
             Kernel.exit_group(0);
         }
-    }
-
-    // The arguments, a NUL after each.
-    private static byte[] ReadCommandLine()
-    {
-        List<byte> line = [];
-        byte* part = stackalloc byte[Size];
-        for (int got; (got = ReadCommandLine(part, line.Count)) > 0;)
-        {
-            line.AddRange(new ReadOnlySpan<byte>(part, got));
-        }
-
-        return [.. line];
-    }
-
-    // Up to Size bytes of it; 0 at the end or when it cannot be read.
-    private static int ReadCommandLine(byte* part, long from)
-    {
-        using Fd file = Proc.Open(AT_FDCWD, "/proc/self/cmdline"u8, O_RDONLY);
-        return file.IsOpen ? Math.Max(SysResult.Of(pread(file.Number, part, Size, from)).Value, 0) : 0;
     }
 }

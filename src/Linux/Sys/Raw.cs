@@ -4,11 +4,9 @@ using Tmds.Linux;
 
 namespace SetNsLastPid.Linux
 {
-    /// <summary>
-    /// libc where Tmds.LibC's declarations do not do: system calls that cannot mix up errno, and addresses of code for tasks
-    /// that run without the runtime. All that this project declares of libc itself is here, and none of it leaves an error in
-    /// Tmds.LibC's <c>errno</c>, which is the one saved after that package's own calls.
-    /// </summary>
+    /// <summary>libc where Tmds.LibC's declarations do not do: system calls that cannot mix up errno, and addresses of code
+    /// for tasks that run without the runtime. All that this project declares of libc itself is here, and none of it leaves
+    /// an error in Tmds.LibC's <c>errno</c>, which is the one saved after that package's own calls.</summary>
     internal static unsafe class Raw
     {
         /// <summary>One system call. It may block: the runtime may collect meanwhile.</summary>
@@ -26,7 +24,6 @@ namespace SetNsLastPid.Linux
         internal static delegate*<int*> ErrnoLocation =>
             (delegate*<int*>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("__errno_location") : Linked.ErrnoLocation);
 
-        /// <summary>libc's syscall(2).</summary>
         internal static delegate*<long, long, long, long, long, long, long, long> Syscall =>
             (delegate*<long, long, long, long, long, long, long, long>)
                 (RuntimeFeature.IsDynamicCodeCompiled ? Export("syscall") : Linked.Syscall);
@@ -35,7 +32,6 @@ namespace SetNsLastPid.Linux
         internal static delegate*<void*, void*, long, void*, void*, int> Clone =>
             (delegate*<void*, void*, long, void*, void*, int>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("clone") : Linked.Clone);
 
-        /// <summary>libc's _exit(2).</summary>
         internal static void* Exit => RuntimeFeature.IsDynamicCodeCompiled ? Export("_exit") : Linked.Exit;
 
         /// <summary>A function of libc that returns at once and touches nothing but registers.</summary>
@@ -50,7 +46,6 @@ namespace SetNsLastPid.Linux
             Linked.__real_main(count, arguments, environment);
 
         /// <summary>Starts a program with an empty environment, its stdout at a descriptor, its stderr nowhere.</summary>
-        /// <returns>Its PID.</returns>
         internal static SysResult Spawn(byte* path, byte** arguments, int output)
         {
             byte* actions = stackalloc byte[256]; // posix_spawn_file_actions_t: 80 bytes in glibc

@@ -5,7 +5,6 @@ namespace SetNsLastPid.Linux;
 /// <summary>Something in or around the zygote that could not be done; the message is ready for a person.</summary>
 internal sealed class RemoteException : Exception
 {
-    /// <summary>What helps against EAGAIN.</summary>
     internal const string NeedsTasks =
         "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
 
@@ -13,7 +12,7 @@ internal sealed class RemoteException : Exception
     /// <param name="errno">the reason; 0 if there is none</param>
     /// <param name="help">what would help, null if not known</param>
     /// <param name="step">what of a namespace it was about</param>
-    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.None)
+    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.Other)
         : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}")
     {
         Errno = errno;
@@ -21,12 +20,19 @@ internal sealed class RemoteException : Exception
         Step = step;
     }
 
+    /// <summary>Throws where there is an errno; the rest is as of the constructor.</summary>
+    internal static void ThrowIf(Errno errno, string what, string? help = null, NamespaceStep step = NamespaceStep.Other)
+    {
+        if (errno != 0)
+        {
+            throw new RemoteException(what, errno, help, step);
+        }
+    }
+
     /// <summary>The errno that stopped it; 0 if it was none: a time limit, or a process that went away.</summary>
     internal Errno Errno { get; }
 
-    /// <summary>What would help, null if not known.</summary>
     internal string? Help { get; }
 
-    /// <summary>What of a namespace could not be made.</summary>
     internal NamespaceStep Step { get; }
 }

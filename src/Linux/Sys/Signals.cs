@@ -16,11 +16,9 @@ internal readonly record struct CaughtSignal(int Number, int Code, int Sender)
 }
 
 /// <summary>Signals to nslp as records in a pipe, whichever thread gets them. One object at a time.</summary>
-/// <remarks>
-/// The handler writes the siginfo_t to the pipe and returns. For signalfd the signals would have to be blocked in all
-/// threads, and the runtime's own way makes one, which takes a PID. The pipe holds 512 records; what comes beyond is
-/// dropped, as a pending signal would be.
-/// </remarks>
+/// <remarks>The handler writes the siginfo_t to the pipe and returns. For signalfd the signals would have to be blocked in
+/// all threads, and the runtime's own way makes one, which takes a PID. The pipe holds 512 records; what comes beyond is
+/// dropped, as a pending signal would be.</remarks>
 internal sealed unsafe class CaughtSignals : IDisposable
 {
     private const int RecordSize = 128; // sizeof(siginfo_t)
@@ -44,11 +42,7 @@ internal sealed unsafe class CaughtSignals : IDisposable
         Handle(0, null, null);
         int* pipe = stackalloc int[2];
         SysResult made = Raw.Call(SYS_pipe2, (nint)pipe, O_CLOEXEC | O_NONBLOCK);
-        if (made.IsError)
-        {
-            throw new RemoteException("cannot make a pipe", made.Error);
-        }
-
+        RemoteException.ThrowIf(made.Error, "cannot make a pipe");
         (_reader, _writer) = (new Fd(pipe[0]), new Fd(pipe[1]));
         s_writer = _writer.Number;
     }
@@ -120,7 +114,6 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
-    /// <summary>Whether a signal is ignored.</summary>
     internal static bool IsIgnored(int signal)
     {
         sigaction found;
@@ -150,10 +143,8 @@ internal sealed unsafe class CaughtSignals : IDisposable
     }
 
     /// <summary>Runs in any thread at any point, also in one that the runtime has stopped or does not know.</summary>
-    /// <remarks>
-    /// So it may be nothing but machine code: it calls libc as <see cref="TaskLoop"/> does, and touches no object. While it
-    /// runs all signals are blocked, the runtime's own too.
-    /// </remarks>
+    /// <remarks>So it may be nothing but machine code: it calls libc as <see cref="TaskLoop"/> does, and touches no object.
+    /// While it runs all signals are blocked, the runtime's own too.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void Handle(int signal, byte* info, void* context)
     {
@@ -164,15 +155,12 @@ internal sealed unsafe class CaughtSignals : IDisposable
     }
 }
 
-/// <summary>
-/// Holds all signals off the calling thread and the tasks it makes: a task on a small stack, with its maker's TLS,
-/// must not run one of the runtime's handlers.
-/// </summary>
+/// <summary>Holds all signals off the calling thread and the tasks it makes: a task on a small stack, with its maker's TLS,
+/// must not run one of the runtime's handlers.</summary>
 internal unsafe ref struct BlockedSignals
 {
     private sigset_t _old;
 
-    /// <summary>Blocks all signals.</summary>
     internal void Block()
     {
         sigset_t all, old;
@@ -181,7 +169,6 @@ internal unsafe ref struct BlockedSignals
         _old = old;
     }
 
-    /// <summary>Sets the mask to what it was.</summary>
     internal readonly void Restore()
     {
         sigset_t old = _old;
@@ -189,17 +176,15 @@ internal unsafe ref struct BlockedSignals
     }
 }
 
-/// <summary>
-/// Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the JIT's runtime would start a thread and
-/// wait for managed code; in the native file they do so anyway. What is ignored stays so: nohup and a shell's background jobs ask for it.
-/// </summary>
+/// <summary>Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the JIT's runtime would start a thread
+/// and wait for managed code; in the native file they do so anyway. What is ignored stays so: nohup and a shell's
+/// background jobs ask for it.</summary>
 internal sealed unsafe class DefaultSignals : IDisposable
 {
     private static readonly int[] s_signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
     private readonly sigaction[] _old = Array.ConvertAll(s_signals, Look);
 
-    /// <summary>Sets the default dispositions; they hold until <see cref="Dispose"/>.</summary>
     internal DefaultSignals()
     {
         for (int i = 0; i < _old.Length; i++)
@@ -212,7 +197,6 @@ internal sealed unsafe class DefaultSignals : IDisposable
     /// <summary>Those of the signals that are to end the process.</summary>
     internal static int[] FindDefault() => Array.FindAll(s_signals, signal => Look(signal).sa_handler == SIG_DFL);
 
-    /// <summary>Sets the dispositions to what they were.</summary>
     public void Dispose()
     {
         for (int i = 0; i < _old.Length; i++)

@@ -8,10 +8,8 @@ internal readonly record struct SysResult(long Raw)
     // MAX_ERRNO, linux/err.h: addresses and flags above are values.
     private const long MaxErrno = 4095;
 
-    /// <summary>Whether it failed.</summary>
     internal bool IsError => Raw is < 0 and >= -MaxErrno;
 
-    /// <summary>Why it failed; 0 when it did not.</summary>
     internal Errno Error => IsError ? (Errno)(-Raw) : 0;
 
     /// <summary>The value. Only where it did not fail.</summary>

@@ -39,7 +39,7 @@ public sealed class LastPidTextTests
             Observation kernel = sandbox.Perform(step);
             Assert.True(
                 model.Equals(kernel),
-                $"{OperationText.quoted(text)} at {offset}: model {Show.outcomes(model.Outcomes)} {model.Readings}, "
+                $"{OperationText.quote(text)} at {offset}: model {Show.outcomes(model.Outcomes)} {model.Readings}, "
                 + $"kernel {Show.outcomes(kernel.Outcomes)} {kernel.Readings}");
             string outcome = model.Outcomes.Head.IsWrote ? "wrote" : Show.outcomes(model.Outcomes);
             outcomes[outcome] = outcomes.GetValueOrDefault(outcome) + 1;
