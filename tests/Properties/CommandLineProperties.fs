@@ -535,7 +535,7 @@ let ``A wrong parser and a wrong table break the agreement`` () =
         let law = agreementOf lines
 
         parsers
-        |> List.filter (fun (_, parser) -> (law.TryBreak (Rnd 1UL) 5_000 parser).IsNone)
+        |> List.filter (fun (_, parser) -> (law.TryBreak (Rnd 1UL) 10_000 parser).IsNone)
         |> List.map fst
 
     Assert.Equal<string list>([], survivors lines wrongParsers)

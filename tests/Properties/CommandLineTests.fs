@@ -25,31 +25,39 @@ let private parse line = CommandLine.parse (words line)
 
 let private values (argument: Argument) =
     match argument.Value with
-    | Value.Nothing -> [ "" ]
+    | Value.Nothing
+    | Value.Maybe _ -> [ "" ]
+    | Value.PidList _ -> [ "1"; "1-2" ]
+    | Value.Whole(least, _) -> [ string (least + 1UL); string (least + 2UL) ]
     | Value.Text -> [ "word" ]
     | Value.Choice words -> words
     | _ -> [ "1"; "2" ]
 
-// A line of nothing but what has to be there.
-let private shortest (page: Page) =
-    let operand =
-        match page.Operand with
-        | Some operand when operand.IsRequired -> [ (values operand).Head ]
-        | _ -> []
+// spawn does without in a new namespace alone.
+let private isNeeded (operand: Argument) =
+    operand.IsRequired || operand.Value.IsPidList
 
-    page.Name :: operand, (if page.Rest = "" then [] else [ "--"; "true" ])
+// Lines of nothing but what has to be there.
+let private shortest (page: Page) =
+    let firsts =
+        match page.Operand with
+        | Some operand when isNeeded operand -> [ for value in values operand -> [ page.Name; value ] ]
+        | _ -> [ [ page.Name ] ]
+
+    firsts, (if page.Rest = "" then [] else [ "--"; "true" ])
 
 [<Fact>]
 let ``Every operand and option of the grammar has an effect`` () =
     let isWrong (command: Command) = command.IsWrong
 
     for page in CommandLine.pages () do
-        let first, rest = shortest page
+        let firsts, rest = shortest page
 
-        let parse words =
+        let parse first words =
             CommandLine.parse (Array.ofList (first @ words @ rest))
 
-        Assert.False(isWrong (parse []), $"nslp %s{page.Name}")
+        for first in firsts do
+            Assert.False(isWrong (parse first []), $"nslp %s{page.Name}")
 
         // Some make sense only beside another one.
         let typed (argument: Argument) =
@@ -64,11 +72,11 @@ let ``Every operand and option of the grammar has an effect`` () =
 
         for argument in page.Arguments do
             let has =
-                List.allPairs besides (typed argument)
-                |> List.exists (fun (beside, words) ->
-                    let command = parse (beside @ words)
-                    // A required operand is there twice.
-                    argument.IsRequired || not (isWrong command) && command <> parse beside)
+                List.allPairs firsts (List.allPairs besides (typed argument))
+                |> List.exists (fun (first, (beside, words)) ->
+                    let command = parse first (beside @ words)
+                    // A needed operand is there twice.
+                    isNeeded argument || not (isWrong command) && command <> parse first beside)
 
             Assert.True(has, $"nslp %s{page.Name} %s{argument.Name} changes nothing")
 

@@ -323,7 +323,7 @@ let private orderOf (m: Moment) left =
     let w = m.Watch.World
 
     let beyond =
-        if w.Goal.Room > 0 then
+        if w.Goal.OrNext || w.Goal.Room > 0 then
             0
         else
             [ m.Watch.Aim + 1 .. min w.Goal.Last (w.PidMax - 1) ]

@@ -28,7 +28,7 @@ internal static unsafe class Output
 
     internal static int Print(string command, ReadOnlySpan<byte> text, int output = Stdout)
     {
-        Errno error = Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
+        Errno error = output > Stderr || Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
         return error == 0 ? Done : Fail(
             command, "cannot write the result", error, error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
     }

@@ -204,7 +204,7 @@ internal static class Spawn
         for (int i = 0; i < options.Goals.Length; i++)
         {
             int pid = options.Goals[i].IsLoose ? 0 : options.Goals[i].First;
-            PidSpace? level = pid == 0 ? null : i == depth ? own : i == 0 ? space : null;
+            PidSpace? level = pid == 0 ? null : i == depth ? own : i == 0 && !SpawnLevels.IsInit(options) ? space : null;
             if (level is { IsHere: true } && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
             {
                 return Words.ownPid(pid);

@@ -69,8 +69,9 @@ public sealed class RangeTests
         // By clone3 the children land elsewhere, as it does not move the cursor.
         Finished run = Run(method, """
             $N spawn 1003 -- sleep 100 & wait_for 'grep -q sleep /proc/1003/comm 2>/dev/null'
-            $N spawn 1000-1999 --room 5 --method METHOD -- sh -c 'echo $$; sh -c "echo \$\$"; sh -c "echo \$\$"'
-            $N spawn 1000-1003 --room 5 --method METHOD --timeout 1 -- echo ran; echo $?
+            # Where nslp itself gets none of them.
+            $N set 5000; $N spawn 1000-1999 --room 5 --method METHOD -- sh -c 'echo $$; sh -c "echo \$\$"; sh -c "echo \$\$"'
+            $N set 5000; $N spawn 1000-1003 --room 5 --method METHOD --timeout 1 -- echo ran; echo $?
             """);
 
         Assert.StartsWith(pids, string.Join(' ', run.Lines));
@@ -88,7 +89,7 @@ public sealed class RangeTests
             $N set 1000- --method METHOD --json && sh -c 'echo $$' >pid
             [ $(cat pid) -ge 1000 ] && echo right
             $N spawn 3002 -- sleep 100 & wait_for 'grep -q sleep /proc/3002/comm 2>/dev/null'
-            $N set 3000-3100 --room 4 --method METHOD && sh -c 'echo $$'
+            $N set 5000; $N set 3000-3100 --room 4 --method METHOD && sh -c 'echo $$'
             $N set 3002-3002 --method METHOD; echo $?
             $N set 40000- --method METHOD; echo $?
             """);
