@@ -217,7 +217,11 @@ module Landing =
                     landing.LapsLooked < landing.Overshoots && length (way landing) <= rules.Far
 
                 let lookAhead () =
-                    struct (LandingStep.Look(ahead landing), { landing with StepsSinceLook = 0 })
+                    struct (LandingStep.Look(ahead landing),
+                            { landing with
+                                StepsSinceLook = 0
+                                LooksAgain = false
+                            })
 
                 let scan =
                     struct (LandingStep.Scan,

@@ -121,27 +121,28 @@ internal sealed class SpawnAttempts(
         PickRun[] picks = Array.ConvertAll(levels, level => new PickRun(spaces[level], _goals[level], PidMaxOf(spaces[level])));
         while (true)
         {
-            Pids = Array.ConvertAll(picks, pick => pick.Next());
-            if (Pids.Contains(0))
+            int[] pids = Array.ConvertAll(picks, pick => pick.Next());
+            if (pids.Contains(0))
             {
                 return AfterTry.SeeIfHeld;
             }
 
-            AfterTry after = Try(() => launcher.TryClone3(Pids), Stage.ChoosePid);
+            AfterTry after = Try(() => launcher.TryClone3(pids), Stage.ChoosePid);
+            Pids = pids;
             if (!after.IsSeeIfHeld || IsLate)
             {
                 return after;
             }
 
             // EEXIST does not tell of which level: else it is one that cannot be looked at.
-            int[] held = levels.Length == 1 ? levels : Array.FindAll(levels, level => spaces[level]?.IsHeld(Pids[level]) ?? false);
+            int[] held = levels.Length == 1 ? levels : Array.FindAll(levels, level => spaces[level]?.IsHeld(pids[level]) ?? false);
             held = held.Length > 0 ? held : Array.FindAll(levels, level => spaces[level] is null);
             if (held.Length == 0)
             {
                 return after;
             }
 
-            Array.ForEach(held, level => picks[level].Refuse(Pids[level]));
+            Array.ForEach(held, level => picks[level].Refuse(pids[level]));
         }
     }
 
@@ -237,7 +238,7 @@ internal sealed class SpawnAttempts(
         }
 
         Pid = launch.Pid;
-        Pids = Pids.Length > 1 ? Pids : [launch.OwnPid];
+        Pids = [launch.OwnPid];
         return launch.End switch
         {
             LaunchEnd.Running => AfterTry.NewOver(End.Done),

@@ -44,9 +44,10 @@ public sealed class RangeTests
     {
         Finished run = Run(method, """
             for i in 0 1; do
-                $N set 5000; $N spawn 1000-1001 --method METHOD -- sleep 100 & wait_for "grep -q sleep /proc/100$i/comm 2>/dev/null"
+                $N set $((5000 + i * 1000)); $N spawn 1000-1001 --method METHOD -- sleep 100 &
+                wait_for "grep -q sleep /proc/100$i/comm 2>/dev/null"
             done
-            $N set 5000
+            $N set 7000
             $N spawn 1000-1001 --method METHOD -- echo ran; echo $?
             $N spawn 1001-1001 --method METHOD -- echo ran; echo $?
             $N spawn 40000- --method METHOD -- echo ran; echo $?
