@@ -26,14 +26,17 @@ type internal ValueAttribute(value: Value) =
 type internal WholeAttribute(least: uint64, most: uint64) =
     inherit ValueAttribute(Value.Whole(least, most))
 
+type internal MaybeAttribute(least: uint64, most: uint64) =
+    inherit ValueAttribute(Value.Maybe(least, most))
+
 type internal OctalAttribute(most: uint64) =
     inherit ValueAttribute(Value.Octal most)
 
 type internal SecondsAttribute() =
     inherit ValueAttribute(Value.Seconds 1000000UL)
 
-type internal PidListAttribute() =
-    inherit ValueAttribute(Value.PidList Limits.Levels)
+type internal PidListAttribute(longest: int) =
+    inherit ValueAttribute(Value.PidList longest)
 
 type internal PidRangeAttribute() =
     inherit ValueAttribute(Value.PidRange(uint64 Limits.PidMax - 1UL))
@@ -66,7 +69,8 @@ type internal GetArguments =
             | Json -> "print one JSON object"
 
 type internal SetArguments =
-    | [<MainCommand; ExactlyOnce; Pid(0UL)>] Pid of PID: string
+    | [<MainCommand; ExactlyOnce; PidList(1)>] Pid of PID: string
+    | [<EqualsAssignmentOrSpaced; Whole(0UL, 4194303UL)>] Room of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Method of METHOD: SetMethod
     | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
@@ -78,7 +82,9 @@ type internal SetArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pid _ -> "the number to make the last PID: the next process gets the first free one above it"
+            | Pid _ ->
+                "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
+            | Room _ -> "with a range: so many numbers after that PID shall be free as well (0)"
             | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time; by default cycling gives up after ten laps"
             | Target _ -> "act in the PID namespace of this process"
@@ -88,25 +94,39 @@ type internal SetArguments =
             | Json -> "report on stdout what was done, as one JSON object"
 
 type internal SpawnArguments =
-    | [<MainCommand; ExactlyOnce; PidList>] Pids of PID: string
+    | [<MainCommand; Unique; PidList(32)>] Pids of PID: string
+    | [<EqualsAssignmentOrSpaced; Whole(0UL, 4194303UL)>] Room of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Method of METHOD: SpawnMethod
     | [<EqualsAssignmentOrSpaced; Seconds>] Timeout of SECONDS: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
-    | [<CustomCommandLine("--new-pidns")>] New_Pidns
+    | [<CustomCommandLine("--new-pidns"); EqualsAssignment; Maybe(1UL, 32UL)>] New_Pidns of NUMBER: string
+    | [<CustomCommandLine("--pid-max"); EqualsAssignmentOrSpaced; Whole(301UL, 4194304UL)>] Pid_Max of NUMBER: string
+    | [<CustomCommandLine("--no-proc")>] No_Proc
     | [<CustomCommandLine("--map-root")>] Map_Root
+    | Setsid
     | Detach
+    | [<EqualsAssignmentOrSpaced>] Json of FILE: string
     | [<AltCommandLine("-v")>] Verbose
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pids _ -> "the PID; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Pids _ ->
+                "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Room _ ->
+                "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
             | Method _ ->
                 "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time (10)"
             | Target _ -> "start the command in the PID namespace of this process"
-            | New_Pidns -> "start the command in a new PID namespace, which ends with it"
+            | New_Pidns _ ->
+                "start the command in a new PID namespace, which ends with it, or in the innermost of so many, one in the other; with PID 1 it is the init there, without a PID it gets the next one"
+            | Pid_Max _ -> "with --new-pidns: no PID in there exceeds this number less one (Linux 6.14)"
+            | No_Proc -> "with --new-pidns: do not mount /proc anew, where that is forbidden"
             | Map_Root -> "with --new-pidns: also make a user namespace, in which you are root"
+            | Setsid -> "have the command lead a session of its own"
+            | Json _ ->
+                "report what was done as one JSON object to this new file, or to a descriptor from 3 on, which the command does not get"
             | Detach ->
                 "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
             | Verbose -> "report on stderr what was done"

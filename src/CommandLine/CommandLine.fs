@@ -40,18 +40,43 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
+    // What is asked for by the operand PID, whose innermost number has the room.
+    let private goals (line: Line) : Goal list =
+        let goal i text =
+            let struct (first, last) =
+                Value.goal text |> ValueOption.defaultValue (struct (0UL, 0UL))
+
+            Goal.within (Operators.int first) (Operators.int last) (if i = 0 then int "--room" 0 line else 0)
+
+        match Line.text "PID" line with
+        | null -> []
+        | text -> text.Split ',' |> List.ofArray |> List.mapi goal
+
     let private set line =
         let alone =
             [ "--method"; "--target"; "--flavour" ]
             |> List.tryFind (fun option -> Line.has option line)
 
+        let goal = goals line |> List.head
+
+        let isRange =
+            Line.text "PID" line
+            |> Option.ofObj
+            |> Option.exists (fun text -> text.Contains '-')
+
         match alone with
         | Some option when Line.has "--server" line ->
             Command.Wrong("set", option + " is for the server to know, not together with --server")
+        | _ when isRange && Line.has "--server" line ->
+            Command.Wrong(
+                "set",
+                "a server takes one number and no range; 'nslp predict' and 'nslp who' help to choose it"
+            )
+        | _ when not isRange && goal.Room > 0 -> Command.Wrong("set", "--room needs a range, such as 1000-")
         | _ ->
             Command.Set
                 {
-                    Pid = int "PID" 0 line
+                    Goal = if isRange then goal else Goal.after goal.First
                     Method = method line
                     Timeout = seconds "--timeout" infinity line
                     Target = target line
@@ -110,34 +135,42 @@ module CommandLine =
                 Json = Line.has "--json" line
             }
 
-    let private pids (text: string | null) =
-        match text with
-        | null -> []
-        | text ->
-            [
-                for entry in text.Split ',' -> Value.number 10UL entry |> ValueOption.defaultValue 0UL |> Operators.int
-            ]
-
     let private spawn (line: Line) =
         let options =
             {
-                Pids = pids (Line.text "PID" line)
+                Goals =
+                    match goals line with
+                    | [] -> [ Goal.within 2 (Limits.PidMax - 1) (int "--room" 0 line) ]
+                    | goals -> goals
                 Method = method line
                 Timeout = seconds "--timeout" 10.0 line
                 Target = target line
-                NewPidns = Line.has "--new-pidns" line
+                NewPidns =
+                    match Line.text "--new-pidns" line with
+                    | null -> 0
+                    | text -> Value.number 10UL text |> ValueOption.defaultValue 1UL |> Operators.int
+                PidMax = int "--pid-max" 0 line
+                NoProc = Line.has "--no-proc" line
+                Setsid = Line.has "--setsid" line
+                Json = Line.text "--json" line
                 MapRoot = Line.has "--map-root" line
                 Detach = Line.has "--detach" line
                 Verbose = Line.has "--verbose" line
                 Command = line.Rest
             }
 
-        if options.NewPidns && options.Target <> 0 then
+        let alone =
+            [ "--map-root"; "--pid-max"; "--no-proc" ]
+            |> List.tryFind (fun option -> Line.has option line)
+
+        if options.NewPidns > 0 && options.Target <> 0 then
             Command.Wrong("spawn", "--new-pidns and --target exclude each other")
-        elif options.MapRoot && not options.NewPidns then
-            Command.Wrong("spawn", "--map-root needs --new-pidns")
+        elif options.NewPidns = 0 && alone.IsSome then
+            Command.Wrong("spawn", alone.Value + " needs --new-pidns")
+        elif options.NewPidns = 0 && not (Line.has "PID" line) then
+            Command.Wrong("spawn", "PID is missing")
         elif
-            options.Pids.Length > 1
+            options.Goals.Length > 1
             && (options.Method = Method.Write || options.Method = Method.Cycle)
         then
             Command.Wrong("spawn", "several PIDs need --method clone3")
@@ -292,10 +325,15 @@ module CommandLine =
         match operands (List.ofArray argv) with
         | Error message -> Command.Wrong("", message)
         | Ok(verbose, [ word ]) ->
-            match parse [| (if word.StartsWith '/' then "serve" else "set"); "--"; word |] with
-            | Command.Serve options -> Command.Serve { options with Verbose = verbose }
-            | Command.Set options -> Command.Set { options with Verbose = verbose }
-            | Command.Wrong(_, message) -> Command.Wrong("", message)
-            | other -> other
+            let isSocket = word.StartsWith '/'
+
+            match Value.fault (Page.operand "PID" (Value.Pid 0UL) "") word with
+            | fault when not isSocket && not (isNull fault) -> Command.Wrong("", string fault)
+            | _ ->
+                match parse [| (if isSocket then "serve" else "set"); "--"; word |] with
+                | Command.Serve options -> Command.Serve { options with Verbose = verbose }
+                | Command.Set options -> Command.Set { options with Verbose = verbose }
+                | Command.Wrong(_, message) -> Command.Wrong("", message)
+                | other -> other
         | Ok(_, []) -> Command.Wrong("", "a PID or the absolute path of a socket is missing")
         | Ok(_, words) -> Command.Wrong("", "one PID or socket is wanted, not " + string words.Length)

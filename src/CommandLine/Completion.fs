@@ -24,7 +24,8 @@ module Completion =
         | "GROUP" -> Values.Groups
         | _ -> Values.Unknown
 
-    let private takesValue (argument: Argument) = not argument.Value.IsNothing
+    let private takesValue (argument: Argument) =
+        not argument.Value.IsNothing && not argument.Value.IsMaybe
 
     let private joined (words: string list) = String.concat " " words
 

@@ -18,6 +18,7 @@ module Document =
         match argument.Names, value argument with
         | [], value -> "<" + value + ">"
         | names, "" -> String.concat ", " names
+        | names, value when argument.Value.IsMaybe -> String.concat ", " names + "[=<" + value + ">]"
         | names, value -> String.concat ", " names + "=<" + value + ">"
 
     /// The words in lines of at most so many characters.

@@ -18,8 +18,10 @@ module Grammar =
             page "set" "make a PID the last one: the next process gets the one above it"
                 "" "nslp set 4242 && sh -c 'echo $$'    # prints 4243"
                 [
-                    required "PID" (Value.Pid 0UL)
-                        "the number to make the last PID: the next process gets the first free one above it"
+                    required "PID" (Value.PidList 1)
+                        "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
+                    option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
+                        "with a range: so many numbers after that PID shall be free as well (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "write"; "cycle" ])
                         "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL)
@@ -35,16 +37,25 @@ module Grammar =
             page "spawn" "run a command with the PID of your choice, or not at all"
                 "<COMMAND> [<ARGUMENT>...]" "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242"
                 [
-                    required "PID" (Value.PidList 32)
-                        "the PID; or several, joined by commas, for nested PID namespaces, the innermost first"
+                    operand "PID" (Value.PidList 32)
+                        "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+                    option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
+                        "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "clone3"; "write"; "cycle" ])
                         "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL) "give up after this time (10)"
                     option "--target" "PROCESS" (Value.Pid 1UL) "start the command in the PID namespace of this process"
-                    flag "--new-pidns" "start the command in a new PID namespace, which ends with it"
+                    option "--new-pidns" "NUMBER" (Value.Maybe(1UL, 32UL))
+                        "start the command in a new PID namespace, which ends with it, or in the innermost of so many, one in the other; with PID 1 it is the init there, without a PID it gets the next one"
+                    option "--pid-max" "NUMBER" (Value.Whole(301UL, 4194304UL))
+                        "with --new-pidns: no PID in there exceeds this number less one (Linux 6.14)"
+                    flag "--no-proc" "with --new-pidns: do not mount /proc anew, where that is forbidden"
                     flag "--map-root" "with --new-pidns: also make a user namespace, in which you are root"
+                    flag "--setsid" "have the command lead a session of its own"
                     flag "--detach"
                         "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
+                    option "--json" "FILE" Value.Text
+                        "report what was done as one JSON object to this new file, or to a descriptor from 3 on, which the command does not get"
                     flag "--verbose, -v" "report on stderr what was done"
                 ]
             page "who" "say who holds a PID"

@@ -182,7 +182,7 @@ module Line =
                         Given = [ for letter in List.rev letters -> struct (letter, "") ] @ line.Given
                     }
             | Word.Assignment(argument, text), _ -> take argument text rest
-            | Word.Option argument, _ when argument.Value.IsNothing -> take argument "" rest
+            | Word.Option argument, _ when argument.Value.IsNothing || argument.Value.IsMaybe -> take argument "" rest
             | Word.Option argument, text :: rest when text <> "--" && not (isOption page text) ->
                 take argument text rest
             | Word.Option argument, _ -> Parsed.Wrong(needsValue argument)

@@ -28,10 +28,9 @@ module ManPage =
 
         [
             ".TP"
-            if names <> "" && value <> "" then
-                $"{names}={value}"
-            else
-                names + value
+            if argument.Value.IsMaybe then $"{names}[={value}]"
+            elif names <> "" && value <> "" then $"{names}={value}"
+            else names + value
             yield! sentence argument.Text
         ]
 

@@ -14,8 +14,8 @@ type GetOptions =
 /// What `nslp set` was asked for.
 type SetOptions =
     {
-        /// The number to become the last PID; 0 or more.
-        Pid: int
+        /// Where the next PID shall lie.
+        Goal: Goal
         /// How.
         Method: Method
         /// Seconds after which to give up, above 0; infinite when not given.
@@ -31,6 +31,9 @@ type SetOptions =
         /// Say on stdout what was done, as one JSON object.
         Json: bool
     }
+
+    /// The number to become the last PID, 0 or more, where it is no range that was given.
+    member options.LastPid: int = options.Goal.First - 1
 
 /// What `nslp verify` was asked for.
 type VerifyOptions =
@@ -78,18 +81,26 @@ type BenchOptions =
 /// What `nslp spawn` was asked for.
 type SpawnOptions =
     {
-        /// The PIDs, innermost namespace first; 1 to 32 numbers, whatever their range.
-        Pids: int list
+        /// The PIDs, innermost namespace first; 1 to 32, whatever the pid_max.
+        Goals: Goal list
         /// How.
         Method: Method
         /// Seconds after which to give up, above 0.
         Timeout: float
         /// The process in whose PID namespace to start the command, 0 for the caller's own.
         Target: int
-        /// Start it in a new PID namespace.
-        NewPidns: bool
+        /// Start it in the innermost of so many new PID namespaces; 0 for none.
+        NewPidns: int
+        /// pid_max of that namespace; 0 to leave it as it is.
+        PidMax: int
+        /// Leave it the old /proc.
+        NoProc: bool
         /// With a new user namespace around that, make the user root in it.
         MapRoot: bool
+        /// Have it lead a session of its own.
+        Setsid: bool
+        /// A new file or the number of a descriptor to report to, or null.
+        Json: string | null
         /// Print the PID and return when the command runs, which then has no pipe as its standard output or error.
         Detach: bool
         /// Say on stderr what was done.

@@ -14,13 +14,15 @@ type Value =
     | Choice of Words: string list
     /// A decimal number, both limits included.
     | Whole of Least: uint64 * Most: uint64
+    /// The same, but only behind "=", where it may be left out.
+    | Maybe of Least: uint64 * Most: uint64
     /// A decimal number that fits an `int`. Whether it is below pid_max, the command says.
     | Pid of Least: uint64
     /// An octal number from 0.
     | Octal of Most: uint64
     /// A number of seconds above 0, which may have decimals.
     | Seconds of Most: uint64
-    /// Numbers as of `Pid 0`, joined by commas.
+    /// Numbers as of `Pid 0` or ranges of them from 1 on, which may lack the last number, joined by commas.
     | PidList of Longest: int
     /// A decimal number from 0, or two joined by a dash, the second not below the first.
     | PidRange of Most: uint64
@@ -177,6 +179,23 @@ module Value =
         | ValueSome first, ValueSome last -> ValueSome(struct (first, last))
         | _ -> ValueNone
 
+    /// First and last number of `12`, `10-20` or `10-`, which ends below the largest pid_max.
+    let goal (text: string) : struct (uint64 * uint64) voption =
+        let whole =
+            if text.EndsWith '-' then
+                text + string (Limits.PidMax - 1)
+            else
+                text
+
+        match range whole with
+        | ValueSome(struct (first, last)) when
+            first > last
+            || last > uint64 Int32.MaxValue
+            || (first = 0UL && text.Contains '-')
+            ->
+            ValueNone
+        | goal -> goal
+
     // 1234567 as 1,234,567.
     let rec private grouped (n: uint64) : string =
         if n < 1000UL then
@@ -198,11 +217,12 @@ module Value =
         | Value.Nothing
         | Value.Text -> ""
         | Value.Choice words -> oneOf words
+        | Value.Maybe(least, most)
         | Value.Whole(least, most) -> "a number from " + grouped least + " to " + grouped most
         | Value.Pid least -> "a number from " + grouped least + " to " + grouped (uint64 Limits.PidMax - 1UL)
         | Value.Octal most -> "an octal number from 0 to 0" + Convert.ToString(int64 most, 8)
         | Value.Seconds most -> "a number of seconds above 0, at most " + grouped most
-        | Value.PidList _ -> describe (Value.Pid 0UL)
+        | Value.PidList _ -> describe (Value.Pid 0UL) + ", or a range such as 1000-1999 or 1000-"
         | Value.PidRange most -> "a number from 0 to " + grouped most + ", or a range such as 1000-1010"
 
     /// What is wrong with the text as a value of the operand or option; null for nothing.
@@ -217,6 +237,8 @@ module Value =
         | Value.Nothing
         | Value.Text -> null
         | Value.Choice words -> unlessIn (choice words text >= 0) text
+        | Value.Maybe _ when text = "" -> null
+        | Value.Maybe(least, most)
         | Value.Whole(least, most) -> unlessIn (number 10UL text |> between least most) text
         | Value.Pid least -> unlessIn (isPid least text) text
         | Value.Octal most -> unlessIn (number 8UL text |> between 0UL most) text
@@ -229,9 +251,10 @@ module Value =
         | Value.PidList longest ->
             let entries = text.Split ','
 
-            match Array.tryFind (isPid 0UL >> not) entries with
+            match entries |> Array.tryFind (fun entry -> (goal entry).IsNone) with
             | Some "" when entries.Length > 1 -> argument.Name + " list '" + text + "' has an empty entry"
             | Some entry -> unlessIn false entry
+            | None when entries.Length > longest && longest = 1 -> unlessIn false text
             | None when entries.Length > longest ->
                 argument.Name
                 + " list has "

@@ -28,11 +28,14 @@ internal sealed unsafe class PidSpace : IDisposable
     /// <summary>The namespace that a task lives in, which must have mounted /proc in a mount namespace that is not
     /// nslp's.</summary>
     /// <param name="inside">The task; it stays the caller's.</param>
-    internal PidSpace(RemoteTask inside, int process = 0, Zygote? zygote = null)
+    /// <param name="number">Its PID in nslp's own namespace; 0 where it has not mounted /proc, so that there is none.</param>
+    /// <param name="process">The process whose namespace it is, or 0.</param>
+    /// <param name="zygote">What ends with it, or null.</param>
+    internal PidSpace(RemoteTask inside, int number, int process = 0, Zygote? zygote = null)
     {
         (_inside, _process, _zygote) = (inside, process, zygote);
         _caller = new HelperCaller(inside);
-        _proc = Proc.OpenOf(inside.Pid);
+        _proc = number == 0 ? new Fd(Errno.ENOENT) : Proc.OpenOf(number);
     }
 
     /// <summary>The PID namespace of a process. Where it is not nslp's own that costs a PID in it. Throws
@@ -49,7 +52,8 @@ internal sealed unsafe class PidSpace : IDisposable
         try
         {
             Namespaces.Enter(zygote.Root, process);
-            return new PidSpace(Namespaces.ForkInside(zygote.Root), process, zygote);
+            RemoteTask inside = Namespaces.ForkInside(zygote.Root);
+            return new PidSpace(inside, inside.Pid, process, zygote);
         }
         catch
         {

@@ -60,12 +60,14 @@ type AfterTry =
 /// Which method is tried when, and what an errno means for what comes next.
 [<RequireQualifiedAccess>]
 module Approach =
-    /// The methods to try one after the other when so many PIDs are chosen for one process; none of them twice.
-    /// `makesProcess` is false where the process that is to have the PID is not made here, as for set and serve.
-    let methods (asked: Method) (makesProcess: bool) (pids: int) : Method list =
+    /// The methods to try one after the other to these goals, one a level, of one process; none of them twice.
+    /// `makesProcess` is false where the process that is to have the PID is not made here, as for set and serve. Room behind
+    /// a PID is for processes to come: clone3 would leave the cursor elsewhere.
+    let methods (asked: Method) (makesProcess: bool) (goals: Goal list) : Method list =
         match asked with
-        | Method.Auto when pids > 1 -> [ Method.Clone3 ]
-        | Method.Auto when makesProcess -> [ Method.Clone3; Method.Write; Method.Cycle ]
+        | Method.Auto when goals.Length > 1 -> [ Method.Clone3 ]
+        | Method.Auto when makesProcess && goals |> List.forall (fun goal -> goal.Room = 0) ->
+            [ Method.Clone3; Method.Write; Method.Cycle ]
         | Method.Auto -> [ Method.Write; Method.Cycle ]
         | method -> [ method ]
 
@@ -88,6 +90,14 @@ module Approach =
             AfterTry.Over(End.Failed(Stage.OpenLastPid, errno))
         | Stage.WriteLastPid, errno when errno <> Errno.EPERM -> AfterTry.Over(End.Failed(Stage.MakeProcess, errno))
         | _ -> AfterTry.Over(End.Failed(stage, errno))
+
+    /// What comes after an end of a landing for a process to be made; none where it is to be made now.
+    let afterLanding (ending: End) : AfterTry voption =
+        match ending with
+        | End.Done -> ValueNone
+        | End.OutOfLaps -> ValueSome AfterTry.TryAgain
+        | End.Hopeless Obstacle.Held -> ValueSome AfterTry.SeeIfHeld
+        | ending -> ValueSome(AfterTry.Over ending)
 
     /// Whether there is no way but to give up when ns_last_pid cannot be locked. Where it cannot be opened there is nobody
     /// to share it with.

@@ -1,36 +1,38 @@
 namespace SetNsLastPid
 
-/// Why consuming PIDs can never make a number the last PID.
+/// Why consuming PIDs can never lead to a goal.
 [<RequireQualifiedAccess>]
 type Obstacle =
-    /// The number is not one that last_pid can have here: it is not from 0 to pid_max - 1.
+    /// The goal is not below pid_max, or last_pid would have to be below 0.
     | OutOfRange
     /// The next PID would have to be below 300, and the cursor comes back to 300 at the lowest.
     | BelowReserved
-    /// There is no free number that could be the next PID after it.
+    /// There is no free number that could be the next PID.
     | NoneFree
+    /// Others hold the numbers of the goal, or leave no room behind any of them.
+    | Held
     /// This number would have to be consumed, but the one who consumes holds it, as one of its own.
     | Ours of Pid: int
 
-/// How far away a last PID is.
+/// How far away a goal is.
 [<RequireQualifiedAccess>]
 type Reach =
-    /// So many allocations, 0 when the next PID is already the wanted one.
+    /// So many allocations, 0 when the next PID already lies in it.
     | After of Allocations: int
     /// No number of allocations leads there.
     | Never of Obstacle: Obstacle
 
-/// What to do next on the way to a last PID.
+/// What to do next on the way to a goal.
 [<RequireQualifiedAccess>]
 type CycleStep =
-    /// Nothing: the next PID is the one that follows the target.
+    /// Nothing: the next PID lies in the goal.
     | Landed
     /// Consume so many PIDs, 1 or more, then look again.
     | Consume of Count: int
     /// Give up: no number of allocations leads there.
     | Hopeless of Why: Obstacle
 
-/// Getting to a last PID by consuming PIDs that are free again at once, so that the numbers in use stay as they are.
+/// Getting to a goal by consuming PIDs that are free again at once, so that the numbers in use stay as they are.
 [<RequireQualifiedAccess>]
 module Cycle =
     // Where the search starts again when the numbers run out at the top: the cursor then stands behind the last one
@@ -40,63 +42,99 @@ module Cycle =
         | ValueSome _ -> ns.Reserved
         | ValueNone -> 1
 
-    /// How many allocations lead from here to a last_pid equivalent to `target`: one after which the next process gets
-    /// the first free PID that follows the target. That can be earlier than the target itself, when all numbers in
-    /// between are in use; then the target cannot be reached by allocating, and need not be.
+    /// How many allocations lead from here to where the next process gets the first number that the goal allows, of all
+    /// those the soonest reached; and that number, 0 where none is. Where a goal wants no more than what follows one number
+    /// (`Goal.after`), that can be earlier than the number itself, when all in between are in use; then it cannot be made
+    /// last_pid by allocating, and need not be.
     ///
     /// `ours` are those of the numbers in use that the one who consumes holds: never consumed, but free for the next
     /// process, since whoever consumes ends before.
-    let reach (ours: PidSet) (target: int) (ns: PidNamespace) : Reach =
+    let aim (ours: PidSet) (goal: Goal) (ns: PidNamespace) : struct (Reach * int) =
         let later =
             { ns with
                 InUse = PidSet.except ours ns.InUse
             }
 
-        // Consuming `last` makes the goal the next one; on the way to it the free numbers from `next` on are consumed.
-        let through last count =
-            if PidSet.contains last ns.InUse then
-                Reach.Never(Obstacle.Ours last)
+        let wanted from =
+            Goal.tryFirst from ns.PidMax later.InUse goal
+
+        // Where none of its own will do.
+        let follower =
+            if goal.OrNext && (wanted goal.First).IsNone then
+                PidNamespace.tryNext (PidNamespace.withLastPid (goal.First - 1) later)
             else
-                Reach.After count
+                ValueNone
 
-        if target < 0 || target >= ns.PidMax then
-            Reach.Never Obstacle.OutOfRange
-        elif target = PidNamespace.lastPid ns then
-            Reach.After 0
+        let tryGoal from =
+            match follower with
+            | ValueSome pid when pid < from -> ValueNone
+            | ValueSome _ -> follower
+            | ValueNone -> wanted from
+
+        // The first goal from `pid` on before which `tryLast` finds the number to be consumed last, free to be consumed;
+        // else the last number before the first of them, which is ours.
+        let rec soonest tryLast blocked pid =
+            match tryGoal pid with
+            | ValueNone -> Error blocked
+            | ValueSome pid ->
+                match tryLast pid with
+                | ValueSome last when not (PidSet.contains last ns.InUse) -> Ok(struct (pid, last))
+                | last -> soonest tryLast (ValueOption.orElse last blocked) (pid + 1)
+
+        // By way of the top: a goal is then the first number that is free later from where the search starts again, or
+        // follows one that is.
+        let afterWrap next =
+            let start = wrapsTo next ns
+            let beforeWrap = PidSet.countFree next ns.PidMax ns.InUse
+
+            let tryLast pid =
+                match PidSet.tryLastFree start pid later.InUse with
+                | ValueSome last -> ValueSome last
+                | ValueNone ->
+                    PidSet.tryLastFree next ns.PidMax later.InUse
+                    |> ValueOption.defaultValue next
+                    |> ValueSome
+
+            match soonest tryLast ValueNone start with
+            | Ok(struct (pid, last)) when last < pid && start <= last ->
+                struct (Reach.After(beforeWrap + PidSet.countFree start (last + 1) ns.InUse), pid)
+            | Ok(struct (pid, _)) -> struct (Reach.After beforeWrap, pid)
+            | Error(ValueSome ours) -> struct (Reach.Never(Obstacle.Ours ours), 0)
+            | Error ValueNone -> struct (Reach.Never Obstacle.BelowReserved, 0)
+
+        if goal.First < 1 || goal.First - (if goal.OrNext then 1 else 0) >= ns.PidMax then
+            struct (Reach.Never Obstacle.OutOfRange, 0)
+        elif goal.OrNext && goal.First - 1 = PidNamespace.lastPid ns then
+            struct (Reach.After 0, goal.First)
         else
-            // By way of the top: the goal is then the first number that is free later from where the search starts
-            // again, or follows one that is.
-            let afterWrap next goal =
-                let start = wrapsTo next ns
-                let beforeWrap = PidSet.countFree next ns.PidMax ns.InUse
+            match PidNamespace.tryNext later, PidNamespace.tryNext ns with
+            | ValueSome already, _ when tryGoal already = ValueSome already -> struct (Reach.After 0, already)
+            | _ when (tryGoal 1).IsNone ->
+                struct (Reach.Never(if goal.OrNext then Obstacle.NoneFree else Obstacle.Held), 0)
+            | _, ValueNone -> struct (Reach.Never Obstacle.NoneFree, 0)
+            | _, ValueSome next ->
+                match soonest (fun pid -> PidSet.tryLastFree next pid later.InUse) ValueNone next with
+                | Ok(struct (pid, last)) -> struct (Reach.After(PidSet.countFree next (last + 1) ns.InUse), pid)
+                | Error _ -> afterWrap next
 
-                if goal < start then
-                    Reach.Never Obstacle.BelowReserved
-                else
-                    match PidSet.tryLastFree start goal later.InUse with
-                    | ValueSome last -> through last (beforeWrap + PidSet.countFree start (last + 1) ns.InUse)
-                    | ValueNone ->
-                        let last = PidSet.tryLastFree next ns.PidMax later.InUse
-                        through (ValueOption.defaultValue next last) beforeWrap
+    /// The first of what `aim` gives.
+    let reach (ours: PidSet) (goal: Goal) (ns: PidNamespace) : Reach =
+        let struct (reach, _) = aim ours goal ns
+        reach
 
-            let goal = PidNamespace.tryNext (PidNamespace.withLastPid target later)
+    /// How many free numbers the goal has beyond that one, as far as they can be counted on.
+    let beyond (pid: int) (goal: Goal) (ns: PidNamespace) : int =
+        if goal.OrNext || goal.Room > 0 then
+            0
+        else
+            PidSet.countFree (pid + 1) (min goal.Last (ns.PidMax - 1) + 1) ns.InUse
 
-            match goal, PidNamespace.tryNext later, PidNamespace.tryNext ns with
-            | ValueSome goal, ValueSome already, _ when goal = already -> Reach.After 0
-            | ValueNone, _, _
-            | _, _, ValueNone -> Reach.Never Obstacle.NoneFree
-            | ValueSome goal, _, ValueSome next when next <= goal ->
-                match PidSet.tryLastFree next goal later.InUse with
-                | ValueSome last when not (PidSet.contains last ns.InUse) ->
-                    Reach.After(PidSet.countFree next (last + 1) ns.InUse)
-                | _ -> afterWrap next goal
-            | ValueSome goal, _, ValueSome next -> afterWrap next goal
-
-    /// What to do at that distance. Far away it is half the way, which leaves room for PIDs that others consume meanwhile;
-    /// within `near` allocations it is one at a time. The target is never passed by what is ordered here.
-    let step (near: int) (reach: Reach) : CycleStep =
+    /// What to do at that distance, with so many numbers of the goal beyond the one that is aimed at. Far away it is half the
+    /// way to the goal's end, which leaves room for PIDs that others consume meanwhile; where that end is within `near`
+    /// allocations it is one at a time. The goal is never passed by what is ordered here.
+    let step (near: int) (beyond: int) (reach: Reach) : CycleStep =
         match reach with
         | Reach.Never obstacle -> CycleStep.Hopeless obstacle
         | Reach.After 0 -> CycleStep.Landed
-        | Reach.After n when n <= near -> CycleStep.Consume 1
-        | Reach.After n -> CycleStep.Consume(max 1 (n / 2))
+        | Reach.After n when n + beyond <= near -> CycleStep.Consume 1
+        | Reach.After n -> CycleStep.Consume(max 1 (min n ((n + beyond) / 2)))

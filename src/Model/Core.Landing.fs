@@ -23,19 +23,18 @@ type LandingStep =
     | Look of Ranges: struct (int * int) list
     /// Consume so many PIDs, 1 or more: see `Landing.consumed`.
     | Consume of Count: int
-    /// Nothing: the next PID is the one that follows the target.
+    /// Nothing: the next PID lies in the goal.
     | Landed
     /// Give up: no number of allocations leads there.
     | Hopeless of Why: Obstacle
-    /// Give up: others took PIDs whenever the target was near, so many laps long.
+    /// Give up: others took PIDs whenever the goal was near, so many laps long.
     | OutOfLaps
 
-/// How far an attempt is to make a number the last PID by consuming PIDs, while others make and end processes.
+/// How far an attempt is to have the next PID lie in a goal by consuming PIDs, while others make and end processes.
 type Landing =
     {
         Rules: LandingRules
-        /// What last_pid shall be equivalent to: see `Cycle.reach`.
-        Target: int
+        Goal: Goal
         PidMax: int
         /// The numbers known to be in use.
         InUse: PidSet
@@ -43,7 +42,9 @@ type Landing =
         Own: PidSet
         /// last_pid as it was read last.
         LastPid: int
-        /// How many allocations away the target was at first; -1 if that was never known.
+        /// The number of the goal, or that follows it, which is reached soonest; 0 while that is not known.
+        Aim: int
+        /// How many allocations away the goal was at first; -1 if that was never known.
         Distance: int
         /// How many are left; Int32.MaxValue while that is not known.
         Left: int
@@ -51,7 +52,7 @@ type Landing =
         Consumed: int64
         /// How often the way was reckoned.
         Reads: int
-        /// How often others took the cursor past the target.
+        /// How often others took the cursor past the goal.
         Overshoots: int
         /// Bursts and steps since the numbers in use were read; -1 before the first time.
         StepsSinceScan: int
@@ -67,7 +68,7 @@ type Landing =
     member landing.Wasted: int64 =
         max 0L (landing.Consumed - int64 (max landing.Distance 0))
 
-/// The way to a last PID by consuming PIDs: what was seen goes in, what to do next comes out, until it has landed or cannot.
+/// The way to a goal by consuming PIDs: what was seen goes in, what to do next comes out, until it has landed or cannot.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module Landing =
     /// The rules that nslp goes by.
@@ -80,14 +81,15 @@ module Landing =
         }
 
     /// A landing that knows nothing yet.
-    let start (rules: LandingRules) (target: int) (pidMax: int) : Landing =
+    let start (rules: LandingRules) (goal: Goal) (pidMax: int) : Landing =
         {
             Rules = rules
-            Target = target
+            Goal = goal
             PidMax = pidMax
             InUse = PidSet.empty
             Own = PidSet.empty
             LastPid = -1
+            Aim = 0
             Distance = -1
             Left = System.Int32.MaxValue
             Consumed = 0L
@@ -107,7 +109,7 @@ module Landing =
             StepsSinceScan = 0
         }
 
-    /// These of the numbers asked for are held. That makes the way longer without anybody having passed the target.
+    /// These of the numbers asked for are held. That makes the way longer without anybody having passed the goal.
     let looked (held: int seq) (landing: Landing) : Landing =
         { landing with
             InUse = held |> Seq.fold (fun inUse n -> PidSet.add n inUse) landing.InUse
@@ -126,93 +128,124 @@ module Landing =
                     System.Int32.MaxValue
         }
 
-    // All numbers, in use or not, from last_pid to the target.
+    // What last_pid is when the number that is aimed at comes next, if all is free.
+    let private target (landing: Landing) =
+        if landing.Goal.OrNext || landing.Aim = 0 then
+            landing.Goal.First - 1
+        else
+            landing.Aim - 1
+
+    // All numbers, in use or not, from last_pid to there.
     let private way (landing: Landing) =
-        if landing.Target > landing.LastPid then
-            [ struct (landing.LastPid + 1, landing.Target) ]
+        let target = target landing
+
+        if target > landing.LastPid then
+            [ struct (landing.LastPid + 1, target) ]
         else
             [
                 struct (landing.LastPid + 1, landing.PidMax - 1)
-                struct (landing.Rules.Reserved, landing.Target)
+                struct (landing.Rules.Reserved, target)
             ]
 
-    // The last steps, and around the target: these may have been taken since the scan, and a second one would take so long
-    // that others may well fork meanwhile.
+    // The last steps, and around the target, with its room: these may have been taken since the scan, and a second one would
+    // take so long that others may well fork meanwhile.
     let private ahead (landing: Landing) =
         let within first last =
             struct (max first 1, min last (landing.PidMax - 1))
 
-        let near = landing.Rules.Near
+        let near, target = landing.Rules.Near, target landing
 
         [
             within (landing.LastPid + 1) (landing.LastPid + near)
-            within (landing.Target - near) (landing.Target + near)
+            within (target - near) (target + max near (1 + min landing.Goal.Room landing.Rules.Far))
         ]
 
     let private length ranges =
         ranges |> List.sumBy (fun struct (first, last) -> max 0 (last - first + 1))
 
     let private reckoned reach (landing: Landing) =
-        match reach with
-        | Reach.After left ->
-            { landing with
-                Reads = landing.Reads + 1
-                Distance = if landing.Distance < 0 then left else landing.Distance
-                Overshoots = landing.Overshoots + (if left > landing.Left then 1 else 0)
-                Left = left
-            }
-        | Reach.Never _ ->
+        let landing =
             { landing with
                 Reads = landing.Reads + 1
             }
 
-    /// What to do next, with last_pid just read. Anything but the target itself is believed only on numbers just read, and
-    /// what is ordered here never passes the target on its own.
+        match reach with
+        | Reach.After left ->
+            { landing with
+                Distance = if landing.Distance < 0 then left else landing.Distance
+                Overshoots = landing.Overshoots + (if left > landing.Left then 1 else 0)
+                Left = left
+            }
+        | Reach.Never _ -> landing
+
+    // Whether the first free number will do, whoever holds those before it. That all of a goal's are held is found out when
+    // the process is made.
+    let private isIn (landing: Landing) =
+        landing.Goal.Room = 0
+        && landing.Goal.First - 1 <= landing.LastPid
+        && landing.LastPid < landing.Goal.Last
+
+    /// What to do next, with last_pid just read. Anything but being there is believed only on numbers just read, and what
+    /// is ordered here never passes the goal on its own.
     let next (lastPid: int) (landing: Landing) : struct (LandingStep * Landing) =
         let landing = { landing with LastPid = lastPid }
         let rules = landing.Rules
 
         if landing.StepsSinceScan < 0 then
             struct (LandingStep.Scan, landing)
-        elif landing.LooksAgain && lastPid <> landing.Target then
-            struct (LandingStep.Look(way landing),
-                    { landing with
-                        LapsLooked = landing.Overshoots
-                        LooksAgain = false
-                    })
         else
             let ns =
                 { PidNamespace.observed lastPid landing.PidMax landing.InUse with
                     Reserved = rules.Reserved
                 }
 
-            let reach = Cycle.reach landing.Own landing.Target ns
-            let landing = reckoned reach landing
+            let struct (reach, aim) = Cycle.aim landing.Own landing.Goal ns
+            let landing = { landing with Aim = aim }
 
-            let looksAtAll () =
-                landing.LapsLooked < landing.Overshoots && length (way landing) <= rules.Far
-
-            match Cycle.step rules.Near reach with
-            | CycleStep.Landed
-            | CycleStep.Hopeless _ when lastPid <> landing.Target && landing.StepsSinceScan > 0 ->
-                struct (LandingStep.Scan,
-                        { landing with
-                            Left = System.Int32.MaxValue
-                            StepsSinceLook = System.Int32.MaxValue
-                            LooksAgain = landing.LapsLooked > 0
-                        })
-            | CycleStep.Landed -> struct (LandingStep.Landed, landing)
-            | CycleStep.Hopeless why -> struct (LandingStep.Hopeless why, landing)
-            | CycleStep.Consume _ when looksAtAll () ->
+            if landing.LooksAgain && lastPid <> target landing then
                 struct (LandingStep.Look(way landing),
                         { landing with
                             LapsLooked = landing.Overshoots
+                            LooksAgain = false
                         })
-            | CycleStep.Consume 1 when landing.StepsSinceLook > rules.Near ->
-                struct (LandingStep.Look(ahead landing), { landing with StepsSinceLook = 0 })
-            | CycleStep.Consume _ when
-                landing.Overshoots >= rules.Laps
-                || landing.Consumed >= int64 rules.Laps * int64 landing.PidMax
-                ->
-                struct (LandingStep.OutOfLaps, landing)
-            | CycleStep.Consume count -> struct (LandingStep.Consume count, landing)
+            else
+                let landing = reckoned reach landing
+                let isStale = landing.StepsSinceScan > 0
+                let looks = landing.StepsSinceLook > rules.Near
+
+                let looksAtAll () =
+                    landing.LapsLooked < landing.Overshoots && length (way landing) <= rules.Far
+
+                let lookAhead () =
+                    struct (LandingStep.Look(ahead landing),
+                            { landing with
+                                StepsSinceLook = 0
+                                LooksAgain = false
+                            })
+
+                let scan =
+                    struct (LandingStep.Scan,
+                            { landing with
+                                Left = System.Int32.MaxValue
+                                StepsSinceLook = System.Int32.MaxValue
+                                LooksAgain = landing.LapsLooked > 0
+                            })
+
+                match Cycle.step rules.Near (Cycle.beyond aim landing.Goal ns) reach with
+                | CycleStep.Landed when isStale && not (isIn landing) -> scan
+                | CycleStep.Hopeless _ when isStale -> scan
+                | CycleStep.Landed when landing.Goal.IsLoose && looks -> lookAhead ()
+                | CycleStep.Landed -> struct (LandingStep.Landed, landing)
+                | CycleStep.Hopeless why -> struct (LandingStep.Hopeless why, landing)
+                | CycleStep.Consume _ when looksAtAll () ->
+                    struct (LandingStep.Look(way landing),
+                            { landing with
+                                LapsLooked = landing.Overshoots
+                            })
+                | CycleStep.Consume 1 when looks -> lookAhead ()
+                | CycleStep.Consume _ when
+                    landing.Overshoots >= rules.Laps
+                    || landing.Consumed >= int64 rules.Laps * int64 landing.PidMax
+                    ->
+                    struct (LandingStep.OutOfLaps, landing)
+                | CycleStep.Consume count -> struct (LandingStep.Consume count, landing)

@@ -82,7 +82,7 @@ module PidMap =
 
         let reach =
             match target with
-            | ValueSome pid -> Cycle.reach PidSet.empty pid ns
+            | ValueSome pid -> Cycle.reach PidSet.empty (Goal.after pid) ns
             | ValueNone -> Reach.Never Obstacle.OutOfRange
 
         let way =

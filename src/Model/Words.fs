@@ -16,8 +16,8 @@ type Complaint =
 /// What else the words for a failure need to know.
 type Attempted =
     {
-        /// The PIDs asked for, innermost namespace first; for set and serve the one that was to be last_pid.
-        Pids: int list
+        /// What was asked for, innermost namespace first.
+        Goals: Goal list
         /// The time limit in seconds.
         Timeout: float
         /// last_pid when it was read last; below 0 where it was not.
@@ -40,6 +40,7 @@ module Words =
         match obstacle with
         | Obstacle.BelowReserved -> "after a wrap PIDs start at 300"
         | Obstacle.NoneFree -> "no PID is free"
+        | Obstacle.Held -> "none of these is free"
         | Obstacle.OutOfRange
         | Obstacle.Ours _ -> "out of range"
 
@@ -48,6 +49,7 @@ module Words =
         match obstacle with
         | Obstacle.BelowReserved -> "below_reserved"
         | Obstacle.NoneFree -> "none_free"
+        | Obstacle.Held -> "held"
         | Obstacle.OutOfRange
         | Obstacle.Ours _ -> "out_of_range"
 
@@ -57,6 +59,30 @@ module Words =
             "needs /proc mounted, with its directory sys and nothing else mounted over it"
         else
             null
+
+    /// What is asked for, as the user writes it.
+    let goals (goals: Goal list) : string =
+        let text (goal: Goal) =
+            if goal.OrNext then
+                string (goal.First - 1)
+            elif goal.First = goal.Last then
+                string goal.First
+            elif goal.Last = Limits.PidMax - 1 then
+                string goal.First + "-"
+            else
+                string goal.First + "-" + string goal.Last
+
+        goals |> List.map text |> String.concat ","
+
+    // Why a goal that leaves a choice cannot be had.
+    let private noneOf (goal: Goal) =
+        let room =
+            match goal.Room with
+            | 0 -> ""
+            | 1 -> " with a free one after it"
+            | room -> " with " + string room + " free ones after it"
+
+        "no PID of " + goals [ goal ] + " is free" + room
 
     /// What nslp says where it itself holds the number that is to be free.
     let private itsOwn = "run it again: nslp will get a different PID"
@@ -77,9 +103,6 @@ module Words =
 
     let private seconds (timeout: float) =
         timeout.ToString CultureInfo.InvariantCulture
-
-    let private joined pids =
-        pids |> List.map string<int> |> String.concat ","
 
     let private needsCapability =
         "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN over the PID namespace; without them "
@@ -118,12 +141,12 @@ module Words =
             | flavour -> failed ("cannot consume PIDs by '" + flavour + "'") errno null
         | Stage.ChoosePid, Errno.EPERM ->
             failed
-                ("cannot make a process with PID " + joined attempted.Pids)
+                ("cannot make a process with PID " + goals attempted.Goals)
                 errno
                 (needsCapability + attempted.Instead)
         | Stage.ChoosePid, (Errno.ENOSYS | Errno.E2BIG) ->
             failed "cannot choose PIDs by clone3" errno "needs Linux 5.5, and clone3 not filtered by seccomp"
-        | Stage.ChoosePid, Errno.EINVAL -> failed ("cannot make a process with PID " + joined attempted.Pids) errno null
+        | Stage.ChoosePid, Errno.EINVAL -> failed ("cannot make a process with PID " + goals attempted.Goals) errno null
         | (Stage.ChoosePid | Stage.MakeProcess), _ -> failed "cannot make a process" errno null
 
     /// For a command that has not begun to choose a PID.
@@ -131,7 +154,7 @@ module Words =
         call
             ""
             {
-                Pids = []
+                Goals = []
                 Timeout = 0.0
                 LastPid = -1
                 Tries = 0
@@ -150,12 +173,19 @@ module Words =
 
     /// For `nslp set`, which failed to put last_pid where it was to be.
     let set (attempted: Attempted) (ending: End) : Complaint =
-        let pid = joined attempted.Pids
-        let goal = "make " + pid + " the last PID"
+        let pid = goals attempted.Goals
+
+        let goal =
+            if List.exists (fun (goal: Goal) -> goal.OrNext) attempted.Goals then
+                "make " + pid + " the last PID"
+            else
+                "put last_pid before " + pid
 
         match ending with
         | End.Hopeless(Obstacle.Ours ours) ->
             failed ("cannot " + goal + ": nslp itself got PID " + string ours) (enum 0) itsOwn
+        | End.Hopeless Obstacle.Held
+        | End.Taken -> plain ("cannot " + goal + ": " + String.concat ", " (List.map noneOf attempted.Goals))
         | End.Hopeless why ->
             plain (
                 "cannot reach "
@@ -177,19 +207,21 @@ module Words =
         | End.Failed(stage, errno) -> call goal attempted stage errno
         | End.TimedOut
         | End.Done
-        | End.Taken
         | End.NotExecuted _ -> plain ("cannot " + goal + " within " + seconds attempted.Timeout + " s" + at attempted)
 
     /// For `nslp spawn`; `command` is the one that was to run, safe to print.
     let spawn (attempted: Attempted) (command: string) (ending: End) : Complaint =
-        let pids = joined attempted.Pids
+        let pids = goals attempted.Goals
 
         match ending with
         | End.Hopeless why -> plain ("cannot reach PID " + pids + " by cycling: " + obstacle why)
         | End.NotExecuted errno -> failed ("cannot execute '" + command + "'") errno null
         | End.Failed(stage, errno) -> call "change last_pid" attempted stage errno
-        | End.Taken when attempted.Pids.Length = 1 -> plain ("PID " + pids + " is taken; /proc does not show by whom")
-        | End.Taken -> plain ("one of the PIDs " + pids + " is taken")
+        | End.Taken ->
+            match attempted.Goals with
+            | [ goal ] when not goal.IsLoose -> plain ("PID " + pids + " is taken; /proc does not show by whom")
+            | [ goal ] -> plain (noneOf goal)
+            | _ -> plain ("one of the PIDs " + pids + " is taken")
         | _ when attempted.Tries = 0 ->
             plain (
                 "cannot reach PID "
@@ -241,7 +273,7 @@ module Words =
             call
                 "keep a range free"
                 {
-                    Pids = []
+                    Goals = []
                     Timeout = 0.0
                     LastPid = -1
                     Tries = 0

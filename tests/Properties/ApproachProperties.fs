@@ -9,10 +9,11 @@ open SetNsLastPid
 /// What decides about methods, as a value, so that tests can put a wrong one in its place.
 type Chooser =
     {
-        Methods: Method -> bool -> int -> Method list
+        Methods: Method -> bool -> Goal list -> Method list
         GoesOn: End -> bool
         AfterRefusal: Stage -> Errno -> AfterTry
         NeedsLock: Errno -> bool
+        AfterLanding: End -> AfterTry voption
         WhyNoFlavour: Errno -> Errno
     }
 
@@ -22,6 +23,7 @@ let model: Chooser =
         GoesOn = Approach.goesOn
         AfterRefusal = Approach.afterRefusal
         NeedsLock = Approach.needsLock
+        AfterLanding = Approach.afterLanding
         WhyNoFlavour = Approach.whyNoFlavour
     }
 
@@ -45,19 +47,23 @@ let private law check : Law<Chooser> =
 
 let methodsAreThoseThatCan =
     law (fun chooser ->
-        for pids in 1..3 do
+        for pids, room in List.allPairs [ 1..3 ] [ 0; 1 ] do
             for makes in [ true; false ] do
-                for method in [ Method.Clone3; Method.Write; Method.Cycle ] do
-                    Law.same "asked for" [ method ] (chooser.Methods method makes pids)
+                let goals = Goal.within 7 9 room :: List.replicate (pids - 1) (Goal.within 5 5 0)
 
-                let methods = chooser.Methods Method.Auto makes pids
+                for method in [ Method.Clone3; Method.Write; Method.Cycle ] do
+                    Law.same "asked for" [ method ] (chooser.Methods method makes goals)
+
+                let methods = chooser.Methods Method.Auto makes goals
                 Law.same "none twice, none of them Auto" (List.distinct methods) (List.except [ Method.Auto ] methods)
                 Law.same "chooses several PIDs" (pids = 1) (List.contains Method.Write methods)
                 Law.same "consumes last" (if pids = 1 then Method.Cycle else Method.Clone3) (List.last methods)
 
                 if pids = 1 then
-                    Law.same "clone3 first" makes (List.head methods = Method.Clone3)
-                    Law.same "clone3" makes (List.contains Method.Clone3 methods))
+                    // It leaves the cursor where it was.
+                    let may = makes && room = 0
+                    Law.same "clone3 first" may (List.head methods = Method.Clone3)
+                    Law.same "clone3" may (List.contains Method.Clone3 methods))
 
 let goesOnWhereAnotherMethodMay =
     law (fun chooser ->
@@ -103,6 +109,27 @@ let onlyAHeldPidIsWaitedFor =
                      | _ -> AfterTry.Over(End.Failed(stage, errno)))
                     (chooser.AfterRefusal stage errno))
 
+let onlyALandingMakesAProcess =
+    law (fun chooser ->
+        for ending in
+            [
+                End.Done
+                End.Hopeless Obstacle.Held
+                End.Hopeless Obstacle.NoneFree
+                End.TimedOut
+                End.OutOfLaps
+                End.Interrupted
+                End.Failed(Stage.ConsumePids, Errno.EAGAIN)
+            ] do
+            Law.same
+                $"after %A{ending}"
+                (match ending with
+                 | End.Done -> ValueNone
+                 | End.OutOfLaps -> ValueSome AfterTry.TryAgain
+                 | End.Hopeless Obstacle.Held -> ValueSome AfterTry.SeeIfHeld
+                 | ending -> ValueSome(AfterTry.Over ending))
+                (chooser.AfterLanding ending))
+
 let onlyAHeldLockIsNeeded =
     law (fun chooser -> Law.same "needs the lock" [ Errno.ETIMEDOUT ] (List.filter chooser.NeedsLock errnos))
 
@@ -126,14 +153,14 @@ let ``each method is tried where it can help`` () =
 let wrongChoosers: (string * Chooser) list =
     let methods change =
         { model with
-            Methods = fun asked makes pids -> change asked makes pids (Approach.methods asked makes pids)
+            Methods = fun asked makes goals -> change asked makes goals (Approach.methods asked makes goals)
         }
 
     [
         "adds to what was asked for", methods (fun _ _ _ list -> List.distinct (list @ [ Method.Cycle ]))
         "chooses several PIDs by writing",
         methods (fun _ _ _ list -> if list.Length = 1 then list @ [ Method.Write ] else list)
-        "clone3 for a process of others", methods (fun asked _ pids _ -> Approach.methods asked true pids)
+        "clone3 for a process of others", methods (fun asked _ goals _ -> Approach.methods asked true goals)
         "tries the first again", methods (fun _ _ _ list -> if list.Length = 3 then list @ [ list.Head ] else list)
         "goes on always", { model with GoesOn = fun _ -> true }
         "goes on where the PID is held",
@@ -147,6 +174,21 @@ let wrongChoosers: (string * Chooser) list =
         "waits after each EEXIST",
         { model with
             AfterRefusal = fun _ errno -> Approach.afterRefusal Stage.ChoosePid errno
+        }
+        "clone3 for room",
+        methods (fun asked makes goals _ ->
+            Approach.methods asked makes [ for goal in goals -> { goal with Room = 0 } ])
+        "gives up where the range is held",
+        { model with
+            AfterLanding =
+                fun ending ->
+                    match Approach.afterLanding ending with
+                    | ValueSome AfterTry.SeeIfHeld -> ValueSome(AfterTry.Over ending)
+                    | after -> after
+        }
+        "makes a process without having landed",
+        { model with
+            AfterLanding = fun _ -> ValueNone
         }
         "always needs the lock", { model with NeedsLock = fun _ -> true }
         "no reason", { model with WhyNoFlavour = id }

@@ -25,31 +25,39 @@ let private parse line = CommandLine.parse (words line)
 
 let private values (argument: Argument) =
     match argument.Value with
-    | Value.Nothing -> [ "" ]
+    | Value.Nothing
+    | Value.Maybe _ -> [ "" ]
+    | Value.PidList _ -> [ "1"; "1-2" ]
+    | Value.Whole(least, _) -> [ string (least + 1UL); string (least + 2UL) ]
     | Value.Text -> [ "word" ]
     | Value.Choice words -> words
     | _ -> [ "1"; "2" ]
 
-// A line of nothing but what has to be there.
-let private shortest (page: Page) =
-    let operand =
-        match page.Operand with
-        | Some operand when operand.IsRequired -> [ (values operand).Head ]
-        | _ -> []
+// spawn does without in a new namespace alone.
+let private isNeeded (operand: Argument) =
+    operand.IsRequired || operand.Value.IsPidList
 
-    page.Name :: operand, (if page.Rest = "" then [] else [ "--"; "true" ])
+// Lines of nothing but what has to be there.
+let private shortest (page: Page) =
+    let firsts =
+        match page.Operand with
+        | Some operand when isNeeded operand -> [ for value in values operand -> [ page.Name; value ] ]
+        | _ -> [ [ page.Name ] ]
+
+    firsts, (if page.Rest = "" then [] else [ "--"; "true" ])
 
 [<Fact>]
 let ``Every operand and option of the grammar has an effect`` () =
     let isWrong (command: Command) = command.IsWrong
 
     for page in CommandLine.pages () do
-        let first, rest = shortest page
+        let firsts, rest = shortest page
 
-        let parse words =
+        let parse first words =
             CommandLine.parse (Array.ofList (first @ words @ rest))
 
-        Assert.False(isWrong (parse []), $"nslp %s{page.Name}")
+        for first in firsts do
+            Assert.False(isWrong (parse first []), $"nslp %s{page.Name}")
 
         // Some make sense only beside another one.
         let typed (argument: Argument) =
@@ -64,11 +72,11 @@ let ``Every operand and option of the grammar has an effect`` () =
 
         for argument in page.Arguments do
             let has =
-                List.allPairs besides (typed argument)
-                |> List.exists (fun (beside, words) ->
-                    let command = parse (beside @ words)
-                    // A required operand is there twice.
-                    argument.IsRequired || not (isWrong command) && command <> parse beside)
+                List.allPairs firsts (List.allPairs besides (typed argument))
+                |> List.exists (fun (first, (beside, words)) ->
+                    let command = parse first (beside @ words)
+                    // A needed operand is there twice.
+                    isNeeded argument || not (isWrong command) && command <> parse first beside)
 
             Assert.True(has, $"nslp %s{page.Name} %s{argument.Name} changes nothing")
 
@@ -94,7 +102,7 @@ let ``Enumerations count as the choices of the grammar do`` () =
 
 let private set: SetOptions =
     {
-        Pid = 4242
+        Goal = Goal.after 4242
         Method = Method.Auto
         Timeout = infinity
         Target = 0
@@ -106,12 +114,16 @@ let private set: SetOptions =
 
 let private spawn: SpawnOptions =
     {
-        Pids = [ 4242 ]
+        Goals = [ Goal.within 4242 4242 0 ]
         Method = Method.Auto
         Timeout = 10.0
         Target = 0
-        NewPidns = false
+        NewPidns = 0
+        PidMax = 0
+        NoProc = false
         MapRoot = false
+        Setsid = false
+        Json = null
         Detach = false
         Verbose = false
         Command = [ "ls" ]
@@ -166,8 +178,8 @@ let private understood: (string * Command) list =
         "spawn 4242,7 --new-pidns --map-root --detach -v --timeout 3 -- ls -- --help",
         Command.Spawn
             { spawn with
-                Pids = [ 4242; 7 ]
-                NewPidns = true
+                Goals = [ Goal.within 4242 4242 0; Goal.within 7 7 0 ]
+                NewPidns = 1
                 MapRoot = true
                 Detach = true
                 Verbose = true
@@ -272,9 +284,13 @@ let ``Help on nslp is given before a command`` (line: string) =
              "--timeout must be a number of seconds above 0, at most 1,000,000, not 'x'")>]
 [<InlineData("set 1 --method clone3", "set", "--method must be auto, write or cycle, not 'clone3': that is for spawn")>]
 [<InlineData("set 1 --json 2", "set", "one PID is wanted, not 2")>]
-[<InlineData("set 2147483648", "set", "PID must be a number from 0 to 4,194,303, not '2147483648'")>]
+[<InlineData("set 2147483648",
+             "set",
+             "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '2147483648'")>]
 [<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
-[<InlineData("spawn 1,x -- ls", "spawn", "PID must be a number from 0 to 4,194,303, not 'x'")>]
+[<InlineData("spawn 1,x -- ls",
+             "spawn",
+             "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
 [<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
 [<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]

@@ -1,6 +1,7 @@
 /// Predicting numbers, and the way to a last PID by consuming them.
 module SetNsLastPid.Tests.Properties.CycleProperties
 
+open System.Collections.Generic
 open FsCheck.FSharp
 open Xunit
 open SetNsLastPid
@@ -11,8 +12,8 @@ type Plan =
     {
         TryNext: PidNamespace -> int voption
         Predict: int -> PidNamespace -> int list
-        Reach: int -> PidNamespace -> Reach
-        Next: int -> int -> PidNamespace -> CycleStep
+        Reach: Goal -> PidNamespace -> Reach
+        Next: int -> Goal -> PidNamespace -> CycleStep
     }
 
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
@@ -22,7 +23,10 @@ module Plan =
             TryNext = PidNamespace.tryNext
             Predict = fun count ns -> List.ofSeq (PidNamespace.predict count ns)
             Reach = Cycle.reach PidSet.empty
-            Next = fun near target ns -> Cycle.step near (Cycle.reach PidSet.empty target ns)
+            Next =
+                fun near goal ns ->
+                    let struct (reach, aim) = Cycle.aim PidSet.empty goal ns
+                    Cycle.step near (Cycle.beyond aim goal ns) reach
         }
 
 let nextAgrees: Law<Plan> =
@@ -92,32 +96,49 @@ let internal targets =
                     )
             ]
 
-    Inputs.pairs small target Shrink.number
+    let goal (space: Space) =
+        target space
+        |> Gen.bind (fun number ->
+            Reference.goals number (fun least -> Gen.oneof [ Gen.choose (least, 5); Gen.choose (least, space.PidMax) ]))
 
-let private goalOf target (space: Space) =
-    Reference.next (Reference.ofSpace { space with Cursor = target + 1 })
+    let shrink (goal: Goal) =
+        seq {
+            if goal.IsLoose then
+                { goal with Room = goal.Room / 2 }
 
-// The way by trial: numbers are consumed until the next process would get what follows the target.
-let private walk target (space: Space) =
+                { goal with
+                    Last = goal.First + (goal.Last - goal.First) / 2
+                }
+
+                { goal with
+                    First = goal.Last - (goal.Last - goal.First) / 2
+                }
+        }
+
+    Inputs.pairs small goal shrink
+
+// The way by trial: numbers are consumed until the next process would get one that the goal allows.
+let private walk (goal: Goal) (space: Space) =
     let level = Reference.ofSpace space
+    let allowed = HashSet(Reference.allowed goal level)
+    let next = Reference.next level
 
-    if target < 0 || target >= space.PidMax then
+    if goal.First < 1 || goal.First >= space.PidMax + (if goal.OrNext then 1 else 0) then
         Reach.Never Obstacle.OutOfRange
-    elif space.Cursor = target + 1 then
+    elif goal.OrNext && space.Cursor = goal.First then
         Reach.After 0
+    elif allowed.Count = 0 then
+        Reach.Never(if goal.OrNext then Obstacle.NoneFree else Obstacle.Held)
+    elif next < 0 then
+        Reach.Never Obstacle.NoneFree
     else
-        let goal = goalOf target space
-
-        if goal < 0 || Reference.next level < 0 then
-            Reach.Never Obstacle.NoneFree
-        else
-            match Reference.consumeUntil (fun level -> Reference.next level = goal) level with
-            | struct (count, true) -> Reach.After count
-            | struct (_, false) -> Reach.Never Obstacle.BelowReserved
+        match Reference.consumeUntil (fun level -> allowed.Contains(Reference.next level)) level with
+        | struct (count, true) -> Reach.After count
+        | struct (_, false) -> Reach.Never Obstacle.BelowReserved
 
 let reachIsTheExactNumber: Law<Plan> =
-    Law.create targets (fun plan (space, target) ->
-        Law.same $"reach of %d{target}" (walk target space) (plan.Reach target (Space.toModel space)))
+    Law.create targets (fun plan (space, goal) ->
+        Law.same $"reach of %A{goal}" (walk goal space) (plan.Reach goal (Space.toModel space)))
 
 [<Fact>]
 let ``reach is the exact number of allocations or the reason why there is none`` () =
@@ -152,6 +173,17 @@ let planLandsExactly: Law<Plan> =
         let rec go steps (space: Space) =
             let left = walk target space
 
+            // Free numbers of the goal behind the one that comes next in the end.
+            let beyond count =
+                let at = Reference.next (Reference.ofSpace (consume count space))
+
+                if target.Room > 0 then
+                    0
+                else
+                    Reference.allowed { target with OrNext = false } (Reference.ofSpace space)
+                    |> List.filter (fun n -> n > at)
+                    |> List.length
+
             match plan.Next near target (Space.toModel space), left with
             | CycleStep.Landed, Reach.After 0 -> steps
             | CycleStep.Hopeless why, Reach.Never obstacle ->
@@ -160,9 +192,14 @@ let planLandsExactly: Law<Plan> =
             | CycleStep.Consume count, Reach.After left ->
                 Law.holds $"1 <= %d{count} <= %d{left}" (count >= 1 && count <= left)
 
+                let beyond = beyond left
+
                 Law.same
-                    $"one near the target, else half of the %d{left} left"
-                    (if left <= near then 1 else max 1 (left / 2))
+                    $"one near the target, else half of the %d{left} left and %d{beyond} beyond"
+                    (if left + beyond <= near then
+                         1
+                     else
+                         max 1 (min left ((left + beyond) / 2)))
                     count
 
                 Law.holds "in few steps" (steps < near + 40)
@@ -199,8 +236,12 @@ let landsAmongOthers: Law<Plan> =
         let rec go steps turns (space: Space) =
             match plan.Next near target (Space.toModel space) with
             | CycleStep.Landed ->
-                let next = Reference.next (Reference.ofSpace space)
-                Law.same "next after landing" (goalOf target space) next
+                let level = Reference.ofSpace space
+
+                if space.Cursor <> target.First || target.IsLoose then
+                    Law.holds
+                        "the goal allows the next"
+                        (List.contains (Reference.next level) (Reference.allowed target level))
             | CycleStep.Hopeless why -> Law.same "why" (walk target space) (Reach.Never why)
             | CycleStep.Consume count ->
                 Law.holds "in few steps" (steps < (near + 40) * (turns |> List.length |> (+) 14))
@@ -224,7 +265,7 @@ let wrongPlans: (string * Plan) list =
     let reaching change =
         let reach target ns =
             match Cycle.reach PidSet.empty target ns with
-            | Reach.After n when n > 0 -> Reach.After(change target n ns)
+            | Reach.After n when n > 0 -> Reach.After(change (target.First - 1) n ns)
             | other -> other
 
         let next near target ns =
@@ -240,7 +281,7 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Next =
                 fun near target ns ->
-                    match Cycle.reach PidSet.empty target ns, Cycle.step near (Cycle.reach PidSet.empty target ns) with
+                    match Cycle.reach PidSet.empty target ns, plan.Next near target ns with
                     | Reach.After n, CycleStep.Consume count -> CycleStep.Consume(change near n count)
                     | _, step -> step
         }
@@ -249,7 +290,14 @@ let wrongPlans: (string * Plan) list =
     let blind see =
         { plan with
             Reach = fun target ns -> Cycle.reach PidSet.empty target (see target ns)
-            Next = fun near target ns -> Cycle.step near (Cycle.reach PidSet.empty target (see target ns))
+            Next = fun near target ns -> plan.Next near target (see target ns)
+        }
+
+    // As if another goal had been given.
+    let instead (change: Goal -> Goal) =
+        { plan with
+            Reach = fun goal ns -> Cycle.reach PidSet.empty (change goal) ns
+            Next = fun near goal ns -> plan.Next near (change goal) ns
         }
 
     [
@@ -274,7 +322,7 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Reach =
                 fun target ns ->
-                    if target < ns.Cursor - 1 then
+                    if target.First < ns.Cursor then
                         Reach.Never Obstacle.BelowReserved
                     else
                         Cycle.reach PidSet.empty target ns
@@ -284,14 +332,14 @@ let wrongPlans: (string * Plan) list =
             Reach =
                 fun target ns ->
                     match Cycle.reach PidSet.empty target ns with
-                    | Reach.Never Obstacle.BelowReserved -> Reach.After(ns.PidMax - ns.Cursor + target)
+                    | Reach.Never Obstacle.BelowReserved -> Reach.After(ns.PidMax - ns.Cursor + target.First - 1)
                     | other -> other
         }
         "never below 300",
         { plan with
             Reach =
                 fun target ns ->
-                    if target < 299 then
+                    if target.First < 300 then
                         Reach.Never Obstacle.BelowReserved
                     else
                         Cycle.reach PidSet.empty target ns
@@ -300,8 +348,8 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Reach =
                 fun target ns ->
-                    if target = ns.PidMax then
-                        Cycle.reach PidSet.empty (target - 1) ns
+                    if target.OrNext && target.First - 1 = ns.PidMax then
+                        Cycle.reach PidSet.empty (Goal.after (ns.PidMax - 1)) ns
                     else
                         Cycle.reach PidSet.empty target ns
         }
@@ -309,8 +357,8 @@ let wrongPlans: (string * Plan) list =
         { plan with
             Next =
                 fun near target ns ->
-                    match Cycle.step near (Cycle.reach PidSet.empty target ns) with
-                    | CycleStep.Landed when PidNamespace.lastPid ns <> target -> CycleStep.Consume 1
+                    match plan.Next near target ns with
+                    | CycleStep.Landed when PidNamespace.lastPid ns <> target.First - 1 -> CycleStep.Consume 1
                     | other -> other
         }
         "lands one early",
@@ -319,7 +367,31 @@ let wrongPlans: (string * Plan) list =
                 fun near target ns ->
                     match Cycle.reach PidSet.empty target ns with
                     | Reach.After 1 -> CycleStep.Landed
-                    | _ -> Cycle.step near (Cycle.reach PidSet.empty target ns)
+                    | _ -> plan.Next near target ns
+        }
+        "sees the first number of a range only", instead (fun goal -> { goal with Last = goal.First })
+        "aims at the last number of a range",
+        instead (fun goal ->
+            { goal with
+                First = max goal.First goal.Last
+            })
+        "one number too many",
+        instead (fun goal ->
+            if goal.OrNext then
+                goal
+            else
+                { goal with Last = goal.Last + 1 })
+        "forgets the room", instead (fun goal -> { goal with Room = 0 })
+        "too little room",
+        instead (fun goal ->
+            { goal with
+                Room = max 0 (goal.Room - 1)
+            })
+        "takes what follows a range", instead (fun goal -> { goal with OrNext = true })
+        "does not take what follows a number", instead (fun goal -> { goal with OrNext = false })
+        "half of the way to a range, however long",
+        { plan with
+            Next = fun near goal ns -> Cycle.step near 0 (Cycle.reach PidSet.empty goal ns)
         }
         "next ignores the reserve",
         { plan with

@@ -11,7 +11,7 @@ open SetNsLastPid
 /// What steers a landing, as a value, so that tests can put a wrong one in its place.
 type Lander =
     {
-        Start: LandingRules -> int -> int -> Landing
+        Start: LandingRules -> Goal -> int -> Landing
         Scanned: PidSet -> PidSet -> Landing -> Landing
         Looked: int seq -> Landing -> Landing
         Consumed: int -> int64 -> Landing -> Landing
@@ -32,7 +32,7 @@ type World =
     {
         Rules: LandingRules
         PidMax: int
-        Target: int
+        Goal: Goal
         Cursor: int
         Held: uint64
         /// Those held that /proc does not show.
@@ -48,11 +48,11 @@ let rulesOf near far laps reserved : LandingRules =
         Reserved = reserved
     }
 
-let worldOf rules (pidMax, target, cursor) (held, hidden, own) : World =
+let worldOf rules (pidMax, goal, cursor) (held, hidden, own) : World =
     {
         Rules = rules
         PidMax = pidMax
-        Target = target
+        Goal = goal
         Cursor = cursor
         Held = held
         Hidden = hidden
@@ -87,42 +87,53 @@ let private levelOf held (w: World) =
         May = true
     }
 
-/// How many allocations lead to the target where `seen` are in use, by trial, or why none do.
-let away (w: World) (seen: uint64) : Reach =
+/// How many allocations lead to the goal where `seen` are in use, by trial, or why none do; and the number that is then
+/// the next, or 0.
+let away (w: World) (seen: uint64) : Reach * int =
     let level = levelOf seen w
     let later = HashSet(numbers (seen &&& ~~~w.Own))
 
     let nextLater cursor =
         Reference.next { level with C = cursor; Used = later }
 
-    let goal = nextLater (w.Target + 1)
+    let allowed = Reference.allowed w.Goal { level with Used = later }
 
-    if w.Target < 0 || w.Target >= w.PidMax then
-        Reach.Never Obstacle.OutOfRange
-    elif w.Cursor = w.Target + 1 || (goal > 0 && nextLater w.Cursor = goal) then
-        Reach.After 0
-    elif goal < 0 || Reference.next level < 0 then
-        Reach.Never Obstacle.NoneFree
+    let isThere cursor =
+        List.contains (nextLater cursor) allowed
+
+    if w.Goal.First < 1 || w.Goal.First >= w.PidMax + (if w.Goal.OrNext then 1 else 0) then
+        Reach.Never Obstacle.OutOfRange, 0
+    elif w.Goal.OrNext && w.Cursor = w.Goal.First then
+        Reach.After 0, w.Cursor
+    elif isThere w.Cursor then
+        Reach.After 0, nextLater w.Cursor
+    elif allowed.IsEmpty then
+        Reach.Never(if w.Goal.OrNext then Obstacle.NoneFree else Obstacle.Held), 0
+    elif Reference.next level < 0 then
+        Reach.Never Obstacle.NoneFree, 0
     else
-        match Reference.consumeUntil (fun level -> nextLater level.C = goal) level with
-        | struct (count, true) -> Reach.After count
+        match Reference.consumeUntil (fun level -> isThere level.C) level with
+        | struct (count, true) -> Reach.After count, nextLater level.C
         | struct (_, false) ->
             let top = Seq.findBack (level.Used.Contains >> not) [ 1 .. w.PidMax - 1 ]
             let low = if top >= w.Rules.Reserved then w.Rules.Reserved else 1
 
-            if goal < low then
-                Reach.Never Obstacle.BelowReserved
-            else
+            match allowed |> List.tryFind (fun n -> n >= low) with
+            | None -> Reach.Never Obstacle.BelowReserved, 0
+            | Some goal ->
                 [ goal - 1 .. -1 .. low ] @ [ w.PidMax - 1 .. -1 .. low ]
                 |> List.find (later.Contains >> not)
                 |> Obstacle.Ours
-                |> Reach.Never
+                |> Reach.Never,
+                0
 
 /// The world, and what a landing has done and seen in it.
 type Watch =
     {
         World: World
         Seen: uint64
+        /// The number that is aimed at; 0 for none.
+        Aim: int
         IsScanned: bool
         /// The numbers were just read: none was consumed since.
         IsFresh: bool
@@ -152,6 +163,7 @@ let begun (w: World) : Watch =
     {
         World = w
         Seen = 0UL
+        Aim = 0
         IsScanned = false
         IsFresh = false
         IsRescanned = false
@@ -164,15 +176,23 @@ let begun (w: World) : Watch =
         Singles = Int32.MaxValue
     }
 
+// What last_pid is when the number that is aimed at comes next.
+let private targetOf (watch: Watch) =
+    if watch.World.Goal.OrNext || watch.Aim = 0 then
+        watch.World.Goal.First - 1
+    else
+        watch.Aim - 1
+
 let private isBlind (watch: Watch) =
     not watch.IsScanned
     || (watch.IsRescanned && watch.Asked > 0)
-       && watch.World.Cursor - 1 <> watch.World.Target
+       && watch.World.Cursor - 1 <> targetOf watch
 
 /// The next step of a landing.
-let turn (away: World -> uint64 -> Reach) (lander: Lander) (watch: Watch) (landing: Landing) : Moment =
+let turn (away: World -> uint64 -> Reach * int) (lander: Lander) (watch: Watch) (landing: Landing) : Moment =
     let struct (step, landing) = lander.Next (watch.World.Cursor - 1) landing
-    let reach = away watch.World watch.Seen
+    let reach, aim = away watch.World watch.Seen
+    let watch = { watch with Aim = aim }
 
     {
         Watch =
@@ -197,15 +217,16 @@ let private inRanges ranges =
             yield! [ first..last ]
     ]
 
-let private wayOf (w: World) =
-    if w.Target >= w.Cursor then
-        [ w.Cursor .. w.Target ]
+let private wayOf (watch: Watch) =
+    let w, target = watch.World, targetOf watch
+
+    if target >= w.Cursor then
+        [ w.Cursor .. target ]
     else
-        [ w.Cursor .. w.PidMax - 1 ] @ [ w.Rules.Reserved .. w.Target ]
+        [ w.Cursor .. w.PidMax - 1 ] @ [ w.Rules.Reserved .. target ]
 
 let private wayIsDue (watch: Watch) =
-    watch.Asked < watch.Overshoots
-    && (wayOf watch.World).Length <= watch.World.Rules.Far
+    watch.Asked < watch.Overshoots && (wayOf watch).Length <= watch.World.Rules.Far
 
 let private draw (w: World) =
     match Reference.next (levelOf w.Held w) with
@@ -256,7 +277,7 @@ let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing)
         let found =
             w.Held &&& mask (inRanges ranges |> List.filter (fun n -> n > 0 && n < 64))
 
-        let isWay = isBlind watch || wayIsDue watch
+        let isWay = isBlind watch || (wayIsDue watch && moment.Reach <> Reach.After 0)
 
         Some(
             { watch with
@@ -296,23 +317,46 @@ let carryOut (lander: Lander) (isCut: bool) (moment: Moment) : (Watch * Landing)
             )
     | _ -> None
 
-/// What never passes the target by itself: one at a time near it, else half of what is left.
+// How many are to be consumed with so many to go: one at a time where the goal's end is near, else half of the way there,
+// but never beyond its first number.
+let private orderOf (m: Moment) left =
+    let w = m.Watch.World
+
+    let beyond =
+        if w.Goal.OrNext || w.Goal.Room > 0 then
+            0
+        else
+            [ m.Watch.Aim + 1 .. min w.Goal.Last (w.PidMax - 1) ]
+            |> List.filter (fun n -> m.Watch.Seen &&& mask [ n ] = 0UL)
+            |> List.length
+
+    if left + beyond <= w.Rules.Near then
+        1
+    else
+        max 1 (min left ((left + beyond) / 2))
+
+/// What never passes the goal by itself.
 let ordersAreSafe (m: Moment) : unit =
     match m.Step, m.Reach with
-    | LandingStep.Consume count, Reach.After left ->
-        let near = m.Watch.World.Rules.Near
-        Law.same $"ordered with %d{left} to go" (if left <= near then min 1 left else max 1 (left / 2)) count
-    | LandingStep.Consume _, reach -> Law.broken $"consumes where the target is %A{reach}"
+    | LandingStep.Consume count, Reach.After left when left > 0 ->
+        Law.same $"ordered with %d{left} to go" (orderOf m left) count
+    | LandingStep.Consume _, reach -> Law.broken $"consumes where the goal is %A{reach}"
     | _ -> ()
 
+// The numbers were just read, or the first free one will do.
 let private isBelieved (m: Moment) =
-    m.Watch.IsFresh || m.Watch.World.Cursor = m.Watch.World.Target + 1
+    let w = m.Watch.World
 
-/// The next PID is the first free one after the target, or the reason why it cannot be is the true one.
+    m.Watch.IsFresh
+    || (w.Goal.Room = 0 && w.Goal.First <= w.Cursor && w.Cursor <= w.Goal.Last)
+
+/// The next PID is one that the goal allows, or the reason why it cannot be is the true one.
 let endsAreTrue (m: Moment) : unit =
     match m.Step with
-    | LandingStep.Landed -> Law.same "landed" (Reach.After 0, true) (m.Reach, isBelieved m)
-    | LandingStep.Hopeless why -> Law.same "hopeless" (Reach.Never why, true) (m.Reach, isBelieved m)
+    | LandingStep.Landed ->
+        Law.same "landed" (Reach.After 0, true) (m.Reach, isBelieved m)
+        Law.same "aim" m.Watch.Aim m.Landing.Aim
+    | LandingStep.Hopeless why -> Law.same "hopeless" (Reach.Never why, true) (m.Reach, m.Watch.IsFresh)
     | _ -> ()
 
 /// It gives up for others only after so many laps, and then it does.
@@ -346,19 +390,23 @@ let countsAreTrue (m: Moment) : unit =
 let looksWhereItMust (m: Moment) : unit =
     let watch = m.Watch
     let w = watch.World
-    let near = w.Rules.Near
+    let near, target = w.Rules.Near, targetOf watch
+
+    let ahead =
+        [ w.Cursor .. w.Cursor + near - 1 ]
+        @ [ target - near .. target + max near (1 + min w.Goal.Room w.Rules.Far) ]
+        |> List.filter (fun n -> n > 0 && n < w.PidMax)
 
     let expected =
         match m.Reach with
         | _ when not watch.IsScanned -> "scan", []
-        | _ when isBlind watch -> "look", wayOf w
-        | Reach.After 0
-        | Reach.Never _ -> (if isBelieved m then "end" else "scan"), []
-        | Reach.After _ when wayIsDue watch -> "look", wayOf w
-        | Reach.After left when (left <= near || left <= 3) && watch.Singles > near ->
-            "look",
-            [ w.Cursor .. w.Cursor + near - 1 ] @ [ w.Target - near .. w.Target + near ]
-            |> List.filter (fun n -> n > 0 && n < w.PidMax)
+        | _ when isBlind watch -> "look", wayOf watch
+        | Reach.Never _ -> (if watch.IsFresh then "end" else "scan"), []
+        | Reach.After 0 when not (isBelieved m) -> "scan", []
+        | Reach.After 0 when w.Goal.IsLoose && watch.Singles > near -> "look", ahead
+        | Reach.After 0 -> "end", []
+        | Reach.After _ when wayIsDue watch -> "look", wayOf watch
+        | Reach.After left when orderOf m left = 1 && watch.Singles > near -> "look", ahead
         | Reach.After _ -> "order", []
 
     Law.same
@@ -399,7 +447,7 @@ let private run most (lander: Lander) (w: World, deeds: Deed list list) =
                 | None -> ()
         }
 
-    go 1 (begun w) (lander.Start w.Rules w.Target w.PidMax) deeds
+    go 1 (begun w) (lander.Start w.Rules w.Goal w.PidMax) deeds
 
 let private scenarios =
     let gen =
@@ -418,6 +466,9 @@ let private scenarios =
                         3, Gen.choose (cursor - 6, cursor + 6)
                         1, Gen.elements [ -1; pidMax ]
                     ]
+
+            let! goal =
+                Reference.goals target (fun least -> Gen.oneof [ Gen.choose (least, 3); Gen.choose (least, pidMax) ])
 
             let! some = Gen.subListOf [ 1 .. pidMax - 1 ]
             let! others = Gen.subListOf [ 1 .. pidMax - 1 ]
@@ -447,7 +498,7 @@ let private scenarios =
                 |> Gen.listOfLength steps
 
             let world =
-                worldOf (rulesOf near far laps reserved) (pidMax, target, cursor) (held, hidden, own)
+                worldOf (rulesOf near far laps reserved) (pidMax, goal, cursor) (held, hidden, own)
 
             return world, deeds
         }
@@ -486,9 +537,9 @@ let alwaysEnds: Law<Lander> =
 let goesStraightAlone: Law<Lander> =
     Law.create scenarios (fun lander (w, _) ->
         let moments = run 1000 lander ({ w with Hidden = 0UL }, []) |> Seq.toList
-        Law.holds "in few steps" (moments.Length <= 2 * w.Rules.Near + 12)
+        Law.holds "in few steps" (moments.Length <= 2 * w.Rules.Near + (if w.Goal.IsLoose then 16 else 12))
 
-        match (away w w.Held, List.last moments) with
+        match (fst (away w w.Held), List.last moments) with
         | Reach.After left, last ->
             Law.same
                 "step, consumed, wasted"
@@ -525,7 +576,7 @@ let ``a landing ends where it should, whatever others do meanwhile`` () =
 [<Fact>]
 let ``the whole way is asked for anew once a lap, and not where last_pid is the target`` () =
     let blind =
-        { Landing.start (rulesOf 4 50 4 2) 20 40 with
+        { Landing.start (rulesOf 4 50 4 2) (Goal.after 20) 40 with
             StepsSinceScan = 0
             LapsLooked = 1
             Overshoots = 2
@@ -565,7 +616,26 @@ let wrongLanders: (string * Lander) list =
             | LandingStep.Consume count -> change count
             | step -> step)
 
+    let starting change =
+        { model with
+            Start = fun rules goal pidMax -> Landing.start rules (change goal) pidMax
+        }
+
     [
+        "sees the first number of a range only", starting (fun goal -> { goal with Last = goal.First })
+        "forgets the room", starting (fun goal -> { goal with Room = 0 })
+        "takes what follows a range", starting (fun goal -> { goal with OrNext = true })
+        "lands in a range without a look",
+        { model with
+            Next =
+                fun last old ->
+                    let struct (step, landing) = Landing.next last old
+
+                    match step, Cycle.reach old.Own old.Goal (PidNamespace.observed last old.PidMax old.InUse) with
+                    | LandingStep.Look _, Reach.After 0 when old.Goal.IsLoose && old.StepsSinceScan = 0 ->
+                        struct (LandingStep.Landed, landing)
+                    | _ -> struct (step, landing)
+        }
         "believes old numbers",
         before (fun l ->
             { l with

@@ -11,20 +11,21 @@ type Way =
     {
         PidMax: int
         Cursor: int
-        Target: int
+        Goal: Goal
         InUse: int list
         Ours: int list
     }
 
 /// How a way is found, as a value, so that tests can put a wrong one in its place.
-type Finder = PidSet -> int -> PidNamespace -> Reach
+type Finder = PidSet -> Goal -> PidNamespace -> Reach
 
 // Below 290 nearly all is taken, so that the searches end soon and around 300 all cases meet.
 let private way =
     gen {
         let! pidMax = Gen.choose (301, 307)
         let! cursor = Gen.oneof [ Gen.choose (295, pidMax + 1); Gen.choose (1, pidMax + 1) ]
-        let! target = Gen.oneof [ Gen.choose (290, pidMax - 1); Gen.choose (0, pidMax - 1) ]
+        let! target = Gen.oneof [ Gen.choose (290, pidMax - 1); Gen.choose (1, pidMax - 1) ]
+        let! goal = Reference.goals target (fun least -> Gen.choose (least, 5))
         let! low = Gen.subListOf [ 2..289 ] |> Gen.map (List.truncate 8)
         let! high = Gen.subListOf [ 290 .. pidMax - 1 ]
         let inUse = [ 1..289 ] |> List.except low |> (fun taken -> taken @ high)
@@ -34,7 +35,7 @@ let private way =
             {
                 PidMax = pidMax
                 Cursor = cursor
-                Target = target
+                Goal = goal
                 InUse = inUse
                 Ours = ours
             }
@@ -70,10 +71,25 @@ let private tryAll (w: Way) =
     let nextLater cursor =
         PidNamespace.tryNext { free with Cursor = cursor }
 
-    let goal = nextLater (w.Target + 1)
+    let allowed =
+        Reference.allowed
+            w.Goal
+            {
+                C = w.Cursor
+                P = w.PidMax
+                R = 300
+                Used = System.Collections.Generic.HashSet(List.except w.Ours w.InUse)
+                State = Life.Alive
+                May = true
+            }
 
     let rec go count cursor =
-        if cursor = w.Target + 1 || (goal.IsSome && nextLater cursor = goal) then
+        let next = nextLater cursor
+
+        if
+            (w.Goal.OrNext && cursor = w.Goal.First)
+            || (next.IsSome && List.contains next.Value allowed)
+        then
             Some count
         elif count > 2 * w.PidMax then
             None
@@ -86,7 +102,7 @@ let private tryAll (w: Way) =
 
 let landsBesideOurs: Law<Finder> =
     Law.create ways (fun reach w ->
-        match reach (PidSet.ofSeq w.Ours) w.Target (observe w) with
+        match reach (PidSet.ofSeq w.Ours) w.Goal (observe w) with
         | Reach.After count -> Law.same "allocations" (tryAll w) (Some count)
         | Reach.Never(Obstacle.Ours pid) ->
             Law.same "allocations" (tryAll w) None
@@ -117,7 +133,7 @@ let wrongFinders: (string * Finder) list =
         "a lap is never worth it",
         (fun ours target ns ->
             match Cycle.reach ours target ns with
-            | Reach.After n when target < ns.Cursor && n > 2 -> Reach.Never(Obstacle.Ours target)
+            | Reach.After n when target.First <= ns.Cursor && n > 2 -> Reach.Never(Obstacle.Ours target.First)
             | other -> other)
     ]
 

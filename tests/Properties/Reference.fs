@@ -75,6 +75,39 @@ module Reference =
         else
             found
 
+    /// The numbers that a goal allows, tried one after the other.
+    let allowed (goal: Goal) (level: Level) : int list =
+        let isFree n =
+            0 < n && n < level.P && not (level.Used.Contains n)
+
+        let own =
+            [
+                for n in max goal.First 1 .. min goal.Last (level.P - 1) do
+                    if Seq.forall isFree (seq { n .. n + goal.Room }) then
+                        n
+            ]
+
+        match own with
+        | [] when goal.OrNext ->
+            match next { level with C = goal.First } with
+            | -1 -> []
+            | n -> [ n ]
+        | own -> own
+
+    /// Goals near a number, those of one number more often.
+    let goals (number: int) (gen: int -> FsCheck.Gen<int>) : FsCheck.Gen<Goal> =
+        FsCheck.FSharp.Gen.frequency
+            [
+                3, FsCheck.FSharp.Gen.constant (Goal.after number)
+                1, FsCheck.FSharp.Gen.constant (Goal.within number number 0)
+                3,
+                FsCheck.FSharp.Gen.map2
+                    (fun length room -> Goal.within number (number + length) room)
+                    (gen 1)
+                    (FsCheck.FSharp.Gen.frequency
+                        [ 2, FsCheck.FSharp.Gen.constant 0; 1, FsCheck.FSharp.Gen.choose (1, 3) ])
+            ]
+
     let private choose (kernel: KernelRules) (level: Level) tid =
         let outside = tid < 1 || tid >= level.P
         let early = tid <> 1 && (level.State = Life.Unborn || level.State = Life.Stillborn)

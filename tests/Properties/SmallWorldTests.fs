@@ -126,6 +126,18 @@ let private breaksAlone (a: Allocator) =
                         Levels = [ space ]
                     })
 
+// What follows each number, and each range with each room.
+let private goals pidMax rooms =
+    [
+        for target in -1 .. pidMax + 1 do
+            Goal.after target
+
+        for first in 1..pidMax do
+            for last in first..pidMax do
+                for room in 0..rooms do
+                    Goal.within first last room
+    ]
+
 let private breaksPlan (plan: Plan) =
     let ofSpaces = Law.from Inputs.spaces
     let ofPredictions = Law.from predictions
@@ -140,13 +152,13 @@ let private breaksPlan (plan: Plan) =
             for law in ofPredictions do
                 law plan (space, count)
 
-        for target in -1 .. PidMaxLimit + 1 do
+        for goal in goals PidMaxLimit 2 do
             for law in ofTargets do
-                law plan (space, target)
+                law plan (space, goal)
 
             for near in 0..PidMaxLimit do
                 for law in ofLandings do
-                    law plan ((space, target), near))
+                    law plan ((space, goal), near))
 
 /// Namespaces, the innermost first, and the numbers of each process in them, one a level.
 type private State =
@@ -398,10 +410,10 @@ let ``every wrong plan is caught in a small world`` () =
 
 // Every way of a landing in such a world when others make so many processes, each before any step, each ended at once or
 // not: how many states it has, or what broke. Own numbers and hidden ones stay as they are.
-let private breaksLanding rules (lander: LandingProperties.Lander) pidMax target own forks =
+let private breaksLanding rules (lander: LandingProperties.Lander) pidMax goal own forks =
     let known = HashSet<struct (int64 * int64)>()
     let path = HashSet<struct (int64 * int64)>()
-    let ways = Dictionary<struct (uint64 * int), Reach>()
+    let ways = Dictionary<struct (uint64 * int), Reach * int>()
 
     let away (w: LandingProperties.World) seen =
         match ways.TryGetValue(struct (seen, w.Cursor)) with
@@ -472,9 +484,9 @@ let private breaksLanding rules (lander: LandingProperties.Lander) pidMax target
                 for hidden in List.distinct [ 0UL; held &&& ~~~own ] do
                     for cursor in 1 .. pidMax + 1 do
                         let world =
-                            LandingProperties.worldOf rules (pidMax, target, cursor) (held, hidden, own)
+                            LandingProperties.worldOf rules (pidMax, goal, cursor) (held, hidden, own)
 
-                        visit (LandingProperties.begun world) (lander.Start rules target pidMax) forks
+                        visit (LandingProperties.begun world) (lander.Start rules goal pidMax) forks
 
         Ok known.Count
     with e ->
@@ -485,11 +497,11 @@ let private breaksLandings forks lander =
 
     [|
         for pidMax in Reserved + 1 .. PidMaxLimit do
-            for target in -1 .. pidMax do
+            for goal in goals pidMax 1 do
                 for own in 0UL .. 2UL .. (1UL <<< pidMax) - 2UL do
-                    pidMax, target, own
+                    pidMax, goal, own
     |]
-    |> Array.Parallel.map (fun (pidMax, target, own) -> breaksLanding rules lander pidMax target own forks)
+    |> Array.Parallel.map (fun (pidMax, goal, own) -> breaksLanding rules lander pidMax goal own forks)
 
 [<Fact>]
 let ``every landing in a small world ends where it should, whenever others make processes`` () =

@@ -68,6 +68,10 @@ let ``every wrong keeper is caught and every law of reserving catches one`` () =
     confront 600 ReserveProperties.model ReserveProperties.wrongKeepers
 
 [<Fact>]
+let ``every wrong picker is caught and every law of choices catches one`` () =
+    confront 300 PickProperties.model PickProperties.wrongPickers
+
+[<Fact>]
 let ``every wrong chooser is caught and every law of methods catches one`` () =
     confront 1 ApproachProperties.model ApproachProperties.wrongChoosers
 
@@ -87,6 +91,7 @@ let ``no two wrong ones have the same name`` () =
             List.map fst wrongSets
             List.map fst LandingProperties.wrongLanders
             List.map fst ReserveProperties.wrongKeepers
+            List.map fst PickProperties.wrongPickers
             List.map fst ApproachProperties.wrongChoosers
         ] do
         Assert.Equal<string list>(List.distinct names, names)

@@ -62,7 +62,8 @@ internal static class Bench
         progress.Hide();
         Errno error = space.PrepareToConsume();
         int from = Math.Max(space.ReadLastPid().Value, 0);
-        LandingRun landing = new(space, from + LapDistance < pidMax ? from + LapDistance : LapDistance, space.ReadOwnNumbers);
+        Goal goal = GoalModule.after(from + LapDistance < pidMax ? from + LapDistance : LapDistance);
+        LandingRun landing = new(space, goal, space.ReadOwnNumbers);
         long start = Stopwatch.GetTimestamp();
         End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(start + (10 * Stopwatch.Frequency));
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;

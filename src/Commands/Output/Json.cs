@@ -5,9 +5,10 @@ using System.Text.Json;
 
 namespace SetNsLastPid.Commands;
 
-/// <summary>A result of any length, written to stdout part by part: text, or one JSON object on a line.</summary>
+/// <summary>A result of any length, written part by part: text, or one JSON object on a line.</summary>
 /// <param name="progress">A line that must not be there while something is written, or null.</param>
-internal sealed class Results(string command, ProgressLine? progress = null)
+/// <param name="output">The descriptor to write to.</param>
+internal sealed class Results(string command, ProgressLine? progress = null, int output = Output.Stdout)
 {
     private const int Part = 64 * 1024;
 
@@ -54,7 +55,7 @@ internal sealed class Results(string command, ProgressLine? progress = null)
     {
         _json?.Flush();
         progress?.Hide();
-        Status = Status == Output.Done ? Output.Print(command, _bytes.WrittenSpan) : Status;
+        Status = Status == Output.Done ? Output.Print(command, _bytes.WrittenSpan, output) : Status;
         _bytes.ResetWrittenCount();
     }
 }

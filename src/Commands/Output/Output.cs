@@ -16,7 +16,9 @@ internal static unsafe class Output
 
     internal const int Misused = 2;
 
-    private const int Stdout = 1;
+    /// <summary>Standard output.</summary>
+    internal const int Stdout = 1;
+
     private const int Stderr = 2;
     private const int Mode = 0x1b6; // 0666, less the umask
 
@@ -24,9 +26,9 @@ internal static unsafe class Output
     /// <returns>The exit status: <see cref="Done"/>, or <see cref="Failed"/> when the result could not be written.</returns>
     internal static int Print(string command, string text) => Print(command, Encoding.UTF8.GetBytes(text));
 
-    internal static int Print(string command, ReadOnlySpan<byte> text)
+    internal static int Print(string command, ReadOnlySpan<byte> text, int output = Stdout)
     {
-        Errno error = Kernel.IsGiven(Stdout) ? WriteTo(Stdout, text) : Errno.EBADF;
+        Errno error = output > Stderr || Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
         return error == 0 ? Done : Fail(
             command, "cannot write the result", error, error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
     }

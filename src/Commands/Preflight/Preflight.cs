@@ -153,10 +153,11 @@ internal static class Preflight
     // What follows last_pid is free for many numbers: that others fork meanwhile, or nslp's threads end, does no harm.
     private static int MakeWay(PidSpace space, int target)
     {
+        Goal goal = GoalModule.after(target);
         End end = End.Done;
-        for (var methods = Approach.methods(Method.Auto, makesProcess: false, 1); !methods.IsEmpty; methods = methods.Tail)
+        for (var methods = Approach.methods(Method.Auto, makesProcess: false, [goal]); !methods.IsEmpty; methods = methods.Tail)
         {
-            end = methods.Head.IsWrite ? space.WriteLastPid(target, s_patience) : Cycle(space, target);
+            end = methods.Head.IsWrite ? space.WriteLastPid(target, s_patience) : Cycle(space, goal);
             if (!Approach.goesOn(end))
             {
                 break;
@@ -164,10 +165,10 @@ internal static class Preflight
         }
 
         return end.IsDone ? Output.Done : Output.Fail(Name, Words.set(
-            new Attempted([target], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead"), end));
+            new Attempted([goal], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead"), end));
     }
 
-    private static End Cycle(PidSpace space, int target)
+    private static End Cycle(PidSpace space, Goal goal)
     {
         Errno error = space.Lock(s_patience);
         if (Approach.needsLock(error))
@@ -179,7 +180,7 @@ internal static class Preflight
         CycleProgress progress = new(Name);
         End end = error != 0
             ? End.NewFailed(Stage.ConsumePids, error)
-            : new LandingRun(space, target, space.ReadOwnNumbers, null, progress).Run(long.MaxValue);
+            : new LandingRun(space, goal, space.ReadOwnNumbers, null, progress).Run(long.MaxValue);
         progress.Hide();
         return end;
     }

@@ -26,7 +26,7 @@ internal static class Reserve
             }
 
             TellHolders(options, space);
-            using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), detach: false);
+            using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), new LaunchSettings());
             using CaughtSignals caught = new();
             ReserveRun run = new(Name, space, options.First, options.Last);
             bool isPunctual = Punctual.Become(OwnCaller.Instance) == 0 && space.BePunctual() == 0;
@@ -171,21 +171,21 @@ internal static class Reserve
 
         launcher.Meanwhile = run.Work;
         SpawnParent.Catch(caught);
-        Launch launch = launcher.TryNext(0);
+        Launch launch = launcher.TryNext(1, Limits.PidMax);
         if (launch.End != LaunchEnd.Running)
         {
             caught.Release();
             End end = launch.End == LaunchEnd.NotExecuted
                 ? End.NewNotExecuted(launch.Error)
                 : End.NewFailed(Stage.MakeProcess, launch.Error);
-            Attempted attempted = new(Microsoft.FSharp.Collections.FSharpList<int>.Empty, 0, -1, 1, null, null, "");
+            Attempted attempted = new([], 0, -1, 1, null, null, "");
             _ = Output.Fail(Name, Words.spawn(attempted, Printable.From(options.Command[0]), end));
             Kernel.exit_group(Words.spawnStatus(end));
         }
 
         launcher.Dispose();
         bool isFailureTold = false;
-        return new SpawnParent(caught, launch.Pid).Wait(() =>
+        return SpawnParent.EndBySignal(new SpawnParent(caught, launch.Pid).Wait(() =>
         {
             long until = run.Work();
             if (!run.Failure.IsDone && !isFailureTold)
@@ -195,6 +195,6 @@ internal static class Reserve
             }
 
             return until;
-        });
+        }));
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 using static Tmds.Linux.LibC;
 
@@ -20,7 +21,7 @@ internal sealed class ServeWay : IDisposable
     {
         _timeout = timeout;
         Complaint? complaint = null;
-        foreach (Method method in Approach.methods(asked, makesProcess: false, 1))
+        foreach (Method method in Approach.methods(asked, makesProcess: false, ListModule.OfArray([GoalModule.after(0)])))
         {
             complaint = method.IsWrite ? TryToWrite(out _writer) : TryToCycle(out _space);
             if (complaint is null)
@@ -112,9 +113,10 @@ internal sealed class ServeWay : IDisposable
             : long.MaxValue;
         // Whether the client ends now, as nslp set does, or goes on to fork, cannot be known. So its numbers are taken
         // for free by then, unless that makes it impossible.
-        End end = new LandingRun(space, pid, () => ThreadsOf(client), interrupt).Run(deadline);
+        Goal goal = GoalModule.after(pid);
+        End end = new LandingRun(space, goal, () => ThreadsOf(client), interrupt).Run(deadline);
         return end is End.Hopeless { Why: Obstacle.Ours }
-            ? new LandingRun(space, pid, () => PidSetModule.empty, interrupt).Run(deadline)
+            ? new LandingRun(space, goal, () => PidSetModule.empty, interrupt).Run(deadline)
             : end;
     }
 

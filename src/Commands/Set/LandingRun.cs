@@ -5,12 +5,12 @@ namespace SetNsLastPid.Commands;
 
 /// <summary>Carries out what <see cref="Landing"/> decides.</summary>
 /// <param name="space">The namespace, prepared to consume.</param>
-/// <param name="target">What last_pid shall be equivalent to.</param>
+/// <param name="goal">Where the next PID shall lie.</param>
 /// <param name="own">Reads the numbers in use that are free when the next process is made.</param>
 /// <param name="interrupt">Asked some fifty times a second whether to stop; null for never. It must not consume a PID.</param>
 /// <param name="progress">Where to show how far it is, or null.</param>
 internal sealed class LandingRun(
-    PidSpace space, int target, Func<PidSet> own, Func<bool>? interrupt = null, CycleProgress? progress = null)
+    PidSpace space, Goal goal, Func<PidSet> own, Func<bool>? interrupt = null, CycleProgress? progress = null)
 {
     // A burst of a long lap takes seconds. So often somebody who looks on sees it move, and may stop it.
     private static readonly long s_slice = Stopwatch.Frequency / 50;
@@ -23,7 +23,7 @@ internal sealed class LandingRun(
     private long _lastPartStart;
 
     /// <summary>How far it is.</summary>
-    internal Landing State { get; private set; } = LandingModule.start(LandingModule.rules, target, 0);
+    internal Landing State { get; private set; } = LandingModule.start(LandingModule.rules, goal, 0);
 
     /// <summary>How long it took from when 1,000 allocations or fewer were left until it landed, overshoots included.</summary>
     internal TimeSpan LastPart { get; private set; }
@@ -38,7 +38,7 @@ internal sealed class LandingRun(
             return End.NewFailed(Stage.ReadPidMax, pidMax.Error);
         }
 
-        State = LandingModule.start(LandingModule.rules, target, pidMax.Value);
+        State = LandingModule.start(LandingModule.rules, goal, pidMax.Value);
         while (true)
         {
             SysResult last = space.ReadLastPid();

@@ -22,6 +22,8 @@ internal sealed class Set
     private readonly long _start = Stopwatch.GetTimestamp();
     private readonly long _deadline;
     private LandingRun? _landing;
+    private int _pidMax;
+    private int _lastPid;
     private int _signal;
 
     private Set(SetOptions options, PidSpace space)
@@ -61,22 +63,27 @@ internal sealed class Set
             return Fail(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
         }
 
-        if (_options.Pid >= pidMax.Value)
+        _pidMax = pidMax.Value;
+        if (Goal.OrNext && _options.LastPid >= _pidMax)
         {
-            return Output.Fail(Name, $"cannot make {_options.Pid} the last PID: here that is 0 to {pidMax.Value - 1}");
+            return Output.Fail(Name, $"cannot make {_options.LastPid} the last PID: here that is 0 to {_pidMax - 1}");
+        }
+
+        if (!Goal.OrNext && Goal.First >= _pidMax)
+        {
+            return Output.Fail(Name, $"cannot put last_pid before {Goal.First}: here PIDs are 1 to {_pidMax - 1}");
         }
 
         // Asked beforehand: it takes time, in which others may fork.
-        if (_options.Pid + 1 < pidMax.Value
-            && !_space.IsOwn(_options.Pid + 1)
-            && HolderText.Describe(_space.FindHolder(_options.Pid + 1)) is { } holder)
+        if (Goal.OrNext && Goal.First < _pidMax && !_space.IsOwn(Goal.First)
+            && HolderText.Describe(_space.FindHolder(Goal.First)) is { } holder)
         {
-            Output.Say(Name, $"warning: {_options.Pid + 1} is taken by {holder}; the next process gets another PID");
+            Output.Say(Name, $"warning: {Goal.First} is taken by {holder}; the next process gets another PID");
         }
 
         MakeWay();
         End end = End.Done;
-        for (var methods = Approach.methods(_options.Method, makesProcess: false, 1); !methods.IsEmpty; methods = methods.Tail)
+        for (var methods = Approach.methods(_options.Method, makesProcess: false, ListModule.OfArray([Goal])); !methods.IsEmpty; methods = methods.Tail)
         {
             end = methods.Head.IsWrite ? Write() : Cycle();
             if (!Approach.goesOn(end))
@@ -93,6 +100,8 @@ internal sealed class Set
         return _signal != 0 ? Interrupt() : end.IsDone ? Finish() : Fail(end);
     }
 
+    private Goal Goal => _options.Goal;
+
     private TimeSpan Patience => Stopwatch.GetElapsedTime(
         Stopwatch.GetTimestamp(), Math.Min(_deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency)));
 
@@ -102,9 +111,17 @@ internal sealed class Set
         TimeSpan patience = Patience;
         while (true)
         {
-            End end = _space.WriteLastPid(_options.Pid, patience - Stopwatch.GetElapsedTime(since));
+            // The numbers of nslp's own count as held: MakeWay has seen to that.
+            int next = Goal.OrNext ? Goal.First : new PickRun(_space, Goal, _pidMax).FindFree();
+            if (next == 0)
+            {
+                return End.Taken;
+            }
+
+            _lastPid = next - 1;
+            End end = _space.WriteLastPid(_lastPid, patience - Stopwatch.GetElapsedTime(since));
             SysResult last = end.IsDone ? _space.ReadLastPid() : default;
-            if (!end.IsDone || last.IsError || last.Value == _options.Pid)
+            if (!end.IsDone || last.IsError || last.Value == _lastPid)
             {
                 return last.IsError ? End.NewFailed(Stage.ReadLastPid, last.Error) : end;
             }
@@ -137,7 +154,7 @@ internal sealed class Set
         // Now with the threads that consume.
         MakeWay();
         CycleProgress progress = new(Name);
-        _landing = new LandingRun(_space, _options.Pid, _space.ReadOwnNumbers, IsInterrupted, progress);
+        _landing = new LandingRun(_space, Goal, _space.ReadOwnNumbers, IsInterrupted, progress);
         Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
         End end = _landing.Run(_deadline);
         progress.Hide();
@@ -188,7 +205,7 @@ internal sealed class Set
     }
 
     private Attempted Attempted(int lastPid) => new(
-        ListModule.OfArray([_options.Pid]), _options.Timeout, lastPid, 0, _options.Flavour,
+        ListModule.OfArray([Goal]), _options.Timeout, lastPid, 0, _options.Flavour,
         HolderText.DescribeLocker(_space), "--method cycle works");
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
@@ -197,13 +214,15 @@ internal sealed class Set
     private void MakeWay()
     {
         PidSet own = _space.ReadOwnNumbers();
-        int next = _options.Pid + 1;
+        int next = Goal.First;
         while (!PidSetModule.contains(next, own) && _space.IsHeld(next))
         {
             next++;
         }
 
-        if (_space.IsHere && next != Environment.ProcessId && PidSetModule.contains(next, own) && !OwnProgram.IsRestarted)
+        bool isOwn = Enumerable.Range(next, Goal.Room + 1).Any(
+            number => number != Environment.ProcessId && PidSetModule.contains(number, own));
+        if (_space.IsHere && isOwn && !OwnProgram.IsRestarted)
         {
             _ = OwnProgram.RestartOnce();
         }
@@ -212,7 +231,7 @@ internal sealed class Set
     private int Finish()
     {
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
-        int last = _landing?.State.LastPid ?? _options.Pid;
+        int last = _landing?.State.LastPid ?? _lastPid;
         string flavour = _space.Cycler?.Flavour.Name ?? "";
         if (_options.Verbose)
         {
@@ -228,7 +247,7 @@ internal sealed class Set
         int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
         // Not by the death of nslp: the number of its helper or threads must be free for the next process.
         _space.Dispose();
-        if (_space.IsHere && status == Output.Done && OwnProgram.HasThreadFrom(_options.Pid))
+        if (_space.IsHere && status == Output.Done && OwnProgram.HasThreadFrom(last))
         {
             OwnProgram.ExitAfterThreads();
         }
@@ -239,7 +258,16 @@ internal sealed class Set
 
     private void Write(Utf8JsonWriter json, int last, string flavour, double seconds)
     {
-        json.WriteNumber("pid", _options.Pid);
+        if (Goal.OrNext)
+        {
+            json.WriteNumber("pid", _options.LastPid);
+        }
+        else
+        {
+            json.WriteNumber("first", Goal.First);
+            json.WriteNumber("last", Goal.Last);
+        }
+
         json.WriteNumber("last_pid", last);
         json.WriteString("method", _landing is null ? "write" : "cycle");
         if (_landing is not null)

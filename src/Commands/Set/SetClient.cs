@@ -62,15 +62,15 @@ internal static unsafe class SetClient
         }
 
         // Whatever else there is to do is done before.
-        if (OwnProgram.HasThread(options.Pid))
+        if (OwnProgram.HasThread(options.LastPid))
         {
             return Output.Fail(
                 Name,
-                $"cannot make {options.Pid} the last PID: nslp itself got it",
+                $"cannot make {options.LastPid} the last PID: nslp itself got it",
                 help: "run it again: nslp will get a different PID");
         }
 
-        uint request = (uint)options.Pid;
+        uint request = (uint)options.LastPid;
         SysResult sent = SysResult.Of((long)send(fd, &request, sizeof(uint), MSG_NOSIGNAL));
         if (sent.IsError)
         {
@@ -97,7 +97,7 @@ internal static unsafe class SetClient
         return answer == 0
             ? Finish(options, start)
             : Output.Fail(
-                Name, $"cannot make {options.Pid} the last PID: server '{options.Server}' refused", help: "its log says why");
+                Name, $"cannot make {options.LastPid} the last PID: server '{options.Server}' refused", help: "its log says why");
     }
 
     private static Fd Open()
@@ -132,26 +132,26 @@ internal static unsafe class SetClient
         });
 
     private static int FailToAnswer(SetOptions options, double seconds) => Output.Fail(
-        Name, $"cannot make {options.Pid} the last PID: no answer from server '{options.Server}' within {seconds} s");
+        Name, $"cannot make {options.LastPid} the last PID: no answer from server '{options.Server}' within {seconds} s");
 
     private static int Finish(SetOptions options, long start)
     {
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (options.Verbose)
         {
-            Output.Say(Name, $"last_pid is {options.Pid}, by server '{options.Server}', {seconds:F3} s");
+            Output.Say(Name, $"last_pid is {options.LastPid}, by server '{options.Server}', {seconds:F3} s");
         }
 
         int status = options.Json
             ? Output.PrintJson(Name, json =>
             {
-                json.WriteNumber("pid", options.Pid);
+                json.WriteNumber("pid", options.LastPid);
                 json.WriteString("method", "server");
                 json.WriteSeconds("seconds", seconds);
             })
             : Output.Done;
         // As in nslp set: numbers of threads that the next process may get must be free by then.
-        if (status == Output.Done && OwnProgram.HasThreadFrom(options.Pid))
+        if (status == Output.Done && OwnProgram.HasThreadFrom(options.LastPid))
         {
             OwnProgram.ExitAfterThreads();
         }

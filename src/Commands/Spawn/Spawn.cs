@@ -26,6 +26,19 @@ internal static class Spawn
     {
         try
         {
+            if (options.PidMax > 0 && !HasPidMaxPerNamespace)
+            {
+                _ = Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
+                return Failed;
+            }
+
+            SpawnReport? report = null;
+            if (options.Json is { } target && SpawnReport.TryOpen(target, out report) is { } unopened)
+            {
+                _ = Output.Fail(Name, unopened);
+                return Failed;
+            }
+
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
@@ -33,27 +46,43 @@ internal static class Spawn
                 return Failed;
             }
 
-            using Launcher launcher = Start(given, options);
+            LaunchSettings settings = new(
+                LetsPipesGo: options.Detach,
+                NewSession: options.Setsid,
+                TakesTerminal: Environment.ProcessId == 1,
+                IsInit: SpawnLevels.IsInit(options),
+                Proc: options.NewPidns > 0 && !options.NoProc ? ProcOfCommand.New : ProcOfCommand.Old,
+                PidMax: options.PidMax,
+                Report: report?.Descriptor ?? -1,
+                IsMarked: options.NewPidns > 1);
+            using Launcher launcher = Start(given, options, settings);
             using CaughtSignals caught = new();
-            RemoteTask? init = options.NewPidns ? Namespaces.Create(launcher.Zygote.Root, options.MapRoot) : null;
-            using PidSpace space = OpenSpace(launcher, options, init);
+            Nest? nest = options.NewPidns > 0 ? new Nest(launcher, options.NewPidns, settings, options.MapRoot) : null;
+            if (options.PidMax > 0 && nest?.Inside is { } inside)
+            {
+                Namespaces.SetPidMax(inside, options.PidMax);
+            }
+
+            using PidSpace space = OpenSpace(launcher, options, nest);
             long deadline = Stopwatch.GetTimestamp() + (long)(options.Timeout * Stopwatch.Frequency);
-            SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            End end = attempts.Run([.. options.Pids], options.Method);
+            SpawnAttempts attempts = new(
+                launcher, settings.IsInit ? null : space, SpawnLevels.Below(options), caught, given.IgnoredSignals, deadline);
+            End end = attempts.Run([.. options.Goals], options.Method);
             if (!end.IsDone)
             {
+                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
                 _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
                 return Words.spawnStatus(end);
             }
 
             if (options.Verbose)
             {
-                Output.Say(Name, Describe(options, space, attempts));
+                Output.Say(Name, Describe(space, attempts));
             }
 
             int status = options.Detach
-                ? Detach(options, attempts.Pid, init)
-                : Wait(launcher, space, caught, attempts.Pid, init);
+                ? Detach(attempts, nest, report)
+                : Wait(launcher, space, caught, attempts, nest, report);
             // Not the launcher: what it made lives on.
             space.Dispose();
             caught.Dispose();
@@ -67,10 +96,13 @@ internal static class Spawn
         }
     }
 
-    private static Launcher Start(Given given, SpawnOptions options)
+    private static bool HasPidMaxPerNamespace =>
+        KernelRulesModule.ofVersion(Environment.OSVersion.Version.Major, Environment.OSVersion.Version.Minor).PidMaxPerNamespace;
+
+    private static Launcher Start(Given given, SpawnOptions options, LaunchSettings settings)
     {
-        Launcher launcher = Launcher.Start(given, options.Detach);
-        if (!options.Pids.Contains(launcher.Zygote.Pid))
+        Launcher launcher = Launcher.Start(given, settings);
+        if (!options.Goals.Any(goal => !goal.IsLoose && goal.First == launcher.Zygote.Pid))
         {
             return launcher;
         }
@@ -78,25 +110,25 @@ internal static class Spawn
         // The helper must not have the PID itself. Another one gets another, as long as the first is there.
         using (launcher)
         {
-            return Launcher.Start(given, options.Detach);
+            return Launcher.Start(given, settings);
         }
     }
 
-    private static PidSpace OpenSpace(Launcher launcher, SpawnOptions options, RemoteTask? init)
+    private static PidSpace OpenSpace(Launcher launcher, SpawnOptions options, Nest? nest)
     {
-        if (init is not null)
+        if (nest?.Inside is { } init)
         {
-            return new PidSpace(init);
+            return new PidSpace(init, options.NoProc ? 0 : nest.InsideNumber);
         }
 
-        if (NamespaceLinks.IsOwn(options.Target))
+        if (nest is not null || NamespaceLinks.IsOwn(options.Target))
         {
             return new PidSpace();
         }
 
         Namespaces.Enter(launcher.Zygote.Root, options.Target);
         RemoteTask inside = Namespaces.ForkInside(launcher.Zygote.Root);
-        if (inside.OwnPid == options.Pids[0])
+        if (!options.Goals[0].IsLoose && inside.OwnPid == options.Goals[0].First)
         {
             // The one that looks on must not have the PID itself.
             RemoteTask other = Namespaces.ForkInside(launcher.Zygote.Root);
@@ -104,71 +136,81 @@ internal static class Spawn
             inside = other;
         }
 
-        return new PidSpace(inside);
+        return new PidSpace(inside, inside.Pid);
     }
 
-    private static int Wait(Launcher launcher, PidSpace space, CaughtSignals caught, int pid, RemoteTask? init)
+    private static int Wait(
+        Launcher launcher, PidSpace space, CaughtSignals caught, SpawnAttempts attempts, Nest? nest, SpawnReport? report)
     {
         // The lock on ns_last_pid goes with the space.
         space.Dispose();
-        if (init is null)
+        if (nest is not { HasInits: true })
         {
             launcher.Dispose();
         }
 
-        int status = new SpawnParent(caught, pid).Wait();
+        int status = new SpawnParent(caught, attempts.Pid).Wait();
         launcher.Dispose();
+        report?.Write(attempts, isRunning: true, SpawnParent.StatusOf(status));
         return SpawnParent.EndBySignal(status);
     }
 
-    private static int Detach(SpawnOptions options, int pid, RemoteTask? init)
+    private static int Detach(SpawnAttempts attempts, Nest? nest, SpawnReport? report)
     {
-        if (init is not null)
-        {
-            Namespaces.OutliveOwner(init, options.Pids[0]);
-        }
-
-        return Output.Print(Name, $"{pid}\n") == Output.Done ? Output.Done : Failed;
+        nest?.OutliveOwner(attempts.Pids[0]);
+        report?.Write(attempts, isRunning: true, -1);
+        return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done ? Output.Done : Failed;
     }
 
-    private static string Describe(SpawnOptions options, PidSpace space, SpawnAttempts attempts)
+    private static string Describe(PidSpace space, SpawnAttempts attempts)
     {
         string tries = attempts.Tries == 1 ? "" : $", {attempts.Tries} tries";
-        string way = attempts.Method.IsClone3 ? "clone3"
-            : attempts.Method.IsWrite ? "write"
-            : $"{space.Cycler!.Flavour.Name}, {attempts.Consumed} PIDs consumed";
-        return $"PID {string.Join(',', options.Pids)} by {way}{tries}";
+        string way = attempts.Method.IsCycle ? $"{space.Cycler!.Flavour.Name}, {attempts.Consumed} PIDs consumed" : attempts.Name;
+        return $"PID {string.Join(',', attempts.Pids)} by {way}{tries}";
     }
 
     private static Complaint Explain(SpawnOptions options, Launcher launcher, PidSpace space, SpawnAttempts attempts, End end)
     {
-        bool isElsewhere = options.NewPidns || options.Target != 0 || options.Pids.Length > 1;
+        bool isElsewhere = options.NewPidns > 0 || options.Target != 0 || options.Goals.Length > 1;
         const string Instead = "--new-pidns gives any PID in a namespace of its own";
         Complaint complaint = Words.spawn(
             new Attempted(
-                options.Pids, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
+                options.Goals, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
                 isElsewhere ? Instead : $"--method cycle works, and {Instead}"),
             Printable.From(options.Command[0]), end);
         string? more = end.IsTaken ? FindHolder(options, launcher, space)
+            : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EPERM } ? SpawnLevels.ExplainRefusal(options)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EINVAL } ? SpawnLevels.Explain(options, space)
             : null;
-        return more is null ? complaint : new Complaint(more, end.IsTaken ? 0 : Errno.EINVAL, complaint.Help);
+        return more is null ? complaint : new Complaint(more, end is End.Failed { Errno: var errno } ? errno : 0, complaint.Help);
     }
 
     // Who has one of the PIDs, in words; null when that is not seen.
     private static string? FindHolder(SpawnOptions options, Launcher launcher, PidSpace space)
     {
         using PidSpace own = new();
-        for (int i = 0; i < Math.Min(options.Pids.Length, 2); i++)
+        Goal goal = options.Goals[0];
+        if (goal.IsLoose)
         {
-            int pid = options.Pids[i];
-            bool isOwn = i == 0 ? space.IsHere : options.NewPidns;
-            if (isOwn && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
+            // Of a short range nslp may be the one in the way.
+            int ours = space.IsHere && options.Goals.Length == 1
+                ? PidSetModule.toSeq(PidSetModule.add(launcher.Zygote.Pid, own.ReadOwnNumbers()))
+                    .FirstOrDefault(number => goal.First <= number && number <= goal.Last + goal.Room)
+                : 0;
+            return ours > 0 ? Words.ownPid(ours) : null;
+        }
+
+        int depth = SpawnLevels.Below(options);
+        for (int i = 0; i < options.Goals.Length; i++)
+        {
+            int pid = options.Goals[i].IsLoose ? 0 : options.Goals[i].First;
+            PidSpace? level = pid == 0 ? null : i == depth ? own : i == 0 && !SpawnLevels.IsInit(options) ? space : null;
+            if (level is { IsHere: true } && (pid == launcher.Zygote.Pid || PidSetModule.contains(pid, own.ReadOwnNumbers())))
             {
                 return Words.ownPid(pid);
             }
 
-            Holder holder = i == 0 ? space.FindHolder(pid) : isOwn ? own.FindHolder(pid) : default;
+            Holder holder = level?.FindHolder(pid) ?? default;
             if (HolderText.Describe(holder) is { } words)
             {
                 return $"PID {pid} is taken by {words}";

@@ -1,28 +1,40 @@
 using System.Diagnostics;
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 
 /// <summary>The ways to a process with a PID, one after the other, each as often as it takes.</summary>
 /// <param name="launcher">What starts it.</param>
-/// <param name="space">Its PID namespace.</param>
+/// <param name="inside">Its PID namespace; null where it is to be the first process of it.</param>
+/// <param name="depth">How many namespaces that one is below nslp's own.</param>
 /// <param name="caught">The signals to nslp.</param>
 /// <param name="ignored">Those that nslp was told to ignore.</param>
 /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to give up.</param>
 internal sealed class SpawnAttempts(
-    Launcher launcher, PidSpace space, CaughtSignals caught, ulong ignored, long deadline)
+    Launcher launcher, PidSpace? inside, int depth, CaughtSignals caught, ulong ignored, long deadline)
 {
     // So long a PID must be held without pause to count as taken: who is about to end, or was just waited for, holds
     // it a little longer, and under many forks a process of a millisecond may be in the way.
     private static readonly TimeSpan s_grace = TimeSpan.FromMilliseconds(50);
 
-    private int[] _pids = [];
+    // None of the methods that look at it is tried without one.
+    private readonly PidSpace _space = inside!;
+    private readonly bool _isInit = inside is null;
+
+    private Goal[] _goals = [];
 
     /// <summary>The command's PID in nslp's own namespace.</summary>
     internal int Pid { get; private set; }
 
+    /// <summary>The command's PIDs as they were chosen, in its own namespace first.</summary>
+    internal int[] Pids { get; private set; } = [];
+
     /// <summary>The method that was tried last.</summary>
     internal Method Method { get; private set; } = Method.Auto;
+
+    /// <summary>Its name; "clone" where there was no choice to make.</summary>
+    internal string Name => Method.IsClone3 ? "clone3" : Method.IsWrite ? "write" : Method.IsCycle ? "cycle" : "clone";
 
     /// <summary>How many processes were to be made.</summary>
     internal int Tries { get; private set; }
@@ -34,13 +46,19 @@ internal sealed class SpawnAttempts(
     internal long Consumed { get; private set; }
 
     /// <summary>Tries until an end.</summary>
-    /// <param name="pids">Innermost namespace first; more than one only with clone3.</param>
+    /// <param name="goals">Innermost namespace first; more than one only with clone3.</param>
     /// <param name="asked">The method, or that it shall be the first that works.</param>
-    internal End Run(int[] pids, Method asked)
+    internal End Run(Goal[] goals, Method asked)
     {
-        _pids = pids;
+        _goals = goals;
         End end = End.Done;
-        foreach (Method method in Approach.methods(asked, makesProcess: true, pids.Length))
+        if (_isInit && goals.Length == 1)
+        {
+            // The first process of a namespace gets 1 whoever makes it.
+            return Try(() => launcher.TryNext(1, 1), Stage.MakeProcess) is AfterTry.Over { Item: var first } ? first : End.Taken;
+        }
+
+        foreach (Method method in Approach.methods(asked, makesProcess: true, ListModule.OfArray(goals)))
         {
             Method = method;
             end = Begin() ?? (method.IsClone3 ? Clone3() : Repeat(method.IsWrite ? Write : Cycle));
@@ -63,13 +81,13 @@ internal sealed class SpawnAttempts(
 
         // Nothing is written before each try: the next process of others would get the PID. And of two that cycle at the
         // same time each takes the other past its target.
-        Errno error = space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
+        Errno error = _space.Lock(Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), deadline));
         if (error != 0 && (Method.IsWrite || Approach.needsLock(error)))
         {
             return End.NewFailed(Stage.LockLastPid, error);
         }
 
-        error = Method.IsCycle ? space.PrepareToConsume() : 0;
+        error = Method.IsCycle ? _space.PrepareToConsume() : 0;
         return error != 0 ? End.NewFailed(Stage.ConsumePids, error)
             : IsTaken() ? End.Taken
             : null;
@@ -80,8 +98,7 @@ internal sealed class SpawnAttempts(
         long since = Stopwatch.GetTimestamp();
         while (true)
         {
-            AfterTry after = Try(() => launcher.TryClone3(_pids), Stage.ChoosePid);
-            if (after is AfterTry.Over { Item: var end })
+            if (Choose() is AfterTry.Over { Item: var end })
             {
                 return end;
             }
@@ -95,25 +112,70 @@ internal sealed class SpawnAttempts(
         }
     }
 
+    // One number a level; where one is held, the next that will do.
+    private AfterTry Choose()
+    {
+        using PidSpace own = new();
+        int[] levels = [.. Enumerable.Range(0, _goals.Length)];
+        PidSpace?[] spaces = Array.ConvertAll(levels, level => level == 0 ? (_isInit ? null : _space) : level == depth ? own : null);
+        PickRun[] picks = Array.ConvertAll(levels, level => new PickRun(spaces[level], _goals[level], PidMaxOf(spaces[level])));
+        while (true)
+        {
+            int[] pids = Array.ConvertAll(picks, pick => pick.Next());
+            if (pids.Contains(0))
+            {
+                return AfterTry.SeeIfHeld;
+            }
+
+            AfterTry after = Try(() => launcher.TryClone3(pids), Stage.ChoosePid);
+            Pids = pids;
+            if (!after.IsSeeIfHeld || IsLate)
+            {
+                return after;
+            }
+
+            // EEXIST does not tell of which level: else it is one that cannot be looked at.
+            int[] held = levels.Length == 1 ? levels : Array.FindAll(levels, level => spaces[level]?.IsHeld(pids[level]) ?? false);
+            held = held.Length > 0 ? held : Array.FindAll(levels, level => spaces[level] is null);
+            if (held.Length == 0)
+            {
+                return after;
+            }
+
+            Array.ForEach(held, level => picks[level].Refuse(pids[level]));
+        }
+    }
+
+    private static int PidMaxOf(PidSpace? space) =>
+        space?.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;
+
     private AfterTry Write()
     {
-        if (space.IsHere)
+        // Where no room is wanted, the kernel takes the lowest free number.
+        int pid = _goals[0].Room == 0 ? _goals[0].First : Pick().FindFree();
+        if (pid == 0)
         {
-            return Try(() => launcher.TryWriteAndNext(_pids[0]), Stage.WriteLastPid);
+            return AfterTry.SeeIfHeld;
         }
 
-        End written = space.WriteLastPid(_pids[0] - 1, TimeSpan.Zero);
-        return written.IsDone ? Try(() => launcher.TryNext(_pids[0]), Stage.MakeProcess) : AfterTry.NewOver(written);
+        (int least, int most) = GoalModule.accepts(pid, _goals[0]);
+        if (_space.IsHere)
+        {
+            return Try(() => launcher.TryWriteAndNext(least, most), Stage.WriteLastPid);
+        }
+
+        End written = _space.WriteLastPid(pid - 1, TimeSpan.Zero);
+        return written.IsDone ? Try(() => launcher.TryNext(least, most), Stage.MakeProcess) : AfterTry.NewOver(written);
     }
 
     private AfterTry Cycle()
     {
-        LandingRun landing = new(space, _pids[0] - 1, own: () => PidSetModule.empty);
+        LandingRun landing = new(_space, _goals[0], own: () => PidSetModule.empty);
         End end = landing.Run(deadline);
         (Consumed, LastPid) = (Consumed + landing.State.Consumed, landing.State.LastPid);
-        return end.IsDone ? Try(() => launcher.TryNext(_pids[0]), Stage.MakeProcess)
-            : end.IsOutOfLaps ? AfterTry.TryAgain
-            : AfterTry.NewOver(end);
+        (int least, int most) = GoalModule.accepts(landing.State.Aim, _goals[0]);
+        var after = Approach.afterLanding(end);
+        return after.IsSome ? after.Value : Try(() => launcher.TryNext(least, most), Stage.MakeProcess);
     }
 
     // Until something else comes of it than another PID.
@@ -121,7 +183,8 @@ internal sealed class SpawnAttempts(
     {
         while (true)
         {
-            if (attempt() is AfterTry.Over { Item: var end })
+            AfterTry after = attempt();
+            if (after is AfterTry.Over { Item: var end })
             {
                 return end;
             }
@@ -131,7 +194,7 @@ internal sealed class SpawnAttempts(
                 return End.TimedOut;
             }
 
-            if (space.IsHeld(_pids[0]) && IsTaken())
+            if ((after.IsSeeIfHeld || _space.IsHeld(_goals[0].First)) && IsTaken())
             {
                 return End.Taken;
             }
@@ -141,7 +204,7 @@ internal sealed class SpawnAttempts(
     private bool IsTaken()
     {
         long since = Stopwatch.GetTimestamp();
-        while (space.FindHolder(_pids[0]).Kind is not (HolderKind.Nobody or HolderKind.Unknown))
+        while (IsHeld())
         {
             if (Stopwatch.GetElapsedTime(since) >= s_grace)
             {
@@ -153,6 +216,12 @@ internal sealed class SpawnAttempts(
 
         return false;
     }
+
+    private bool IsHeld() => _goals[0].IsLoose
+        ? Pick().FindFree() == 0
+        : _space.FindHolder(_goals[0].First).Kind is not (HolderKind.Nobody or HolderKind.Unknown);
+
+    private PickRun Pick() => new(_space, _goals[0], PidMaxOf(_space));
 
     private bool IsLate => Stopwatch.GetTimestamp() >= deadline;
 
@@ -169,6 +238,7 @@ internal sealed class SpawnAttempts(
         }
 
         Pid = launch.Pid;
+        Pids = [launch.OwnPid];
         return launch.End switch
         {
             LaunchEnd.Running => AfterTry.NewOver(End.Done),

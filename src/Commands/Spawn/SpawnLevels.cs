@@ -1,3 +1,4 @@
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
@@ -12,23 +13,32 @@ internal static class SpawnLevels
     internal static string? Explain(SpawnOptions options, PidSpace space)
     {
         return Find(options, PidMaxOf(space))
-            ?? (options.Pids.Length > 1
-                ? $"{options.Pids.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
+            ?? (options.Goals.Length > 1
+                ? $"{options.Goals.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
                 : null);
     }
 
-    private static string? Find(SpawnOptions options, int targetPidMax)
+    /// <summary>The same where the kernel says that the PIDs may not be chosen (EPERM); null where that is all that is known.
+    /// </summary>
+    internal static string? ExplainRefusal(SpawnOptions options) =>
+        options.NewPidns > 0 ? Find(options, Limits.PidMax, mayChooseHere: false) : null;
+
+    private static string? Find(SpawnOptions options, int targetPidMax, bool mayChooseHere = true)
     {
         Version version = Environment.OSVersion.Version;
         KernelRules kernel = KernelRulesModule.ofVersion(version.Major, version.Minor);
         using PidSpace own = new();
-        PidNamespace here = Namespace(PidMaxOf(own), PidSetModule.empty);
+        PidNamespace here = PidNamespaceModule.observed(0, PidMaxOf(own), PidSetModule.empty);
+        here = mayChooseHere ? PidNamespaceModule.withChoice(here) : here;
         List<PidNamespace> stack = [];
-        if (options.NewPidns)
+        for (int level = 0; level < options.NewPidns; level++)
         {
+            int asked = options.PidMax > 0 && level == 0 ? options.PidMax : Limits.PidMax;
+            int pidMax = kernel.PidMaxPerNamespace ? asked : here.PidMax;
             // nslp's own process is the first one there.
-            stack.Add(Namespace(
-                kernel.PidMaxPerNamespace ? Limits.PidMax : here.PidMax, PidSetModule.add(1, PidSetModule.empty)));
+            stack.Add(IsInit(options) && level == 0
+                ? PidNamespaceModule.create(true, pidMax)
+                : Namespace(pidMax, PidSetModule.add(1, PidSetModule.empty)));
         }
 
         for (int below = ProcMount.LevelsBelow(options.Target); below > 0; below--)
@@ -38,7 +48,7 @@ internal static class SpawnLevels
         }
 
         stack.Add(here);
-        if (!NamespaceLinks.IsInitial())
+        if (!NamespaceLinks.IsInitial() && mayChooseHere)
         {
             // Those further out cannot be counted from within.
             while (stack.Count < Limits.Levels)
@@ -47,10 +57,19 @@ internal static class SpawnLevels
             }
         }
 
-        var fault = SetTid.fault(
-            kernel, options.Pids, Microsoft.FSharp.Collections.ListModule.OfSeq(stack));
+        // Of a range any number that is not taken for certain.
+        IEnumerable<int> pids = options.Goals.Select(goal => Math.Min(Math.Max(goal.First, goal.IsLoose ? 2 : 0), goal.Last));
+        var fault = SetTid.fault(kernel, ListModule.OfSeq(pids), ListModule.OfSeq(stack));
         return fault.IsValueSome ? SetTid.describe(fault.Value) : null;
     }
+
+    /// <summary>How many PID namespaces the command's own one is below nslp's.</summary>
+    internal static int Below(SpawnOptions options) =>
+        options.NewPidns > 0 ? options.NewPidns : ProcMount.LevelsBelow(options.Target);
+
+    /// <summary>Whether the command is to be the first process of a new namespace.</summary>
+    internal static bool IsInit(SpawnOptions options) =>
+        options.NewPidns > 0 && options.Goals[0] is { First: 1, Last: 1 };
 
     private static int PidMaxOf(PidSpace space) =>
         space.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;

@@ -90,6 +90,10 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
         }
     }
 
+    /// <summary>The exit status that a shell sees.</summary>
+    /// <param name="status">From <see cref="Wait"/>.</param>
+    internal static int StatusOf(int status) => (status & 0x7f) is not 0 and var signal ? 128 + signal : status >> 8 & 0xff;
+
     /// <summary>Ends nslp by the signal that ended the command, if one did: a shell ends its loop only if it sees one.</summary>
     /// <param name="status">From <see cref="Wait"/>.</param>
     /// <returns>The exit status of the command; 128 and the number of the signal for PID 1, which no signal of its own ends.
@@ -99,13 +103,13 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
         int signal = status & 0x7f;
         if (signal == 0)
         {
-            return status >> 8 & 0xff;
+            return StatusOf(status);
         }
 
         // The core that tells something is the command's.
         _ = Raw.Call(Kernel.SYS_prctl, Kernel.PR_SET_DUMPABLE, 0);
         CaughtSignals.Suffer(signal);
-        return 128 + signal;
+        return StatusOf(status);
     }
 
     private void Act(CaughtSignal signal)

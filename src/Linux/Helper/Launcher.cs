@@ -17,28 +17,60 @@ internal sealed unsafe class Launcher : IDisposable
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
 
-    // Of the child's order: where the PID is looked at.
-    private const int GetPid = 0;
-
     private readonly ExecImage _image;
     private readonly Order _make;
     private readonly Order _begin;
-    private readonly int _execute;
+    private readonly int _getPid, _execute;
+
+    // What must not fail before execve, and what there is to say if it does.
+    private readonly List<(int Used, Func<Errno, RemoteException> Describe)> _musts = [];
+    private readonly int _mark;
     private int _lastPidFile = -1;
 
-    private Launcher(Zygote zygote, ExecImage image, Given given, bool detach)
+    private Launcher(Zygote zygote, ExecImage image, Given given, LaunchSettings settings, int mark)
     {
-        Zygote = zygote;
+        (Zygote, Maker, _mark) = (zygote, zygote.Root, mark);
         _image = image;
         image.CopyTo(zygote.Arena.Extra);
         SetSignals(zygote.Root, given.IgnoredSignals);
         _make = zygote.Root.NewOrder();
         _begin = zygote.Root.NewOrder();
-        _begin.Call(SYS_getpid);
+        if (mark >= 0)
+        {
+            _begin.Call(SYS_fcntl, mark, F_SETOWN, _begin.Result(_begin.Call(SYS_getpid)));
+        }
+
+        _getPid = _begin.Call(SYS_getpid);
         _begin.Call(SYS_prctl, PR_SET_PDEATHSIG, 0);
-        if (detach)
+        if (settings.NewSession)
+        {
+            Must(_begin.Call(SYS_setsid), error => new RemoteException("cannot make a session", error));
+        }
+        else if (settings.TakesTerminal)
+        {
+            // Also where it has the terminal already. Where there is none, and in another's session, nothing happens.
+            _begin.Call(SYS_setpgid, 0, 0);
+            _begin.Call(SYS_ioctl, 0, TIOCSPGRP, (nint)(&_begin.Program[_getPid].Result));
+        }
+
+        if (settings.IsInit && settings.Proc == ProcOfCommand.New)
+        {
+            Must(Namespaces.AppendMountProc(_begin), Namespaces.NoProc);
+        }
+
+        if (settings.IsInit && settings.PidMax > 0)
+        {
+            Must(Namespaces.AppendPidMax(_begin, settings.PidMax), Namespaces.NoPidMax);
+        }
+
+        if (settings.LetsPipesGo)
         {
             LetPipesGo(_begin);
+        }
+
+        if (settings.Report >= 0)
+        {
+            _begin.Call(SYS_close, settings.Report);
         }
 
         // Only here: before, one of the signals would find the zygote's idea of it.
@@ -54,16 +86,55 @@ internal sealed unsafe class Launcher : IDisposable
     /// time of <see cref="Stopwatch.GetTimestamp"/>.</summary>
     internal Func<long>? Meanwhile { get; set; }
 
+    /// <summary>The process of it that makes the child: a child of nslp, in whose namespace of PIDs for children that one
+    /// will live.</summary>
+    internal RemoteTask Maker { get; set; }
+
     /// <summary>Makes ready: starts a zygote, to be called by the main thread. Throws
     /// <see cref="RemoteException"/>.</summary>
     /// <param name="given">What the command gets.</param>
-    /// <param name="detach">Let it have no pipe as its standard output or error.</param>
-    internal static Launcher Start(Given given, bool detach)
+    /// <param name="settings">How it starts.</param>
+    internal static Launcher Start(Given given, LaunchSettings settings)
     {
         ExecImage image = new(given.Arguments, given.Environment);
+        if (!settings.IsMarked)
+        {
+            return new Launcher(Zygote.Start(image.Size), image, given, settings, -1);
+        }
+
+        // An open file that all have. Its owner, set in one PID namespace, is told as the number in that of the one who asks
+        // (f_getown, fs/fcntl.c).
+        SysResult mark = Raw.Call(SYS_eventfd2);
+        if (mark.IsError)
+        {
+            throw new RemoteException("cannot make a file", mark.Error);
+        }
+
         Zygote zygote = Zygote.Start(image.Size);
-        return new Launcher(zygote, image, given, detach);
+        zygote.Root.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
+        _ = Raw.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
+        return new Launcher(zygote, image, given, settings, mark.Value);
     }
+
+    /// <summary>The PID of a task in nslp's own namespace, whoever's child it is. Needs <see cref="LaunchSettings.IsMarked"/>.
+    /// </summary>
+    internal int NumberOf(RemoteTask task)
+    {
+        if (_mark < 0)
+        {
+            return task.Pid;
+        }
+
+        using Order order = task.NewOrder();
+        order.Call(SYS_fcntl, _mark, F_SETOWN, order.Result(order.Call(SYS_getpid)));
+        task.Run(order);
+        return Raw.Call(SYS_fcntl, _mark, F_GETOWN).Value;
+    }
+
+    /// <summary>The PID of the command, started last, in the namespace of a task; <paramref name="otherwise"/> without
+    /// <see cref="LaunchSettings.IsMarked"/>.</summary>
+    internal int MarkedIn(RemoteTask task, int otherwise) =>
+        _mark < 0 ? otherwise : task.Call(SYS_fcntl, _mark, F_GETOWN).Value;
 
     /// <summary>One try by clone3 with set_tid.</summary>
     /// <param name="pids">The PIDs, innermost namespace first: all of them, or no process is made.</param>
@@ -74,23 +145,23 @@ internal sealed unsafe class Launcher : IDisposable
         // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD
         // (de_thread, fs/exec.c).
         int made = _make.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child), pids);
-        return Try(child, pids[0], made, 0);
+        return Try(child, pids[0], pids[0], made, 0);
     }
 
-    /// <summary>One try to get <paramref name="pid"/> as the next PID; 0 for whichever is next.</summary>
-    internal Launch TryNext(int pid)
+    /// <summary>One try to get a next PID from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    internal Launch TryNext(int least, int most)
     {
         RemoteTask child = Zygote.NewTask();
         _make.Clear();
         int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, pid, made, 0);
+        return Try(child, least, most, made, 0);
     }
 
-    /// <summary>One try: makes <paramref name="pid"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
-    internal Launch TryWriteAndNext(int pid)
+    /// <summary>One try: makes <paramref name="least"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
+    internal Launch TryWriteAndNext(int least, int most)
     {
         Span<byte> text = stackalloc byte[TextSize];
-        _ = (pid - 1).TryFormat(text, out int length);
+        _ = (least - 1).TryFormat(text, out int length);
         if (_lastPidFile < 0)
         {
             using Order open = Zygote.Root.NewOrder();
@@ -102,7 +173,7 @@ internal sealed unsafe class Launcher : IDisposable
             // What else lies there takes a number and moves nothing.
             if (open[opened].IsError || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
             {
-                return new Launch(LaunchEnd.NotMade, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
+                return new Launch(LaunchEnd.NotMade, 0, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
             }
 
             _lastPidFile = open[opened].Value;
@@ -113,27 +184,23 @@ internal sealed unsafe class Launcher : IDisposable
         int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
         _make.Require(written);
         int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, pid, made, written);
+        return Try(child, least, most, made, written);
     }
 
     /// <summary>Ends the zygote and all it made but the command.</summary>
     public void Dispose() => Zygote.Dispose();
 
-    private Launch Try(RemoteTask child, int pid, int made, int before)
+    private Launch Try(RemoteTask child, int least, int most, int made, int before)
     {
         _image.Rewind();
-        if (pid != 0)
-        {
-            _begin.Expect(GetPid, pid, exit: 0);
-        }
-
+        _begin.Expect(_getPid, least, most, exit: 0);
         PutExecve(_begin, _execute);
         child.Submit(_begin);
-        Zygote.Root.Run(_make);
+        Maker.Run(_make);
         if (_make[before].IsError || _make[made].IsError)
         {
             child.End();
-            return new Launch(LaunchEnd.NotMade, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
+            return new Launch(LaunchEnd.NotMade, 0, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
         }
 
         Errno awaited = Await(child);
@@ -151,21 +218,32 @@ internal sealed unsafe class Launcher : IDisposable
             }
         }
 
+        Renumber(child);
+        foreach ((int used, Func<Errno, RemoteException> describe) in _musts)
+        {
+            if (awaited == 0 && !_begin.HasRun(_execute) && _begin.Used(used) is { IsError: true, Raw: not Instruction.NotRun } failed)
+            {
+                child.End();
+                throw describe(failed.Error);
+            }
+        }
+
+        // Where it was killed before it could say, its status tells.
+        int own = _begin.HasRun(_getPid) ? _begin[_getPid].Value : least;
         int number = child.Pid;
         if (awaited == 0)
         {
             child.End();
-            return new Launch(LaunchEnd.NotExecuted, number, error);
+            return new Launch(LaunchEnd.NotExecuted, number, own, error);
         }
 
-        if (pid != 0 && _begin.HasRun(GetPid) && _begin[GetPid].Raw != pid)
+        if (own < least || own > most)
         {
             child.Wait(RemoteTask.DefaultTimeout);
-            return new Launch(LaunchEnd.OtherPid, number, 0);
+            return new Launch(LaunchEnd.OtherPid, number, own, 0);
         }
 
-        // Also if it was killed on the way: its status tells.
-        return new Launch(LaunchEnd.Running, child.Release(), 0);
+        return new Launch(LaunchEnd.Running, child.Release(), own, 0);
     }
 
     // What stops the process group, as a terminal does, stops the child here too, while nslp catches it. It must stop
@@ -177,6 +255,7 @@ internal sealed unsafe class Launcher : IDisposable
         while ((awaited = child.Await(Look())) == Errno.ETIMEDOUT)
         {
             *info = 0;
+            Renumber(child);
             if (Raw.Call(SYS_waitid, P_PID, child.Pid, (nint)info, WSTOPPED | WNOHANG | __WALL, 0).Raw == 0 && *info != 0)
             {
                 // siginfo_t: si_signo, si_errno, si_code, padding, si_pid, si_uid, si_status.
@@ -189,6 +268,21 @@ internal sealed unsafe class Launcher : IDisposable
 
         TimeSpan Look() => Meanwhile is not { } work ? s_look
             : Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Math.Min(work(), Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 10)));
+    }
+
+    // The maker may know it by another number than nslp, whose child it is.
+    private void Renumber(RemoteTask child)
+    {
+        if (Maker != Zygote.Root && Raw.Call(SYS_fcntl, _mark, F_GETOWN) is { Value: > 0 } number)
+        {
+            child.Attach(null, number.Value);
+        }
+    }
+
+    private void Must(int call, Func<Errno, RemoteException> describe)
+    {
+        _begin.Require(call);
+        _musts.Add((call, describe));
     }
 
     private void PutExecve(Order order, int index)
@@ -232,6 +326,35 @@ internal sealed unsafe class Launcher : IDisposable
     }
 }
 
+/// <summary>How a command starts, but for its PID.</summary>
+/// <param name="LetsPipesGo">It has no pipe as its standard output or error.</param>
+/// <param name="NewSession">It leads a session of its own.</param>
+/// <param name="TakesTerminal">It has a process group of its own, which has the terminal.</param>
+/// <param name="IsInit">It is the first process of a new PID namespace.</param>
+/// <param name="Proc">Which /proc it has.</param>
+/// <param name="PidMax">pid_max of that namespace; 0 to leave it as it is.</param>
+/// <param name="Report">A descriptor that it does not get; -1 for none.</param>
+/// <param name="IsMarked">Its number can be told in namespaces in between: see <see cref="Launcher.NumberOf"/>.</param>
+internal sealed record LaunchSettings(
+    bool LetsPipesGo = false,
+    bool NewSession = false,
+    bool TakesTerminal = false,
+    bool IsInit = false,
+    ProcOfCommand Proc = ProcOfCommand.Old,
+    int PidMax = 0,
+    int Report = -1,
+    bool IsMarked = false);
+
+/// <summary>Which /proc a command has.</summary>
+internal enum ProcOfCommand
+{
+    /// <summary>The one that nslp has.</summary>
+    Old,
+
+    /// <summary>That of its new PID namespace.</summary>
+    New,
+}
+
 /// <summary>How an attempt to start the command ended.</summary>
 internal enum LaunchEnd
 {
@@ -251,5 +374,6 @@ internal enum LaunchEnd
 /// <summary>What an attempt to start the command came to.</summary>
 /// <param name="End">How it ended.</param>
 /// <param name="Pid">The process's PID in nslp's own PID namespace; 0 when none was made.</param>
+/// <param name="OwnPid">Its PID in its own; 0 when none was made.</param>
 /// <param name="Error">The errno of clone, of the write before it or of execve; else 0.</param>
-internal readonly record struct Launch(LaunchEnd End, int Pid, Errno Error);
+internal readonly record struct Launch(LaunchEnd End, int Pid, int OwnPid, Errno Error);

@@ -53,15 +53,33 @@ internal static class Namespaces
     /// without a trace.</returns>
     internal static RemoteTask Create(RemoteTask task, bool mapRoot)
     {
-        SysResult unshared = mapRoot ? Errno.EPERM : task.Call(SYS_unshare, Kernel.CLONE_NEWNS | Kernel.CLONE_NEWPID);
+        Unshare(task, mapRoot, newMounts: true);
+        return ForkInit(task, mountProc: true);
+    }
+
+    /// <summary>From now on children of the task are in a new PID namespace, the first of them as its init. Where the task may
+    /// not make one, a user namespace is made around it.</summary>
+    /// <param name="task">Not itself the first process of a PID namespace.</param>
+    /// <param name="mapRoot">Make a user namespace in any case, with the user and the group as 0.</param>
+    /// <param name="newMounts">Make a mount namespace, too, for the task and its children.</param>
+    internal static void Unshare(RemoteTask task, bool mapRoot, bool newMounts)
+    {
+        ulong flags = Kernel.CLONE_NEWPID | (newMounts ? Kernel.CLONE_NEWNS : 0);
+        SysResult unshared = mapRoot ? Errno.EPERM : task.Call(SYS_unshare, flags);
         if (unshared.Error == Errno.EPERM)
         {
             UnshareUser(task, mapRoot);
-            unshared = task.Call(SYS_unshare, Kernel.CLONE_NEWNS | Kernel.CLONE_NEWPID);
+            unshared = task.Call(SYS_unshare, flags);
         }
 
         RemoteException.ThrowIf(unshared.Error, "cannot make a PID namespace");
-        return task.Fork(prepare: init =>
+    }
+
+    /// <summary>The init of the namespace that the task's children are in from now on: see <see cref="Create"/>.</summary>
+    /// <param name="task">Its parent.</param>
+    /// <param name="mountProc">Mount the namespace's /proc, in the mount namespace of the task.</param>
+    internal static RemoteTask ForkInit(RemoteTask task, bool mountProc) =>
+        task.Fork(prepare: init =>
         {
             using Order order = init.NewOrder();
             // Orphans become its children with SIGCHLD for their exit signal, and who ignores that need not wait
@@ -70,9 +88,33 @@ internal static class Namespaces
             Order.Bytes(ignore, 1)[0] = 1;
             order.Call(SYS_rt_sigaction, SIGCHLD, ignore, 0, sizeof(ulong));
             init.Run(order);
-            MountProc(init);
+            if (mountProc)
+            {
+                MountProc(init);
+            }
         });
+
+    /// <summary>Makes <paramref name="pidMax"/> the pid_max of a task's namespace. Since 6.14 there is one for each.</summary>
+    internal static void SetPidMax(RemoteTask task, int pidMax)
+    {
+        using Order order = task.NewOrder();
+        int write = AppendPidMax(order, pidMax);
+        task.Run(order);
+        if (order.Used(write).IsError)
+        {
+            throw NoPidMax(order.Used(write).Error);
+        }
     }
+
+    /// <summary>Appends what a task does for that.</summary>
+    /// <returns>The write, for <see cref="Order.Used"/>.</returns>
+    internal static int AppendPidMax(Order order, int pidMax) =>
+        order.Write("/proc/sys/kernel/pid_max", pidMax.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>Why pid_max was not set.</summary>
+    internal static RemoteException NoPidMax(Errno error) => new(
+        "cannot set pid_max of the new PID namespace", error,
+        error is Errno.EROFS or Errno.EACCES or Errno.ENOENT ? "needs a writable /proc/sys/kernel/pid_max" : null);
 
     /// <summary>The first process (PID 1 inside) of a new PID namespace below that of the task's children; it takes orders.
     /// Where the task has no CAP_SYS_ADMIN, a user namespace is made along with it, owned by the task's user, who is 0 in
@@ -111,6 +153,13 @@ internal static class Namespaces
     {
         using Order prepare = init.NewOrder();
         prepare.Call(SYS_prctl, PR_SET_PDEATHSIG, 0);
+        // Who reads a pipe until its end, as $(...) does, does not wait for the command.
+        prepare.Call(SYS_close_range, 0, uint.MaxValue, 0);
+        for (int stream = 0; stream <= 2; stream++)
+        {
+            prepare.Call(SYS_close, stream);
+        }
+
         int open = prepare.Call(SYS_pidfd_open, process, 0);
         init.Run(prepare);
         RemoteException.ThrowIf(prepare[open].Error, "cannot watch the command");
@@ -192,20 +241,37 @@ internal static class Namespaces
     private static void MountProc(RemoteTask task)
     {
         using Order order = task.NewOrder();
-        int slave = order.Call(SYS_mount, order.Put("none"), order.Put("/"), 0, MS_REC | MS_SLAVE, 0);
-        order.Require(slave);
-        nint proc = order.Put("proc");
-        int mount = order.Call(SYS_mount, proc, order.Put("/proc"), proc, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+        int mount = AppendMountProc(order);
         task.Run(order);
-        Errno error = order[slave].IsError ? order[slave].Error : order[mount].Error;
-        RemoteException.ThrowIf(
-            error,
-            "cannot mount /proc for the PID namespace",
-            error == Errno.ENOENT ? "needs a directory /proc"
-                : error == Errno.EINVAL ? "needs / to be a mount point, which the root of a chroot is when bound to itself (mount --bind)"
-                : null,
-            NamespaceStep.MountProc);
+        if (order.Used(mount).IsError)
+        {
+            throw NoProc(order.Used(mount).Error);
+        }
     }
+
+    /// <summary>Appends what a task does for that.</summary>
+    /// <returns>The second mount, for <see cref="Order.Used"/>.</returns>
+    internal static int AppendMountProc(Order order)
+    {
+        order.Require(order.Call(SYS_mount, order.Put("none"), order.Put("/"), 0, MS_REC | MS_SLAVE, 0));
+        nint proc = order.Put("proc");
+        return order.Call(SYS_mount, proc, order.Put("/proc"), proc, MS_NOSUID | MS_NODEV | MS_NOEXEC, 0);
+    }
+
+    /// <summary>Why /proc was not mounted.</summary>
+    internal static RemoteException NoProc(Errno error) => new(
+        "cannot mount /proc for the PID namespace",
+        error,
+        error switch
+        {
+            Errno.ENOENT => "needs a directory /proc",
+            Errno.EINVAL => "needs / to be a mount point, which the root of a chroot is when bound to itself (mount --bind)",
+            // mount_too_revealing, fs/namespace.c.
+            Errno.EPERM => "needs a /proc with nothing mounted over parts of it, as containers have it (podman: --security-opt "
+                + "unmask=ALL); 'nslp spawn --no-proc' goes on with the old /proc",
+            _ => null,
+        },
+        NamespaceStep.MountProc);
 
     private static Errno Enter(RemoteTask task, string path, ulong type)
     {

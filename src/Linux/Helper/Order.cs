@@ -109,20 +109,18 @@ internal sealed unsafe class Order : IDisposable
         Born(Call(Kernel.SYS_clone3, arguments, size), 0, child);
 
     /// <summary>Instruction <paramref name="index"/> must succeed, or the rest is skipped.</summary>
-    internal void Require(int index)
-    {
-        Instruction* instruction = At(index);
-        instruction->Check = Instruction.CheckSuccess;
-        instruction->OnFailure = -1;
-    }
+    internal void Require(int index) => Expect(index, 0, long.MaxValue);
 
-    /// <summary>The result of instruction <paramref name="index"/> must be <paramref name="value"/>, or the rest is skipped;
-    /// with <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
-    internal void Expect(int index, long value, int exit = -1)
+    /// <summary>The result of instruction <paramref name="index"/> must be <paramref name="value"/>, or the rest is skipped.
+    /// </summary>
+    internal void Expect(int index, long value) => Expect(index, value, value);
+
+    /// <summary>The result of instruction <paramref name="index"/> must lie between two numbers, both included, or the rest is
+    /// skipped; with <paramref name="exit"/> (0 to 255) the task exits with that status instead.</summary>
+    internal void Expect(int index, long least, long most, int exit = -1)
     {
         Instruction* instruction = At(index);
-        instruction->Check = Instruction.CheckEqual;
-        instruction->Expected = value;
+        (instruction->IsChecked, instruction->Least, instruction->Most) = (1, least, most);
         instruction->OnFailure = exit;
     }
 
@@ -275,12 +273,6 @@ internal readonly record struct Child(RemoteTask? Task, bool IsSleeper)
 [StructLayout(LayoutKind.Sequential)]
 internal struct Instruction
 {
-    internal const int CheckNothing = 0;
-
-    internal const int CheckSuccess = 1;
-
-    internal const int CheckEqual = 2;
-
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>
     internal const int NoChild = 0;
 
@@ -306,7 +298,11 @@ internal struct Instruction
     /// <summary>What the syscall returned, -errno on failure, <see cref="NotRun"/> before.</summary>
     internal long Result;
 
-    internal long Expected;
+    /// <summary>The least result that passes the check.</summary>
+    internal long Least;
+
+    /// <summary>The most.</summary>
+    internal long Most;
 
     /// <summary>The address of a <see cref="TaskSlot"/>, or 0.</summary>
     internal long Child;
@@ -316,7 +312,8 @@ internal struct Instruction
     /// <summary>A bit an argument, the lowest for A0: as of <see cref="Arg"/>.</summary>
     internal int Indirect;
 
-    internal int Check;
+    /// <summary>0 where the result is not looked at.</summary>
+    internal int IsChecked;
 
     /// <summary>What a failed check does: negative skips the rest of the program, else the task exits with it.</summary>
     internal int OnFailure;

@@ -40,7 +40,7 @@ internal sealed unsafe class RemoteTask
 
     internal TaskSlot* Slot => _zygote.Arena.Slot(_number);
 
-    /// <summary>An empty order with room for at least <paramref name="kibibytes"/>; 96 bytes an instruction.</summary>
+    /// <summary>An empty order with room for at least <paramref name="kibibytes"/>; 104 bytes an instruction.</summary>
     internal Order NewOrder(int kibibytes = Arena.ChunkSize / 1024) =>
         new(_zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
 

@@ -178,9 +178,7 @@ internal static unsafe class TaskLoop
                 }
 
                 next->Result = result;
-                int check = next->Check;
-                if (check != Instruction.CheckNothing
-                    && (check == Instruction.CheckSuccess ? result < 0 : result != next->Expected))
+                if (next->IsChecked != 0 && (result < next->Least || result > next->Most))
                 {
                     if (next->OnFailure >= 0)
                     {

@@ -63,7 +63,7 @@ public sealed class ZygoteTests : IDisposable
     {
         RemoteTask task = Root.Fork();
         using Order order = task.NewOrder();
-        order.Expect(order.Call(Kernel.SYS_getpid), 1, exit: 42);
+        order.Expect(order.Call(Kernel.SYS_getpid), 1, 1, exit: 42);
         int skipped = order.Call(Kernel.SYS_getpid);
         Assert.True(task.Submit(order));
         Assert.Equal(Errno.ESRCH, task.Await(s_limit));

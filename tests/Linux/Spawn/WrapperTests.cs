@@ -163,6 +163,27 @@ public sealed class WrapperTests
                 echo "trap : INT; {{Start}} sh command; echo \$? >st" >init
                 terminal 'sh init'; wait_for '[ -s up ]'; keys '\003'; wait_for '[ -s st ]'; cat got st
                 """, "got 4");
+            all.Add("it reads from the terminal", $$"""
+                echo 'echo >up; read x; echo "read $x" >got; exit 5' >command
+                echo "trap : INT; {{Start}} sh command; echo \$? >st" >init
+                terminal 'sh init'; wait_for '[ -s up ]'; line hello; wait_for '[ -s st ]'; cat got st
+                """, "read hello 5");
+            all.Add("Ctrl-\\ on a terminal ends it", $$"""
+                echo 'ulimit -c 0; echo >up; exec sleep 100' >command
+                echo "trap : QUIT INT; {{Start}} sh command; echo \$? >st" >init
+                terminal 'sh init'; wait_for '[ -s up ]'; sleep 0.2; keys '\034'; wait_for '[ -s st ]'; cat st
+                """, "131");
+            all.Add("an interactive shell has job control", $$"""
+                # As in a container with a terminal, PID 1 leads the session that has it.
+                echo "{{Start.Replace("$W", "setsid -c $W")}} bash --norc -i; echo \$? >end" >init
+                terminal 'sh init'; line 'sleep 100'; sleep 0.5; keys '\032'; sleep 0.2; line 'jobs | grep -c Stopped >st'
+                wait_for '[ -s st ]'; cat st; line 'kill -KILL %1'; line 'exit 6'; line 'exit 6'; wait_for '[ -s end ]'; cat end
+                """, "1 6");
+            all.Add("orphans of another session, stopped and killed ones too, are waited for", Start + """
+                 sh -c '
+                    for i in 1 2 3; do setsid sh -c "sleep 0.05 & exec sleep 0.05" & done; (sleep 100 & kill -STOP $!; kill -KILL $!)
+                    for i in $(seq 600); do set -- /proc/[0-9]*; [ $# = 2 ] && break; sleep 0.05; done; echo $#'
+                """, "2");
             return all;
         }
     }

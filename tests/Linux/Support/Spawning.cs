@@ -16,7 +16,7 @@ internal static unsafe class Spawning
         int pidMax = int.Parse(args[3], CultureInfo.InvariantCulture);
         double timeout = double.Parse(args[4], CultureInfo.InvariantCulture);
         Given given = Given.Read(args[5..]);
-        using Launcher launcher = Launcher.Start(given, detach: false);
+        using Launcher launcher = Launcher.Start(given, new LaunchSettings());
         using PidSpace space = new PidSpace();
         using CaughtSignals caught = new();
         Random random = new(20261122);
@@ -40,8 +40,8 @@ internal static unsafe class Spawning
             }
 
             long deadline = Stopwatch.GetTimestamp() + (long)(timeout * Stopwatch.Frequency);
-            SpawnAttempts attempts = new(launcher, space, caught, given.IgnoredSignals, deadline);
-            End end = attempts.Run([pid], method);
+            SpawnAttempts attempts = new(launcher, space, depth: 0, caught, given.IgnoredSignals, deadline);
+            End end = attempts.Run([GoalModule.within(pid, pid, 0)], method);
             if (end.IsTaken && ++taken < count)
             {
                 // Somebody got it before this began.

@@ -1,0 +1,84 @@
+using System.Globalization;
+using System.Text.Json;
+using SetNsLastPid.Linux;
+using Tmds.Linux;
+
+namespace SetNsLastPid.Commands;
+
+/// <summary>What became of a spawn as one JSON object, for who reads a file or a descriptor of its own.</summary>
+internal sealed class SpawnReport : IDisposable
+{
+    private readonly Fd _file;
+
+    private SpawnReport(Fd file) => _file = file;
+
+    /// <summary>Its descriptor.</summary>
+    internal int Descriptor => _file.Number;
+
+    /// <summary>Opens it.</summary>
+    /// <param name="target">The number of a descriptor that nslp was given, from 3 on, or the path of a new file.</param>
+    /// <param name="report">It; null where that was not possible.</param>
+    /// <returns>What is wrong, or null.</returns>
+    internal static Complaint? TryOpen(string target, out SpawnReport? report)
+    {
+        report = null;
+        if (int.TryParse(target, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+        {
+            // What the command writes to would be mixed with it.
+            Errno error = number < 3 ? Errno.EINVAL : Raw.Call(Kernel.SYS_fcntl, number, LibC.F_GETFD).Error;
+            if (error != 0)
+            {
+                return new Complaint(
+                    $"cannot report to descriptor {number}", error,
+                    number < 3 ? "needs one from 3 on, which the command does not get" : "needs one that nslp was started with, such as by 3>FILE");
+            }
+
+            report = new SpawnReport(new Fd(number));
+            return null;
+        }
+
+        Fd file = Output.CreateNew(target);
+        if (!file.IsOpen)
+        {
+            return new Complaint(
+                $"cannot make '{Printable.From(target)}'", file.Error, file.Error == Errno.EEXIST ? "needs a file that does not exist yet" : null);
+        }
+
+        report = new SpawnReport(file);
+        return null;
+    }
+
+    /// <summary>Writes it.</summary>
+    /// <param name="attempts">What was done.</param>
+    /// <param name="isRunning">Whether the command ran, so that it has a PID.</param>
+    /// <param name="status">The exit status; -1 while it runs.</param>
+    internal void Write(SpawnAttempts attempts, bool isRunning, int status)
+    {
+        Results results = new(Spawn.Name, output: Descriptor);
+        results.Json.WriteObject(null, () =>
+        {
+            Write(results.Json, "pid", isRunning ? attempts.Pids[0] : -1);
+            Write(results.Json, "own_pid", isRunning ? attempts.Pid : -1);
+            results.Json.WriteString("method", attempts.Name);
+            results.Json.WriteNumber("tries", attempts.Tries);
+            results.Json.WriteNumber("consumed", attempts.Consumed);
+            Write(results.Json, "status", status);
+        });
+        _ = results.End();
+    }
+
+    /// <summary>Closes it.</summary>
+    public void Dispose() => _file.Dispose();
+
+    private static void Write(Utf8JsonWriter json, string name, int number)
+    {
+        if (number < 0)
+        {
+            json.WriteNull(name);
+        }
+        else
+        {
+            json.WriteNumber(name, number);
+        }
+    }
+}
