@@ -88,7 +88,7 @@ type internal SetArguments =
             | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time; by default cycling gives up after ten laps"
             | Target _ -> "act in the PID namespace of this process"
-            | Flavour _ -> "consume PIDs only in this way; 'nslp set -v' names the one it used"
+            | Flavour _ -> "consume PIDs by this flavour only; 'nslp set -v' names the one it used"
             | Server _ -> "ask the server on this socket to do it, in the server's PID namespace"
             | Verbose -> "report on stderr what was done"
             | Json -> "report on stdout what was done, as one JSON object"
@@ -128,7 +128,7 @@ type internal SpawnArguments =
             | Json _ ->
                 "report what was done as one JSON object to this new file, or to a descriptor from 3 on, which the command does not get"
             | Detach ->
-                "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
+                "print the PID and return as soon as the command runs; stdout or stderr that is a pipe becomes /dev/null"
             | Verbose -> "report on stderr what was done"
 
 type internal WhoArguments =
@@ -179,7 +179,7 @@ type internal MapArguments =
     interface IArgParserTemplate with
         member this.Usage =
             match this with
-            | Pid _ -> "a number whose place to show"
+            | Pid _ -> "a PID to mark on the map"
             | Target _ -> "look in the PID namespace of this process"
             | Watch -> "keep drawing until Ctrl-C, with the rate at which PIDs are consumed"
             | Svg _ -> "write the picture to this file, which must not exist yet; '-' is stdout"
@@ -297,7 +297,7 @@ type internal Commands =
             | Commands.Preflight _ -> "say whether a restore of CRIU images would get its PIDs here"
             | Commands.Map _ -> "draw the PID space: what is in use, the cursor, the way to a PID"
             | Commands.Doctor _ -> "say what works here, and what would make the rest work"
-            | Commands.Serve _ -> "set the last PID for others, who ask on a socket"
+            | Commands.Serve _ -> "set the last PID for clients that ask on a socket"
             | Commands.Verify _ -> "check the model of PID allocation against the running kernel"
             | Commands.Bench _ -> "compare the ways of consuming and choosing PIDs on this machine"
             | Commands.Completion _ -> "print a script that makes a shell complete nslp's command lines"

@@ -66,7 +66,7 @@ module CommandLine =
 
         match alone with
         | Some option when Line.has "--server" line ->
-            Command.Wrong("set", option + " is for the server to know, not together with --server")
+            Command.Wrong("set", option + " cannot be used with --server: the server decides that")
         | _ when isRange && Line.has "--server" line ->
             Command.Wrong(
                 "set",
@@ -93,7 +93,7 @@ module CommandLine =
 
         match drawn with
         | Some option when Line.has "--replay" line ->
-            Command.Wrong("verify", "--replay and " + option + " exclude each other")
+            Command.Wrong("verify", "--replay and " + option + " cannot be used together")
         | _ ->
             Command.Verify
                 {
@@ -164,7 +164,7 @@ module CommandLine =
             |> List.tryFind (fun option -> Line.has option line)
 
         if options.NewPidns > 0 && options.Target <> 0 then
-            Command.Wrong("spawn", "--new-pidns and --target exclude each other")
+            Command.Wrong("spawn", "--new-pidns and --target cannot be used together")
         elif options.NewPidns = 0 && alone.IsSome then
             Command.Wrong("spawn", alone.Value + " needs --new-pidns")
         elif options.NewPidns = 0 && not (Line.has "PID" line) then
@@ -229,7 +229,7 @@ module CommandLine =
             [ "--watch"; "--svg"; "--json" ]
             |> List.filter (fun option -> Line.has option line)
         with
-        | first :: second :: _ -> Command.Wrong("map", first + " and " + second + " exclude each other")
+        | first :: second :: _ -> Command.Wrong("map", first + " and " + second + " cannot be used together")
         | _ ->
             Command.Map
                 {
@@ -336,4 +336,4 @@ module CommandLine =
                 | Command.Wrong(_, message) -> Command.Wrong("", message)
                 | other -> other
         | Ok(_, []) -> Command.Wrong("", "a PID or the absolute path of a socket is missing")
-        | Ok(_, words) -> Command.Wrong("", "one PID or socket is wanted, not " + string words.Length)
+        | Ok(_, words) -> Command.Wrong("", "expected one PID or socket, got " + string words.Length)

@@ -28,7 +28,7 @@ module Grammar =
                         "give up after this time; by default cycling gives up after ten laps"
                     option "--target" "PROCESS" (Value.Pid 1UL) "act in the PID namespace of this process"
                     option "--flavour" "FLAVOUR" Value.Text
-                        "consume PIDs only in this way; 'nslp set -v' names the one it used"
+                        "consume PIDs by this flavour only; 'nslp set -v' names the one it used"
                     option "--server" "SOCKET" Value.Text
                         "ask the server on this socket to do it, in the server's PID namespace"
                     flag "--verbose, -v" "report on stderr what was done"
@@ -53,7 +53,7 @@ module Grammar =
                     flag "--map-root" "with --new-pidns: also make a user namespace, in which you are root"
                     flag "--setsid" "have the command lead a session of its own"
                     flag "--detach"
-                        "print the PID and return as soon as the command runs; a pipe that it would write to becomes /dev/null"
+                        "print the PID and return as soon as the command runs; stdout or stderr that is a pipe becomes /dev/null"
                     option "--json" "FILE" Value.Text
                         "report what was done as one JSON object to this new file, or to a descriptor from 3 on, which the command does not get"
                     flag "--verbose, -v" "report on stderr what was done"
@@ -92,7 +92,7 @@ module Grammar =
             page "map" "draw the PID space: what is in use, the cursor, the way to a PID"
                 "" "nslp map 4242 --svg map.svg"
                 [
-                    operand "PID" (Value.Whole(0UL, 4194303UL)) "a number whose place to show"
+                    operand "PID" (Value.Whole(0UL, 4194303UL)) "a PID to mark on the map"
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
                     flag "--watch" "keep drawing until Ctrl-C, with the rate at which PIDs are consumed"
                     option "--svg" "FILE" Value.Text
@@ -104,7 +104,7 @@ module Grammar =
                 [
                     flag "--json" "print one JSON object"
                 ]
-            page "serve" "set the last PID for others, who ask on a socket"
+            page "serve" "set the last PID for clients that ask on a socket"
                 "" "nslp serve /run/nslp.sock & nslp set 4242 --server /run/nslp.sock"
                 [
                     operand "SOCKET" Value.Text

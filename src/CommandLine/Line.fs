@@ -149,7 +149,7 @@ module Line =
                 | [] -> Parsed.Wrong(operand.Name + " is missing")
                 | words -> Parsed.Wrong(operand.Name + " is missing: " + Value.oneOf words)
             elif count > 1 && not operand.IsRepeatable then
-                Parsed.Wrong("one " + operand.Name + " is wanted, not " + string count)
+                Parsed.Wrong("expected one " + operand.Name + ", got " + string count)
             else
                 Parsed.Right line
 
@@ -203,7 +203,7 @@ module Line =
             match List.skip own.Length words with
             | [] when not page.NeedsRest -> go page false own { Given = []; Rest = [] }
             | []
-            | [ _ ] -> Parsed.Wrong "no command given: it goes after '--'"
+            | [ _ ] -> Parsed.Wrong "no command given: put it after '--'"
             | _ :: rest -> go page false own { Given = []; Rest = rest }
 
     /// Whether the operand or option of that name is given.

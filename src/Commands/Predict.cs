@@ -35,7 +35,7 @@ internal static class Predict
     {
         if (mayBeBlind)
         {
-            Output.Say(Name, "warning: /proc does not show all processes; PIDs of hidden ones are passed over unforeseen");
+            Output.Say(Name, "warning: /proc does not show all processes; the kernel will skip the PIDs of hidden ones");
         }
 
         Results results = new(Name);

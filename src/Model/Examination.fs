@@ -211,9 +211,9 @@ module Examination =
         elif not seen.OwnsPidNamespace then
             fails
                 name
-                $"%s{capability seen} is wanted in the user namespace that owns this PID namespace: not in this one"
+                $"%s{capability seen} must be held in the user namespace that owns this PID namespace, not in this one"
                 [
-                    "call nslp outside of this user namespace"
+                    "run nslp outside this user namespace"
                     "a PID namespace of this one: nslp spawn PID --new-pidns -- COMMAND"
                 ]
         else
@@ -304,10 +304,10 @@ module Examination =
         | Errno.ENOSYS, _ -> fails name tooOld []
         | _, Errno.EEXIST -> works name "exact, whatever others do"
         | _, Errno.EPERM -> refused name seen
-        | _, Errno.E2BIG when since 5 5 seen -> fails name "clone3 takes no set_tid here" []
+        | _, Errno.E2BIG when since 5 5 seen -> fails name "clone3 has no set_tid here" []
         | _, Errno.E2BIG -> fails name tooOld []
         | _, Errno.EAGAIN -> fails name noMoreTasks taskLimitCures
-        | _, errno -> fails name $"clone3 with set_tid fails otherwise than it ever should (errno {number errno})" []
+        | _, errno -> fails name $"clone3 with set_tid fails in an unexpected way (errno {number errno})" []
 
     let private flavour seen (tried: TriedFlavour) =
         let version = $"{string tried.SinceMajor}.{string tried.SinceMinor}"
@@ -316,14 +316,14 @@ module Examination =
         match tried.Errno with
         | errno when int errno = 0 -> works tried.Name ""
         | Errno.EPROTO -> fails tried.Name "it does not move last_pid" []
-        | Errno.ECHILD -> fails tried.Name "a task is born of it" []
+        | Errno.ECHILD -> fails tried.Name "it creates a task" []
         | Errno.EAGAIN -> fails tried.Name noMoreTasks taskLimitCures
         | Errno.ENOENT -> fails tried.Name "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
         | _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
         | Errno.ENOSYS
         | Errno.EPERM
         | Errno.EACCES when seen.Confinement.Seccomp = 2 -> fails tried.Name "a seccomp profile refuses it" []
-        | errno -> fails tried.Name $"this kernel does not take it (errno {number errno})" []
+        | errno -> fails tried.Name $"this kernel refuses it (errno {number errno})" []
 
     let private cycle (flavours: Finding list) =
         match List.filter (fun (found: Finding) -> found.Works) flavours, flavours with
@@ -337,11 +337,11 @@ module Examination =
         | [], [] -> fails "cycle" "no way of consuming PIDs was tried" []
         | [], _ ->
             let last = List.last flavours
-            fails "cycle" $"no way of consuming PIDs works; the last resort: %s{last.Reason}" last.Cures
+            fails "cycle" $"no way of consuming PIDs works; the last one tried: %s{last.Reason}" last.Cures
 
     let private locking seen =
         match seen.Lock with
-        | Errno.ETIMEDOUT -> works "lock" "somebody else, as CRIU, holds it at the moment"
+        | Errno.ETIMEDOUT -> works "lock" "somebody else, CRIU perhaps, holds it now"
         | errno when int errno = 0 -> works "lock" "CRIU's lock on ns_last_pid can be taken"
         | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
         | errno -> fails "lock" $"ns_last_pid cannot be locked (errno {number errno})" []
@@ -439,7 +439,7 @@ module Examination =
                     write
                     cycle
                     locking seen
-                    space "new-pidns" "nslp spawn --new-pidns: every PID from 2 on is free in there" seen seen.NewPidns
+                    space "new-pidns" "nslp spawn --new-pidns: every PID from 2 on is free inside" seen seen.NewPidns
                     space "map-root" "nslp spawn --new-pidns --map-root: without any privilege" seen seen.MapRoot
                     space "verify" "nslp verify can compare the model with this kernel" seen seen.Verify
                 ]

@@ -56,7 +56,7 @@ module Words =
     /// What helps where a file of /proc cannot be read; null where that is not known.
     let needsProc (errno: Errno) : string | null =
         if errno = Errno.ENOENT then
-            "needs /proc mounted, with its directory sys and nothing else mounted over it"
+            "needs /proc mounted, with /proc/sys visible"
         else
             null
 
@@ -329,7 +329,7 @@ module Words =
     let serve (ending: End) : Complaint =
         match ending with
         | End.Hopeless why -> plain (obstacle why)
-        | End.TimedOut -> plain "no time left"
+        | End.TimedOut -> plain "timed out"
         | End.OutOfLaps -> plain "others take PIDs too fast"
         | End.Interrupted -> failed "" Errno.ECANCELED null
         | End.Failed(_, errno) -> failed "" errno null

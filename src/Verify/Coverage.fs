@@ -71,7 +71,7 @@ module Coverage =
             "full above 300, free below"
             "refused at an outer level, inner number given back"
             "cursor ahead of pid_max"
-            "number in use not below pid_max"
+            "number in use at or above pid_max"
             "last_pid 0"
             "write of nothing"
             "write not parsed"
@@ -79,10 +79,10 @@ module Coverage =
             "write hexadecimal"
             "write octal"
             "write out of range"
-            "write of what is no number"
+            "write of something that is not a number"
             "write of -0"
             "write of 0x without a digit"
-            "write of 20 bytes, one less than fill the token"
+            "write of 20 bytes, one below the limit"
             "write that fills the token of 21 bytes"
             "write beyond the token"
             "write of more than the first page"
@@ -102,7 +102,7 @@ module Coverage =
                 "EAGAIN"
                 "full above 300, free below"
                 "cursor ahead of pid_max"
-                "number in use not below pid_max"
+                "number in use at or above pid_max"
             ]
 
     /// Every class there is in such sandboxes: operations, errnos, states.
@@ -298,7 +298,7 @@ module Coverage =
             | "-0" -> "write of -0"
             | "0x"
             | "0X" -> "write of 0x without a digit"
-            | word when isDecimal && word.Length = 20 -> "write of 20 bytes, one less than fill the token"
+            | word when isDecimal && word.Length = 20 -> "write of 20 bytes, one below the limit"
             | word when isDecimal && word.Length = 21 -> "write that fills the token of 21 bytes"
             | word when isDecimal && word.Length > 21 -> "write beyond the token"
             | _ -> ()
@@ -326,7 +326,7 @@ module Coverage =
             let why =
                 match LastPidText.write true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
                 | LastPidWrite.Stored _ -> "write out of range"
-                | _ -> "write of what is no number"
+                | _ -> "write of something that is not a number"
 
             why :: wordNames text
         | _ -> []
@@ -357,7 +357,7 @@ module Coverage =
                     "cursor ahead of pid_max"
 
                 if PidSet.countFree ns.PidMax PidSet.Capacity ns.InUse < PidSet.Capacity - ns.PidMax then
-                    "number in use not below pid_max"
+                    "number in use at or above pid_max"
             | _ -> ()
         ]
 

@@ -157,14 +157,14 @@ module OperationText =
         finish ()
 
         if isQuoted then
-            wrong "a quote without an end"
+            wrong "an unterminated quote"
 
         List.ofSeq found
 
     let private intFrom (start: int) (text: string) : int =
         match Int32.TryParse(text.AsSpan(start), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
         | true, n -> n
-        | false, _ -> wrong $"'{text}' is no number"
+        | false, _ -> wrong $"'{text}' is not a number"
 
     let private parseInt text = intFrom 0 text
 
@@ -247,8 +247,8 @@ module OperationText =
                 let known = words (format operation) |> List.map keyOf
 
                 match List.tryFind (fun (key, _) -> not (List.contains key known)) pairs with
-                | Some(key, _) -> Error $"'{key}=' has no place here"
-                | None when (List.distinctBy fst pairs).Length < pairs.Length -> Error "a key stands twice"
+                | Some(key, _) -> Error $"'{key}=' does not belong here"
+                | None when (List.distinctBy fst pairs).Length < pairs.Length -> Error "a key is given twice"
                 | None -> Ok operation
         with Wrong message ->
             Error message
@@ -304,5 +304,5 @@ module ReplayText =
             if first = Header + " " + string Version then
                 go 2 [] rest
             else
-                Error("it has another version than " + string Version)
+                Error("its version is not " + string Version)
         | _ -> Error $"it does not begin with '{Header}'"

@@ -283,11 +283,11 @@ let ``Help on nslp is given before a command`` (line: string) =
              "set",
              "--timeout must be a number of seconds above 0, at most 1,000,000, not 'x'")>]
 [<InlineData("set 1 --method clone3", "set", "--method must be auto, write or cycle, not 'clone3': that is for spawn")>]
-[<InlineData("set 1 --json 2", "set", "one PID is wanted, not 2")>]
+[<InlineData("set 1 --json 2", "set", "expected one PID, got 2")>]
 [<InlineData("set 2147483648",
              "set",
              "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '2147483648'")>]
-[<InlineData("spawn 4242 ls -l", "spawn", "no command given: it goes after '--'")>]
+[<InlineData("spawn 4242 ls -l", "spawn", "no command given: put it after '--'")>]
 [<InlineData("spawn 1,x -- ls",
              "spawn",
              "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
@@ -295,7 +295,7 @@ let ``Help on nslp is given before a command`` (line: string) =
 [<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]
 [<InlineData("verify --runs 0", "verify", "--runs must be a number from 1 to 1,000,000, not '0'")>]
-[<InlineData("verify --replay f --seed 1", "verify", "--replay and --seed exclude each other")>]
+[<InlineData("verify --replay f --seed 1", "verify", "--replay and --seed cannot be used together")>]
 [<InlineData("bench --seconds 0", "bench", "--seconds must be a number of seconds above 0, at most 1,000,000, not '0'")>]
 [<InlineData("completion", "completion", "SHELL is missing: bash, zsh or fish")>]
 let ``A wrong line is told what is wrong with it`` (line: string, name: string, message: string) =
@@ -312,6 +312,6 @@ let ``The ancestor's options may stand anywhere`` (line: string) =
 [<InlineData("-5", "invalid option -- '5'")>]
 [<InlineData("-vx 1", "invalid option -- 'x'")>]
 [<InlineData("s", "PID must be a number from 0 to 4,194,303, not 's'")>]
-[<InlineData("1 2", "one PID or socket is wanted, not 2")>]
+[<InlineData("1 2", "expected one PID or socket, got 2")>]
 let ``The ancestor's wrong lines are told in getopt's words`` (line: string, message: string) =
     Assert.Equal(Command.Wrong("", message), CommandLine.parseAncestor (words line))

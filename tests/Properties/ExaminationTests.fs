@@ -96,7 +96,7 @@ let private cases: (string * Observed * string * string * string) list =
             Flavours = [ tried "cgroup-thread" Errno.ENOENT 5 7 ]
         },
         "cycle",
-        "no way of consuming PIDs works; the last resort: last_pid cannot be read without /proc",
+        "no way of consuming PIDs works; the last one tried: last_pid cannot be read without /proc",
         "mount -t proc"
         "a chroot",
         { root with

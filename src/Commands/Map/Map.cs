@@ -16,7 +16,7 @@ internal static class Map
         if (options.Watch && !look.CanMove)
         {
             return Output.Fail(
-                Name, "cannot draw over and over: stdout is no terminal that can move its cursor", 0, "works without --watch");
+                Name, "--watch needs a terminal that can move its cursor", 0, "works without --watch");
         }
 
         using PidSpace space = PidSpace.Open(options.Target);
@@ -25,7 +25,7 @@ internal static class Map
         {
             return Output.Fail(
                 Name, "cannot read last_pid and pid_max from /proc", error,
-                error == Errno.ENOENT ? "needs /proc mounted, with its directory sys and nothing else mounted over it" : null);
+                error == Errno.ENOENT ? "needs /proc mounted, with /proc/sys visible" : null);
         }
 
         if (facts.MayBeBlind)
@@ -90,10 +90,10 @@ internal static class Map
         {
             return Output.Fail(
                 Name, $"cannot create '{path}'", file.Error,
-                file.Error == Errno.EEXIST ? "nothing is overwritten: '--svg -' writes to stdout" : null);
+                file.Error == Errno.EEXIST ? "nslp overwrites no file: '--svg -' writes to stdout" : null);
         }
 
         Errno error = Output.WriteTo(file.Number, Encoding.UTF8.GetBytes(text));
-        return error == 0 ? Output.Done : Output.Fail(Name, $"cannot write '{path}'", error, "what was written so far is left there");
+        return error == 0 ? Output.Done : Output.Fail(Name, $"cannot write '{path}'", error, "the incomplete file is left there");
     }
 }

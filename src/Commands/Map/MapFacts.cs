@@ -70,7 +70,7 @@ internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, 
         {
             Reach.After { Allocations: 0 } => $"{held}, the last PID already",
             Reach.After after => $"{held}, the last PID when {after.Allocations} more are consumed",
-            Reach.Never never => $"{held}, not to be reached by cycling: {SetNsLastPid.Words.obstacle(never.Obstacle)}",
+            Reach.Never never => $"{held}, cannot be reached by cycling: {SetNsLastPid.Words.obstacle(never.Obstacle)}",
             _ => "",
         };
     }

@@ -164,7 +164,7 @@ internal sealed class MapWatch
             text.Append($" {100 * share / all,3:F0} % by {maker} {command}\n");
         }
 
-        text.Append($" {100 * _unseen / all,3:F0} % gone before anybody saw who made them\n");
+        text.Append($" {100 * _unseen / all,3:F0} % by processes that ended too soon to be seen\n");
     }
 
     private static string Duration(double seconds) => seconds switch

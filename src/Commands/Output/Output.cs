@@ -30,7 +30,7 @@ internal static unsafe class Output
     {
         Errno error = output > Stderr || Kernel.IsGiven(output) ? WriteTo(output, text) : Errno.EBADF;
         return error == 0 ? Done : Fail(
-            command, "cannot write the result", error, error == Errno.EAGAIN ? "who reads it is too slow, and it must not wait" : null);
+            command, "cannot write the result", error, error == Errno.EAGAIN ? "the reader is too slow, and stdout does not wait (O_NONBLOCK)" : null);
     }
 
     /// <summary>Writes a result to stdout: one JSON object on a line.</summary>
@@ -68,7 +68,7 @@ internal static unsafe class Output
     internal static int Fail(Exception e) =>
         // Of threads the runtime says the same as of memory.
         e.GetBaseException() is OutOfMemoryException
-            ? Fail("", "cannot get memory or a thread", Errno.EAGAIN)
+            ? Fail("", "out of memory or threads", Errno.EAGAIN)
             : Fail("", $"cannot go on, which is a bug in nslp: {e.GetType().Name}: {e.Message}");
 
     /// <summary>Says on stderr what is wrong with the command line.</summary>

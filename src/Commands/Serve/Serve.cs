@@ -27,14 +27,14 @@ internal static class Serve
 
         if (descriptors == 1 && (options.Socket is not null || options.Mode >= 0 || options.Group is not null))
         {
-            return Output.Wrong(Name, "a socket was passed on in LISTEN_FDS: SOCKET, --mode and --group are not for that one");
+            return Output.Wrong(Name, "SOCKET, --mode and --group cannot be used with a socket from LISTEN_FDS");
         }
 
         try
         {
             if (descriptors > 1)
             {
-                throw new RemoteException($"cannot serve {descriptors} sockets, one is wanted from LISTEN_FDS");
+                throw new RemoteException($"LISTEN_FDS passes {descriptors} sockets; serve takes one");
             }
 
             long group = options.Group is null ? -1 : Found(Accounts.FindGroup(options.Group), "group", options.Group);
@@ -59,7 +59,7 @@ internal static class Serve
     {
         long user = Found(Accounts.FindUser(name), "user", name);
         return user != nobody ? (uint)user : throw new RemoteException(
-            $"cannot tell user '{name}' from others", 0, $"every user without a number in this user namespace appears as {user}");
+            $"cannot tell user '{name}' from others", 0, $"users who are not mapped into this user namespace all appear as {user}");
     }
 
     private static long Found(long number, string kind, string name) =>

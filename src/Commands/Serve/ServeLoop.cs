@@ -128,19 +128,19 @@ internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay
             ref readonly Datagram datagram = ref mailbox[i];
             if (datagram.Length != RequestLength)
             {
-                log.Tell(ServeTrouble.Refused, datagram, "only four bytes are a request");
+                log.Tell(ServeTrouble.Refused, datagram, "a request has four bytes");
             }
             else if (users.Length > 0 && !users.AsSpan().Contains(datagram.Sender.uid))
             {
-                Refuse(datagram, "not a user to serve");
+                Refuse(datagram, "the user is not allowed");
             }
             else if (_answers.IsDeaf(datagram))
             {
-                log.Tell(ServeTrouble.Refused, datagram, "it, or its user, does not read answers");
+                log.Tell(ServeTrouble.Refused, datagram, "its process or user leaves answers unread");
             }
             else if (_queue.Add(datagram, out Datagram dropped))
             {
-                Refuse(dropped, "too many requests wait");
+                Refuse(dropped, "too many requests are waiting");
             }
         }
 

@@ -125,9 +125,9 @@ internal static unsafe class SetClient
         error switch
         {
             Errno.ENOENT => $"needs 'nslp serve {server}' running",
-            Errno.ECONNREFUSED => $"nobody listens there any more: needs 'nslp serve {server}' running",
+            Errno.ECONNREFUSED => $"no server is listening there: start 'nslp serve {server}'",
             Errno.EACCES => "needs permission to write to the socket",
-            Errno.EPROTOTYPE => "that is the socket of something else",
+            Errno.EPROTOTYPE => "that socket is not a datagram socket: it is of some other program",
             _ => null,
         });
 

@@ -14,7 +14,7 @@ internal static class SpawnLevels
     {
         return Find(options, PidMaxOf(space))
             ?? (options.Goals.Length > 1
-                ? $"{options.Goals.Length} PIDs: there are not as many PID namespaces, or one does not allow its number"
+                ? $"{options.Goals.Length} PIDs: there are fewer PID namespaces, or one does not allow its PID"
                 : null);
     }
 

@@ -137,7 +137,7 @@ internal static class Verify
             }
         }
 
-        Output.Say(Name, "cannot write a replay file: there are too many");
+        Output.Say(Name, "cannot write a replay file: all names for this run are taken");
         return null;
     }
 }

@@ -104,7 +104,7 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
     {
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"model and kernel differ in run {difference.Run}; the shortest way there ({difference.Tried} tried):");
+            $"model and kernel differ in run {difference.Run}; the shortest sequence that shows it ({difference.Tried} tried):");
         text.AppendLine();
         foreach (string line in Show.rows(difference.Rows))
         {
@@ -114,7 +114,7 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         if (file is not null)
         {
             text.AppendLine();
-            text.AppendLine(CultureInfo.InvariantCulture, $"to run this again: nslp verify --replay {file}");
+            text.AppendLine(CultureInfo.InvariantCulture, $"to repeat: nslp verify --replay {file}");
         }
     }
 

@@ -22,8 +22,8 @@ internal static class HolderText
             HolderKind.KernelThread => $"kernel thread {holder.Process} {holder.CommandLine}",
             HolderKind.Thread => $"a thread of {process}",
             HolderKind.Zombie => $"{process}, which has ended but was not waited for",
-            HolderKind.Group => $"a process group that {member} is left of",
-            HolderKind.Session => $"a session that {member} is left of",
+            HolderKind.Group => $"a process group whose leader is gone; {member} is still in it",
+            HolderKind.Session => $"a session whose leader is gone; {member} is still in it",
             HolderKind.Hidden => "something that /proc does not show",
             _ => null,
         };
@@ -70,7 +70,7 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         {
             HolderKind.Nobody => "free",
             HolderKind.OutOfRange => $"out of range: PIDs here are 1 to {pidMax - 1}",
-            _ => "free as far as can be seen, but /proc hides processes of others",
+            _ => "it seems free, but /proc hides other users' processes",
         };
         if (holding.Process is not { } process)
         {

@@ -228,7 +228,7 @@ internal static class Namespaces
                 // verify_root_map, kernel/user_namespace.c.
                 throw new RemoteException(
                     "cannot map root into a user namespace", error,
-                    "needs CAP_SETFCAP as root (Linux 5.12), nothing as another user", NamespaceStep.RootMap);
+                    "as root it needs CAP_SETFCAP (Linux 5.12); another user needs nothing", NamespaceStep.RootMap);
             }
 
             RemoteException.ThrowIf(
@@ -265,7 +265,7 @@ internal static class Namespaces
         error switch
         {
             Errno.ENOENT => "needs a directory /proc",
-            Errno.EINVAL => "needs / to be a mount point, which the root of a chroot is when bound to itself (mount --bind)",
+            Errno.EINVAL => "needs / to be a mount point; in a chroot, bind its root onto itself first (mount --bind)",
             // mount_too_revealing, fs/namespace.c.
             Errno.EPERM => "needs a /proc with nothing mounted over parts of it, as containers have it (podman: --security-opt "
                 + "unmask=ALL); 'nslp spawn --no-proc' goes on with the old /proc",

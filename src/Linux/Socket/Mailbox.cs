@@ -145,7 +145,7 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
 
             if (!IsOwnedBy(datagram.Sender.uid, found.Number))
             {
-                return "what is at its address is not a socket of its user";
+                return "the socket at its address is not its user's";
             }
 
             // By the descriptor: what stands at the path now may be another.

@@ -38,7 +38,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         if (Path == "")
         {
             throw new RemoteException(
-                "cannot serve the descriptor of LISTEN_FDS: it is no unix datagram socket that is bound",
+                "cannot serve the descriptor of LISTEN_FDS: it is not a bound unix datagram socket",
                 (domain.IsError ? domain : type).Error);
         }
 
@@ -60,7 +60,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         int length = UnixSocket.Fill(&address, bytes);
         string? wrong = UnixSocket.IsMangled(path) ? "its path is not UTF-8"
             : _name is [0] or [(byte)'.', 0] or [(byte)'.', (byte)'.', 0] ? "it names a directory"
-            : length == 0 ? $"it has {bytes.Length} bytes, the path of a socket has {UnixSocket.MaxPathLength} at most"
+            : length == 0 ? $"it is {bytes.Length} bytes long; a socket's path has at most {UnixSocket.MaxPathLength}"
             : null;
         if (wrong is not null)
         {
@@ -147,7 +147,7 @@ internal sealed unsafe class ServerSocket : IDisposable
             RemoveDead();
         }
 
-        throw new RemoteException($"cannot listen on '{Path}': somebody changes it at the same time");
+        throw new RemoteException($"cannot listen on '{Path}': somebody else is changing it");
     }
 
     // Removes a socket on which nobody listens; throws if something else is there.
@@ -164,7 +164,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         {
             bool isLink = (there.stx_mode & (ushort)S_IFMT) == (ushort)S_IFLNK;
             throw new RemoteException(
-                $"cannot listen on '{Path}': {(isLink ? "a symbolic link" : "something else than a socket")} is there");
+                $"cannot listen on '{Path}': {(isLink ? "a symbolic link" : "something that is not a socket")} is there");
         }
 
         using Fd found = Open(_directory!.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -183,7 +183,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         Errno probed = UnixSocket.Connect(probe.Number, &address, length);
         if (probed is 0 or Errno.EPROTOTYPE or Errno.EPERM)
         {
-            throw new RemoteException($"cannot listen on '{Path}': somebody does already");
+            throw new RemoteException($"cannot listen on '{Path}': another server is listening");
         }
 
         RemoteException.ThrowIf(
@@ -217,7 +217,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         RemoteException.ThrowIf(UnixSocket.Look(pin, "\0"u8, AT_EMPTY_PATH, out statx ours), $"cannot look at '{Path}'");
         if (!IsOwnSocket(ours))
         {
-            throw new RemoteException($"cannot listen on '{Path}': somebody changes it at the same time");
+            throw new RemoteException($"cannot listen on '{Path}': somebody else is changing it");
         }
 
         fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{pin}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)

@@ -6,7 +6,7 @@ namespace SetNsLastPid.Linux;
 internal sealed class RemoteException : Exception
 {
     internal const string NeedsTasks =
-        "as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max";
+        "the limit of processes and threads is reached: see pids.max of the cgroup, ulimit -u, pid_max";
 
     /// <param name="what">"cannot VERB OBJECT"</param>
     /// <param name="errno">the reason; 0 if there is none</param>

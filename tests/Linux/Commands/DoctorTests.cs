@@ -90,7 +90,7 @@ public sealed class DoctorTests : IDisposable
         Finished run = Shell.InNewPidNamespace("exec unshare -Ur $N doctor --json").Finish();
 
         Assert.Equal(
-            (false, "CAP_CHECKPOINT_RESTORE is wanted in the user namespace that owns this PID namespace: not in this one"),
+            (false, "CAP_CHECKPOINT_RESTORE must be held in the user namespace that owns this PID namespace, not in this one"),
             Method(run, "write"));
     }
 

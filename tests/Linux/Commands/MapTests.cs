@@ -144,7 +144,7 @@ public sealed class MapTests : IDisposable
         Assert.Contains(svg.Descendants(), text => text.Value.StartsWith("4000: ", StringComparison.Ordinal));
         Assert.Equal(1, again.Status);
         Assert.Equal(
-            $"nslp: map: cannot create '{file}': File exists\nnslp: map: nothing is overwritten: '--svg -' writes to stdout\n",
+            $"nslp: map: cannot create '{file}': File exists\nnslp: map: nslp overwrites no file: '--svg -' writes to stdout\n",
             again.Errors);
         Assert.Equal(1, byLink.Status);
         Assert.Equal(["link", "map.svg"], _directory.GetFileSystemInfos().Select(entry => entry.Name).Order());
@@ -208,17 +208,17 @@ public sealed class MapTests : IDisposable
         Finished run = Shell.Start($"{Tool.Path} map --watch").Finish();
 
         Assert.Equal((1, ""), (run.Status, run.Output));
-        Assert.StartsWith("nslp: map: cannot draw over and over: stdout is no terminal", run.Errors);
+        Assert.StartsWith("nslp: map: --watch needs a terminal that can move its cursor", run.Errors);
     }
 
     [Theory]
     [InlineData("4194304", "PID must be a number from 0 to 4,194,303, not '4194304'")]
     [InlineData("x", "PID must be a number from 0 to 4,194,303, not 'x'")]
     [InlineData("-1", "PID must be a number from 0 to 4,194,303, not '-1'")]
-    [InlineData("1 2", "one PID is wanted, not 2")]
+    [InlineData("1 2", "expected one PID, got 2")]
     [InlineData("--bogus", "'--bogus' is not an option")]
-    [InlineData("--svg a --json", "--svg and --json exclude each other")]
-    [InlineData("--watch --svg a", "--watch and --svg exclude each other")]
+    [InlineData("--svg a --json", "--svg and --json cannot be used together")]
+    [InlineData("--watch --svg a", "--watch and --svg cannot be used together")]
     [InlineData("--target 0", "--target must be a number from 1 to 4,194,303, not '0'")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {

@@ -88,7 +88,7 @@ public sealed class PredictTests
     [Theory]
     [InlineData("0", "COUNT must be a number from 1 to 4,194,304, not '0'")]
     [InlineData("x", "COUNT must be a number from 1 to 4,194,304, not 'x'")]
-    [InlineData("1 2", "one COUNT is wanted, not 2")]
+    [InlineData("1 2", "expected one COUNT, got 2")]
     [InlineData("--bogus", "'--bogus' is not an option")]
     public void Bad_input_is_refused_in_words(string arguments, string message)
     {

@@ -34,8 +34,8 @@ public sealed class WhoTests
         Assert.Equal("", run.Errors);
         const string user = "user root, since [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}Z";
         Assert.Matches($"^S S: process S \\(sleep 100\\), {user}; 0$", run.Lines[0]);
-        Assert.Matches($"^G G: a process group that process GM \\(perl .*\\) is left of, {user}; 0$", run.Lines[1]);
-        Assert.Matches($"^H H: a session that process HM \\(perl .*\\) is left of, {user}; 0$", run.Lines[2]);
+        Assert.Matches($"^G G: a process group whose leader is gone; process GM \\(perl .*\\) is still in it, {user}; 0$", run.Lines[1]);
+        Assert.Matches($"^H H: a session whose leader is gone; process HM \\(perl .*\\) is still in it, {user}; 0$", run.Lines[2]);
         Assert.Matches(
             $"^Z Z: process Z \\(\\[perl\\]\\), which has ended but was not waited for by its parent, process O \\(perl .*\\), {user}; 0$",
             run.Lines[3]);
@@ -145,7 +145,7 @@ public sealed class WhoTests
 
         const string hidden = "something that /proc does not show";
         Assert.Equal(
-            [hidden, "0", "a process group that a process that /proc does not show is left of", "0", hidden, "0", hidden, "0", "free", "1"],
+            [hidden, "0", "a process group whose leader is gone; a process that /proc does not show is still in it", "0", hidden, "0", hidden, "0", "free", "1"],
             run.Lines);
     }
 

@@ -22,14 +22,14 @@ public sealed class BareTests
 
         Finished run = Shell.InNewPidNamespace(Chroot + "all").Finish();
 
-        const string NoProc = "/proc/sys/kernel/pid_max: No such file or directory|nslp: {0}: needs /proc mounted, with its directory sys and nothing else mounted over it|";
+        const string NoProc = "/proc/sys/kernel/pid_max: No such file or directory|nslp: {0}: needs /proc mounted, with /proc/sys visible|";
         Assert.Equal(
             [
-                "get: 1 nslp: get: cannot read last_pid from /proc: No such file or directory|nslp: get: needs /proc mounted, with its directory sys and nothing else mounted over it|",
+                "get: 1 nslp: get: cannot read last_pid from /proc: No such file or directory|nslp: get: needs /proc mounted, with /proc/sys visible|",
                 "set: 1 nslp: set: cannot read " + string.Format(NoProc, "set"),
                 // COMMAND is nslp, too.
                 "spawn: 1 nslp: get: cannot read last_pid from /proc: No such file or directory"
-                    + "|nslp: get: needs /proc mounted, with its directory sys and nothing else mounted over it|",
+                    + "|nslp: get: needs /proc mounted, with /proc/sys visible|",
                 "who: 3 nslp: who: cannot read /proc of this PID namespace|nslp: who: needs /proc mounted for it|",
                 "predict: 1 nslp: predict: cannot read " + string.Format(NoProc, "predict"),
                 "verify: 3 nslp: verify: cannot open /proc/sys/kernel/ns_last_pid for writing: No such file or directory"

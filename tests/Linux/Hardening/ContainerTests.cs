@@ -13,7 +13,7 @@ public sealed class ContainerTests
     private const string NoCapabilities = "setpriv --inh-caps=-all --bounding-set=-all";
     private const string User = "setpriv " + Shell.Unprivileged;
 
-    private const string ProcSys = "nslp: {0}: needs /proc mounted, with its directory sys and nothing else mounted over it";
+    private const string ProcSys = "nslp: {0}: needs /proc mounted, with /proc/sys visible";
 
     private const string Seccomp = "{0}/SetNsLastPid.Tests.Support seccomp ";
 
@@ -104,7 +104,7 @@ public sealed class ContainerTests
             "hidepid=2, no privilege", "mount -t proc -o hidepid=2 none /proc", User,
             [
                 "who: 0 1: something that /proc does not show|",
-                "predict: 0 next|nslp: predict: warning: /proc does not show all processes; PIDs of hidden ones are passed over unforeseen|",
+                "predict: 0 next|nslp: predict: warning: /proc does not show all processes; the kernel will skip the PIDs of hidden ones|",
             ]
         },
         { "a user namespace without root", "", "unshare -U", [] },
@@ -286,7 +286,7 @@ public sealed class ContainerTests
 
     private static string Again(string command) =>
         "Resource temporarily unavailable|"
-        + $"nslp: {command}: as many processes and threads run as are allowed: see pids.max of the cgroup, ulimit -u, pid_max|";
+        + $"nslp: {command}: the limit of processes and threads is reached: see pids.max of the cgroup, ulimit -u, pid_max|";
 
     private static string NoHelper(string command) => "cannot clone a helper process: " + Again(command);
 

@@ -137,7 +137,7 @@ public sealed class ExhaustionTests
 
     private static bool IsSaid(string name, Run run) =>
         (run.Errors.StartsWith($"nslp: {name}: ", StringComparison.Ordinal)
-            || run.Errors.StartsWith("nslp: cannot get memory or a thread", StringComparison.Ordinal))
+            || run.Errors.StartsWith("nslp: out of memory or threads", StringComparison.Ordinal))
         && !run.Errors.Contains("bug in nslp")
         && run.Status is 1 or 3 or 125
         && (run.Errors.Contains("Resource temporarily unavailable") || run.Errors.Contains("no PID is free")

@@ -79,7 +79,7 @@ public sealed class ServeHostileTests : IDisposable
     {
         Finished run = Run($"""
             serve --mode 666; $OTHER $HARM deaf $S {count} {sockets} >$D/deaf & await $D/deaf deaf
-            $ASK ask-fork $S 1000 1; stop; echo $?; grep -c 'of user 1234: it, or its user, does not read answers' $LOG
+            $ASK ask-fork $S 1000 1; stop; echo $?; grep -c 'of user 1234: its process or user leaves answers unread' $LOG
             """);
 
         Assert.Equal(["0 0", "0"], run.Lines[..2]);
@@ -118,7 +118,7 @@ public sealed class ServeHostileTests : IDisposable
             """);
 
         Assert.Equal(["1", "0", "0 0"], run.Lines[..3]);
-        Assert.Matches("^nslp: serve: refused process [0-9]+ of user 1234: not a user to serve$", run.Lines[3]);
+        Assert.Matches("^nslp: serve: refused process [0-9]+ of user 1234: the user is not allowed$", run.Lines[3]);
     }
 
     [Theory]

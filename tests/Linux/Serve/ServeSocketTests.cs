@@ -69,9 +69,9 @@ public sealed class ServeSocketTests
     }
 
     [Theory]
-    [InlineData("echo precious >$S", "something else than a socket is there")]
-    [InlineData("mkdir $S", "something else than a socket is there")]
-    [InlineData("mkfifo $S", "something else than a socket is there")]
+    [InlineData("echo precious >$S", "something that is not a socket is there")]
+    [InlineData("mkdir $S", "something that is not a socket is there")]
+    [InlineData("mkfifo $S", "something that is not a socket is there")]
     [InlineData("echo precious >$D/f; ln -s f $S", "a symbolic link is there")]
     [InlineData("ln -s nowhere $S", "a symbolic link is there")]
     public void What_is_not_a_socket_is_left_alone(string make, string words)
@@ -90,7 +90,7 @@ public sealed class ServeSocketTests
 
         Assert.Equal(["1", "0 0", "0"], run.Lines[..3]);
         Assert.Contains("No such file", run.Lines[3]);
-        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': somebody does already\n", run.Errors);
+        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server is listening\n", run.Errors);
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class ServeSocketTests
             serve; kill -9 $P; wait $P 2>/dev/null
             for i in 1 2 3 4 5 6; do $N serve $S 2>$D/log$i & done
             wait_for '[ $(cat $D/log[1-6] | wc -l) = 6 ]'
-            grep -l listening $D/log* | grep -vc '/log$'; grep -c 'somebody does already' $D/log? | grep -c ':1$'
+            grep -l listening $D/log* | grep -vc '/log$'; grep -c 'another server is listening' $D/log? | grep -c ':1$'
             $ASK ask-fork $S 10 1
             """);
 
@@ -123,7 +123,7 @@ public sealed class ServeSocketTests
             """);
 
         Assert.Equal(["1", "there"], run.Lines);
-        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': somebody does already\n", run.Errors);
+        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server is listening\n", run.Errors);
     }
 
     [Theory]
@@ -177,7 +177,7 @@ public sealed class ServeSocketTests
             """);
 
         Assert.Equal(["1", "0"], run.Lines);
-        Assert.EndsWith("': it has 108 bytes, the path of a socket has 107 at most\n", run.Errors);
+        Assert.EndsWith("': it is 108 bytes long; a socket's path has at most 107\n", run.Errors);
     }
 
     [Fact]
@@ -210,7 +210,7 @@ public sealed class ServeSocketTests
         Assert.Equal(["1", "0", "0"], run.Lines[2..5]);
         Assert.InRange(run.Lines[5..].Length, 1, int.Parse(run.Lines[1], CultureInfo.InvariantCulture) + 1);
         Assert.All(run.Lines[5..], line => Assert.Matches(
-            "^nslp: serve: refused process [0-9]+ of user 0: not a user to serve( \\(and [0-9]+ more\\))?$", line));
+            "^nslp: serve: refused process [0-9]+ of user 0: the user is not allowed( \\(and [0-9]+ more\\))?$", line));
     }
 
     [Fact]

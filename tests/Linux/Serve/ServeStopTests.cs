@@ -113,7 +113,7 @@ public sealed class ServeStopTests
     [InlineData("$N serve", 2, "SOCKET is missing")]
     [InlineData("$N serve ''", 2, "SOCKET is empty")]
     [InlineData("LISTEN_FDS=1 LISTEN_PID=1 $N serve", 2, "SOCKET is missing")]
-    [InlineData("$N serve /mnt/a /mnt/b", 2, "one SOCKET is wanted, not 2")]
+    [InlineData("$N serve /mnt/a /mnt/b", 2, "expected one SOCKET, got 2")]
     [InlineData("$N serve /mnt/a --mode 0888", 2, "--mode must be an octal number from 0 to 0777, not '0888'")]
     [InlineData("$N serve /mnt/a --mode 1777", 2, "--mode must be an octal number from 0 to 0777, not '1777'")]
     public void Without_a_socket_passed_on_there_must_be_one_given(string call, int status, string words)
@@ -134,7 +134,7 @@ public sealed class ServeStopTests
             """);
 
         Assert.Equal(["1", "2", "1"], run.Lines);
-        Assert.Contains("cannot serve the descriptor of LISTEN_FDS: it is no unix datagram socket that is bound", run.Errors);
+        Assert.Contains("cannot serve the descriptor of LISTEN_FDS: it is not a bound unix datagram socket", run.Errors);
         Assert.Contains("cannot serve 2 sockets", run.Errors);
     }
 

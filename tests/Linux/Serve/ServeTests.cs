@@ -142,7 +142,7 @@ public sealed class ServeTests
         Finished run = Serving.Run("""
             serve; for i in 1 2; do $ASK ask-deafen $S 500 >$D/deaf$i & done
             await $D/deaf1 deaf; await $D/deaf2 deaf
-            $ASK ask-time $S 100; $ASK ask-fork $S 100 1; grep -c 'it, or its user, does not read answers' $LOG
+            $ASK ask-time $S 100; $ASK ask-fork $S 100 1; grep -c 'its process or user leaves answers unread' $LOG
             """);
 
         Assert.Matches("^[0-9]+$", run.Lines[0]);
@@ -189,7 +189,7 @@ public sealed class ServeTests
             "serve --timeout 0.05; $ASK ask-send '' $S 3000000 4; stop; cat $LOG", unprivileged: true, pidMax: 4194304);
 
         Assert.Equal("1", run.Lines[0]);
-        Assert.EndsWith(": no time left", run.Lines[2]);
+        Assert.EndsWith(": timed out", run.Lines[2]);
     }
 
     [Fact]

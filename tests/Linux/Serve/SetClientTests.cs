@@ -45,13 +45,13 @@ public sealed class SetClientTests
 
     [Theory]
     [InlineData("", "5000", 1, "cannot reach server '/mnt/s': No such file or directory\nnslp: set: needs 'nslp serve /mnt/s' running\n")]
-    [InlineData("serve; kill -9 $P; wait $P 2>/dev/null;", "5000", 1, "cannot reach server '/mnt/s': Connection refused\nnslp: set: nobody listens there any more: needs 'nslp serve /mnt/s' running\n")]
+    [InlineData("serve; kill -9 $P; wait $P 2>/dev/null;", "5000", 1, "cannot reach server '/mnt/s': Connection refused\nnslp: set: no server is listening there: start 'nslp serve /mnt/s'\n")]
     [InlineData(": >$S;", "5000", 1, "cannot reach server '/mnt/s': it is not a socket\n")]
     [InlineData("ln -s /dev/null $S;", "5000", 1, "cannot reach server '/mnt/s': it is not a socket\n")]
     [InlineData("serve;", "99999999", 1, "cannot make 99999999 the last PID: server '/mnt/s' refused\nnslp: set: its log says why\n")]
     [InlineData("$ASK mute $S >$D/mute & await $D/mute bound;", "5000 --timeout 0.2", 1, "cannot make 5000 the last PID: no answer from server '/mnt/s' within 0.2 s\n")]
-    [InlineData("", "5000 --method write", 2, "--method is for the server to know, not together with --server\nTry 'nslp set --help' for more information.\n")]
-    [InlineData("", "5000 --target 1", 2, "--target is for the server to know, not together with --server\nTry 'nslp set --help' for more information.\n")]
+    [InlineData("", "5000 --method write", 2, "--method cannot be used with --server: the server decides that\nTry 'nslp set --help' for more information.\n")]
+    [InlineData("", "5000 --target 1", 2, "--target cannot be used with --server: the server decides that\nTry 'nslp set --help' for more information.\n")]
     public void It_never_does_it_itself(string before, string arguments, int status, string words)
     {
         Finished run = Serving.Run($"""

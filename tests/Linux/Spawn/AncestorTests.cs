@@ -36,7 +36,7 @@ public sealed class AncestorTests
     [InlineData("$A -x 5000", "invalid option -- 'x'")]
     [InlineData("$A relative", "PID must be a number from 0 to 4,194,303, not 'relative'")]
     [InlineData("$A 5000x", "PID must be a number from 0 to 4,194,303, not '5000x'")]
-    [InlineData("$A 5000 5001", "one PID or socket is wanted, not 2")]
+    [InlineData("$A 5000 5001", "expected one PID or socket, got 2")]
     public void Wrong_usage_is_status_1(string call, string words)
     {
         Finished run = Serving.Run($"{Link}{call}; echo $?");

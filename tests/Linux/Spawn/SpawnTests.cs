@@ -344,9 +344,9 @@ public sealed class SpawnTests
     }
 
     [Theory]
-    [InlineData("4242", "no command given: it goes after '--'")]
-    [InlineData("4242 true", "no command given: it goes after '--'")]
-    [InlineData("4242 --", "no command given: it goes after '--'")]
+    [InlineData("4242", "no command given: put it after '--'")]
+    [InlineData("4242 true", "no command given: put it after '--'")]
+    [InlineData("4242 --", "no command given: put it after '--'")]
     [InlineData("-- true", "PID is missing")]
     [InlineData("1,,3 -- true", "PID list '1,,3' has an empty entry")]
     [InlineData("1, -- true", "PID list '1,' has an empty entry")]
@@ -354,7 +354,7 @@ public sealed class SpawnTests
     [InlineData("1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33 -- true",
         "PID list has 33 entries: at most 32 PID namespaces are nested")]
     [InlineData("4242,5 --method write -- true", "several PIDs need --method clone3")]
-    [InlineData("4242 --new-pidns --target 1 -- true", "--new-pidns and --target exclude each other")]
+    [InlineData("4242 --new-pidns --target 1 -- true", "--new-pidns and --target cannot be used together")]
     [InlineData("4242 --map-root -- true", "--map-root needs --new-pidns")]
     [InlineData("4242 --pid-max 400 -- true", "--pid-max needs --new-pidns")]
     [InlineData("9-8 -- true", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not '9-8'")]

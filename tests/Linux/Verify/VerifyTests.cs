@@ -77,7 +77,7 @@ public sealed class VerifyTests : IDisposable
             "  2. init of ns 0: clone; as a process, with CLONE_INTO_CGROUP and a closed descriptor", run.Lines);
         Assert.Contains("   * ENOMEM                                       PID 1 3", run.Lines);
         string file = Assert.Single(_directory.GetFiles()).FullName;
-        Assert.Contains($"to run this again: nslp verify --replay {Path.GetFileName(file)}", run.Lines);
+        Assert.Contains($"to repeat: nslp verify --replay {Path.GetFileName(file)}", run.Lines);
         Assert.Equal(
             ["unshare from=0 capable=yes", "clone from=0 new=same capable=yes child=fails-cgroup"],
             File.ReadLines(file).Where(line => !line.StartsWith('#')).Skip(1).Take(2));
@@ -120,7 +120,7 @@ public sealed class VerifyTests : IDisposable
 
     [Theory]
     [InlineData("", "it does not begin with 'nslp-verify-replay'")]
-    [InlineData("nslp-verify-replay 2\nend-of-replay\n", "it has another version than 1")]
+    [InlineData("nslp-verify-replay 2\nend-of-replay\n", "its version is not 1")]
     [InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")]
     [InlineData("nslp-verify-replay 1\nend kid=0\nend-of-replay\n", "line 2: 'child=' is missing")]
     public void A_file_that_cannot_be_replayed_is_wrong_usage(string text, string message)
@@ -165,7 +165,7 @@ public sealed class VerifyTests : IDisposable
     [InlineData("--runs 0", "--runs must be a number from 1 to 1,000,000, not '0'")]
     [InlineData("--steps 10001", "--steps must be a number from 1 to 10,000, not '10001'")]
     [InlineData("--seed -1", "--seed must be a number from 0 to 18,446,744,073,709,551,615, not '-1'")]
-    [InlineData("--replay f --seed 1", "--replay and --seed exclude each other")]
+    [InlineData("--replay f --seed 1", "--replay and --seed cannot be used together")]
     public void Wrong_usage_is_said(string arguments, string message)
     {
         Finished run = Run($"{Tool.Path} verify {arguments}");
