@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Reflection;
 using SetNsLastPid.Commands;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid;
 

@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp completion SHELL</c>: makes a shell complete command lines of nslp.</summary>

@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp get</c>: prints the last PID of this PID namespace, or of another.</summary>

@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp predict</c>: prints the PIDs that the next processes get if nobody else makes or ends one.</summary>

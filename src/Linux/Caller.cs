@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Who makes the system calls in a PID namespace: nslp itself, or a helper of it that lives there.</summary>

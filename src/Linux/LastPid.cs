@@ -1,9 +1,4 @@
-using System.Diagnostics;
-using System.Globalization;
-using System.Text;
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,7 +1,5 @@
-using System.Text;
 using Microsoft.FSharp.Collections;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

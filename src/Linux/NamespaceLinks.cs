@@ -1,6 +1,3 @@
-using System.Text;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Which namespaces processes live in, by the links in /proc/N/ns.</summary>

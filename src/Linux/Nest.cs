@@ -60,7 +60,7 @@ internal sealed class Nest
     {
         RemoteTask task = _launcher.Zygote.NewTask();
         using Order order = maker.NewOrder();
-        int clone = order.Clone(CLONE_PARENT, Child.Becomes(task));
+        int clone = order.Clone(Kernel.CLONE_PARENT, Child.Becomes(task));
         maker.Run(order);
         RemoteException.ThrowIf(order[clone].Error, "cannot clone a process");
         task.Attach(null, _launcher.NumberOf(task));

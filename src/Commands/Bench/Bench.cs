@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp bench</c>: what there is to consume, read, write and choose PIDs with, side by side in one run.</summary>

@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>What one thing that <c>nslp bench</c> tried came to.</summary>

@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 internal static class BenchWays

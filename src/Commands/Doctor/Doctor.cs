@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp doctor</c>: tries what works here, and says what would make the rest work.</summary>

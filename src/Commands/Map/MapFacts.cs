@@ -1,5 +1,4 @@
 using Microsoft.FSharp.Core;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 

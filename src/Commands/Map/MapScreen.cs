@@ -1,7 +1,3 @@
-using System.Text;
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>The terminal's other screen, with the cursor hidden. The terminal is as it was after <see cref="Dispose"/>,

@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>A PID namespace as an SVG picture, for a light and a dark page.</summary>

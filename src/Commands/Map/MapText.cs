@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>A PID namespace drawn with letters.</summary>

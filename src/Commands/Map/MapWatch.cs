@@ -1,8 +1,3 @@
-using System.Diagnostics;
-using System.Text;
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp map --watch</c>: the picture drawn over and over, and how fast PIDs go, until when, and to whom.</summary>

@@ -1,7 +1,3 @@
-using System.Globalization;
-using System.Text;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>What may be written to a place where somebody looks at it: a terminal, or a file or pipe.</summary>

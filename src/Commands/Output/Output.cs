@@ -1,8 +1,4 @@
-using System.Runtime.InteropServices;
-using System.Text;
 using System.Text.Json;
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 

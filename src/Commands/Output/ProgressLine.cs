@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>A line on stderr that says how far a command has come; none where stderr is no terminal. Written with write(2):

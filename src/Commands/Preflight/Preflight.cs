@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
 using Plan = SetNsLastPid.Preflight;
 
 namespace SetNsLastPid.Commands;

@@ -1,4 +1,3 @@
-using System.Text;
 using Plan = SetNsLastPid.Preflight;
 
 namespace SetNsLastPid.Commands;

@@ -1,6 +1,3 @@
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp reserve</c>: keeps a range of PIDs free of new processes, as long as it or a command runs.</summary>

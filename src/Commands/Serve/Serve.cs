@@ -1,8 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp serve</c>: makes numbers the last PID for others, who ask on a unix datagram socket.</summary>

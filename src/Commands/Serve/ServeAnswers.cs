@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Sends the answers, and finds out whose users do not read them.</summary>

@@ -1,9 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
-using SetNsLastPid.Linux;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Why a sender got no 0, or no answer: of each kind there is one line a second at most.</summary>

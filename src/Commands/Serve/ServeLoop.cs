@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Receives requests, carries them out one after another and answers them, until a signal comes.</summary>

@@ -1,7 +1,3 @@
-using System.Runtime.InteropServices;
-using SetNsLastPid.Linux;
-using Tmds.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Requests that wait, in a fixed amount of memory. Users take turns, one request each, and so do the processes of

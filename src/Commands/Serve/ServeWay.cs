@@ -1,7 +1,4 @@
-using System.Diagnostics;
 using Microsoft.FSharp.Collections;
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Commands;
 

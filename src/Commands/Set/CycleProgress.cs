@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Shows how far a long cycle has come, while the target is not near: nothing where the way is short.</summary>

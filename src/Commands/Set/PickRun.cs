@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>Carries out what <see cref="Pick"/> decides.</summary>

@@ -1,7 +1,5 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.FSharp.Collections;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 

@@ -1,9 +1,3 @@
-using System.Diagnostics;
-using System.Text;
-using SetNsLastPid.Linux;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp set PID --server SOCKET</c>: asks a server, and never does it itself.</summary>

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using Microsoft.FSharp.Collections;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 

@@ -1,5 +1,4 @@
 using Microsoft.FSharp.Collections;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 

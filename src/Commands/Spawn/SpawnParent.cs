@@ -1,6 +1,3 @@
-using SetNsLastPid.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>nslp as the parent of a command: as if the command had been started in its place.</summary>

@@ -1,7 +1,4 @@
-using System.Globalization;
 using System.Text.Json;
-using SetNsLastPid.Linux;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Commands;
 

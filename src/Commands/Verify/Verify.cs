@@ -1,7 +1,4 @@
-using System.Diagnostics;
-using System.Text;
 using Microsoft.FSharp.Collections;
-using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Commands;

@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp who</c>: tells who holds a number, also those that no list of processes shows.</summary>

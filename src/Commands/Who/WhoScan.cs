@@ -1,5 +1,3 @@
-using SetNsLastPid.Linux;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>What is known of one number, or of some in a row that nobody is known to hold.</summary>

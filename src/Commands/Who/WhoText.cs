@@ -1,5 +1,4 @@
 using System.Text.Json;
-using SetNsLastPid.Linux;
 
 namespace SetNsLastPid.Commands;
 

@@ -1,4 +1,3 @@
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;

@@ -1,8 +1,4 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,7 +1,4 @@
-using System.Runtime.InteropServices;
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,6 +1,4 @@
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

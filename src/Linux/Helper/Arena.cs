@@ -1,6 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

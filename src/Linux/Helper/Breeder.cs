@@ -1,5 +1,4 @@
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

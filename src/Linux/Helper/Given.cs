@@ -1,8 +1,6 @@
 using System.Runtime;
 using System.Runtime.CompilerServices;
-using System.Text;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

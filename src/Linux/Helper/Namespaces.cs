@@ -1,7 +1,4 @@
-using System.Globalization;
-using System.Text;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,7 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text;
-using Tmds.Linux;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>A program for a <see cref="RemoteTask"/>: raw syscalls that it makes one after the other, and the memory that

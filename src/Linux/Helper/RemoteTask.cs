@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (

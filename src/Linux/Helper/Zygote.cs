@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>A raw child of nslp that makes syscalls on its behalf, and with it everything that needs a process: its memory

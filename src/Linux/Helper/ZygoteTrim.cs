@@ -1,6 +1,3 @@
-using System.Globalization;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Rids the zygote of the memory that it inherited and will never touch: a fork copies page tables, so this is

@@ -1,5 +1,4 @@
 using System.IO.Compression;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

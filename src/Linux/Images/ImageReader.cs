@@ -1,7 +1,4 @@
-using System.Text;
 using Microsoft.FSharp.Core;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

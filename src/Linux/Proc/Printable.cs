@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Text;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Text of others, such as command lines, made safe for a terminal.</summary>

@@ -1,8 +1,5 @@
 using System.Buffers.Text;
-using System.Text;
-using Tmds.Linux;
 using static SetNsLastPid.Linux.Kernel;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,5 +1,4 @@
 using System.Buffers.Text;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,7 +1,4 @@
 using System.Buffers.Text;
-using System.Runtime.InteropServices;
-using System.Text;
-using Tmds.Linux;
 
 namespace SetNsLastPid.Linux;
 

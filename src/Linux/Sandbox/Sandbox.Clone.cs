@@ -1,7 +1,5 @@
-using System.Runtime.InteropServices;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,6 +1,5 @@
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,6 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
 using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 

@@ -1,6 +1,5 @@
 using System.Buffers.Text;
 using SetNsLastPid.Verification;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

@@ -1,7 +1,4 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
 using SetNsLastPid.Verification;
-using static Tmds.Linux.LibC;
 
 namespace SetNsLastPid.Linux;
 

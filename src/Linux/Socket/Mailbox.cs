@@ -1,8 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Text;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>A datagram as it was received, and who sent it.</summary>

@@ -1,8 +1,3 @@
-using System.Globalization;
-using System.Text;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>What systemd and its likes tell a service, and what it tells them: sd_listen_fds(3), sd_notify(3).</summary>

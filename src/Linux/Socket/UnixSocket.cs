@@ -1,7 +1,3 @@
-using System.Text;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Unix datagram sockets: their addresses, their settings, and what is at a path.</summary>

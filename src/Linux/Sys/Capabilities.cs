@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>The capabilities of a task: struct __user_cap_data_struct twice, as capget(2) and capset(2) take them for

@@ -1,5 +1,3 @@
-using Tmds.Linux;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>An open file of this process, closed when disposed of; or why it could not be opened.</summary>

@@ -1,9 +1,6 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
 
 // What is declared here passes numbers and addresses alone.
 [assembly: DisableRuntimeMarshalling]

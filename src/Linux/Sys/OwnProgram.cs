@@ -1,9 +1,3 @@
-using System.Globalization;
-using System.Runtime.InteropServices;
-using System.Text;
-using Tmds.Linux;
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 internal static unsafe class OwnProgram

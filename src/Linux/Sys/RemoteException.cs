@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>Something in or around the zygote that could not be done; the message is ready for a person.</summary>

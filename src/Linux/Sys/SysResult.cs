@@ -1,5 +1,3 @@
-using Tmds.Linux;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>What a system call came to, as the kernel returns it: a value of 0 or more, or an errno.</summary>

@@ -1,5 +1,3 @@
-using static Tmds.Linux.LibC;
-
 namespace SetNsLastPid.Linux;
 
 /// <summary>The controlling terminal of nslp's session.</summary>
