@@ -218,8 +218,12 @@ internal sealed class Set
             next++;
         }
 
-        bool isOwn = Enumerable.Range(next, Goal.Room + 1).Any(
-            number => number != Environment.ProcessId && PidSetModule.contains(number, own));
+        bool isOwn = false;
+        for (int number = next; number <= next + Goal.Room; number++)
+        {
+            isOwn |= number != Environment.ProcessId && PidSetModule.contains(number, own);
+        }
+
         if (_space.IsHere && isOwn && !OwnProgram.IsRestarted)
         {
             _ = OwnProgram.RestartOnce();
