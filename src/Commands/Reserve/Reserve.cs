@@ -49,6 +49,8 @@ internal static class Reserve
             }
 
             int status = launcher is null ? Keep(run, caught) : KeepFor(options, run, caught, launcher);
+            // PIDs may have been given since the last look.
+            _ = run.Work();
             run.Finish();
             if (options.Verbose)
             {
@@ -182,7 +184,7 @@ internal static class Reserve
 
         launcher.Dispose();
         bool isFailureTold = false;
-        return SpawnParent.EndBySignal(new SpawnParent(caught, launch.Pid).Wait(() =>
+        return new SpawnParent(caught, launch.Pid).Wait(() =>
         {
             long until = run.Work();
             if (!run.Failure.IsDone && !isFailureTold)
@@ -192,6 +194,6 @@ internal static class Reserve
             }
 
             return until;
-        }));
+        });
     }
 }
