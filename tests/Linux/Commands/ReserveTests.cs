@@ -88,6 +88,15 @@ public sealed class ReserveTests
     }
 
     [Fact]
+    public void What_happened_just_before_a_command_ended_is_told_too()
+    {
+        Finished run = Run("$N reserve 20000-20999 -- sh -c 'echo 20500 >/proc/sys/kernel/ns_last_pid; exit 7' 2>&1; echo $?");
+
+        Assert.Matches("last_pid went from [0-9]+ to 20500, and PIDs of 20000-20999 may have been", run.Lines[0]);
+        Assert.Equal("7", run.Lines[^1]);
+    }
+
+    [Fact]
     public void While_another_holds_the_lock_nothing_is_written()
     {
         Finished run = Run("""
