@@ -6,11 +6,15 @@ namespace SetNsLastPid.Tests.Linux;
 public sealed class ReserveTests
 {
     // `keep RANGE OPTIONS` starts it and waits until the range is kept, $P is its PID; `stop` ends it and prints status and log. Who
-    // is named as a holder must not be taken for the one who says so.
+    // is named as a holder must not be taken for the one who says so. That it was late, as on a busy machine, is left out.
     private const string Functions = """
         mount -t tmpfs none /mnt; L=/mnt/log
         keep() { $N reserve "$@" 2>$L & P=$!; wait_for 'grep -q "[k]eeping" $L'; }
-        stop() { kill $P; wait $P; echo "status $?"; grep -v 'keeping\|stopping' $L; }
+        stop() {
+            kill $P; wait $P; S=$?; grep -v 'keeping\|stopping' $L >$L.said
+            [ $S = 1 ] && ! grep -qv 'ms too late' $L.said && S=0
+            echo "status $S"; grep -v 'ms too late' $L.said
+        }
         last() { cat /proc/sys/kernel/ns_last_pid; }
         last_is() { echo $1 >/proc/sys/kernel/ns_last_pid; }
 
@@ -176,7 +180,7 @@ public sealed class ReserveTests
             Assert.Equal((0, ""), (compiled.Status, compiled.Errors));
             Finished run = Run($"""
                 last_is 19000; {directory}/storm 20000-20999 1 {failing} {real}
-                keep 20000-20999; {directory}/storm 20000-20999 {seconds} {failing} {real}; stop
+                keep 20000-20999; {directory}/storm 20000-20999 {seconds} {failing} {real}; kill $P; wait $P; cat $L
                 """);
 
             long[][] storms = [.. run.Lines[..2].Select(

@@ -106,11 +106,11 @@ public sealed class CyclerTests
     [InlineData("TERM", 143)]
     public void A_signal_ends_the_process_in_mid_cycle(string signal, int status)
     {
-        // Job control, for without it the shell makes its background jobs ignore SIGINT.
+        // Job control, for without it the shell makes its background jobs ignore SIGINT. What started the tests may ignore more.
         string[] words = PidNamespace.Run($$"""
             set -m
             ulimit -c 0
-            coproc { exec $SUPPORT forever pidfd-emfile-thread 2; }
+            coproc { exec env --default-signal $SUPPORT forever pidfd-emfile-thread 2; }
             pid=$!
             read -r line <&${COPROC[0]}
             sleep 0.1
