@@ -56,7 +56,7 @@ module Words =
     /// What helps where a file of /proc cannot be read; null where that is not known.
     let needsProc (errno: Errno) : string | null =
         if errno = Errno.ENOENT then
-            "needs /proc mounted, with /proc/sys visible"
+            "needs /proc mounted, with /proc/sys visible and nothing mounted over it"
         else
             null
 

@@ -23,7 +23,7 @@ internal static class Map
         {
             return Output.Fail(
                 Name, "cannot read last_pid and pid_max from /proc", error,
-                error == Errno.ENOENT ? "needs /proc mounted, with /proc/sys visible" : null);
+                error == Errno.ENOENT ? "needs /proc mounted, with /proc/sys visible and nothing mounted over it" : null);
         }
 
         if (facts.MayBeBlind)

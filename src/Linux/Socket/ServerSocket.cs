@@ -178,7 +178,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         Errno probed = UnixSocket.Connect(probe.Number, &address, length);
         if (probed is 0 or Errno.EPROTOTYPE or Errno.EPERM)
         {
-            throw new RemoteException($"cannot listen on '{Path}': another server is listening");
+            throw new RemoteException($"cannot listen on '{Path}': another server uses it");
         }
 
         RemoteException.ThrowIf(

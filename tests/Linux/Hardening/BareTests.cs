@@ -22,14 +22,14 @@ public sealed class BareTests
 
         Finished run = Shell.InNewPidNamespace(Chroot + "all").Finish();
 
-        const string NoProc = "/proc/sys/kernel/pid_max: No such file or directory|nslp: {0}: needs /proc mounted, with /proc/sys visible|";
+        const string NoProc = "/proc/sys/kernel/pid_max: No such file or directory|nslp: {0}: needs /proc mounted, with /proc/sys visible and nothing mounted over it|";
         Assert.Equal(
             [
-                "get: 1 nslp: get: cannot read last_pid from /proc: No such file or directory|nslp: get: needs /proc mounted, with /proc/sys visible|",
+                "get: 1 nslp: get: cannot read last_pid from /proc: No such file or directory|nslp: get: needs /proc mounted, with /proc/sys visible and nothing mounted over it|",
                 "set: 1 nslp: set: cannot read " + string.Format(NoProc, "set"),
                 // COMMAND is nslp, too.
                 "spawn: 1 nslp: get: cannot read last_pid from /proc: No such file or directory"
-                    + "|nslp: get: needs /proc mounted, with /proc/sys visible|",
+                    + "|nslp: get: needs /proc mounted, with /proc/sys visible and nothing mounted over it|",
                 "who: 3 nslp: who: cannot read /proc of this PID namespace|nslp: who: needs /proc mounted for it|",
                 "predict: 1 nslp: predict: cannot read " + string.Format(NoProc, "predict"),
                 "verify: 3 nslp: verify: cannot open /proc/sys/kernel/ns_last_pid for writing: No such file or directory"

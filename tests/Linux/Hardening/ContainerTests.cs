@@ -13,7 +13,7 @@ public sealed class ContainerTests
     private const string NoCapabilities = "setpriv --inh-caps=-all --bounding-set=-all";
     private const string User = "setpriv " + Shell.Unprivileged;
 
-    private const string ProcSys = "nslp: {0}: needs /proc mounted, with /proc/sys visible";
+    private const string ProcSys = "nslp: {0}: needs /proc mounted, with /proc/sys visible and nothing mounted over it";
 
     private const string Seccomp = "{0}/SetNsLastPid.Tests.Support seccomp ";
 

@@ -51,7 +51,7 @@ public sealed class ForeignProcTests
 
         Assert.Equal(["1", "1", "1", "1"], run.Lines);
         Assert.All(run.Errors.Split('\n').Where(line => line.Contains("cannot")), line => Assert.EndsWith(": No such file or directory", line));
-        Assert.Equal(4, run.Errors.Split("nothing else mounted over it\n").Length - 1);
+        Assert.Equal(4, run.Errors.Split("nothing mounted over it\n").Length - 1);
     }
 
     [Theory]

@@ -90,7 +90,7 @@ public sealed class ServeSocketTests
 
         Assert.Equal(["1", "0 0", "0"], run.Lines[..3]);
         Assert.Contains("No such file", run.Lines[3]);
-        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server is listening\n", run.Errors);
+        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server uses it\n", run.Errors);
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class ServeSocketTests
             serve; kill -9 $P; wait $P 2>/dev/null
             for i in 1 2 3 4 5 6; do $N serve $S 2>$D/log$i & done
             wait_for '[ $(cat $D/log[1-6] | wc -l) = 6 ]'
-            grep -l listening $D/log* | grep -vc '/log$'; grep -c 'another server is listening' $D/log? | grep -c ':1$'
+            grep -l listening $D/log* | grep -vc '/log$'; grep -c 'another server uses it' $D/log? | grep -c ':1$'
             $ASK ask-fork $S 10 1
             """);
 
@@ -123,7 +123,7 @@ public sealed class ServeSocketTests
             """);
 
         Assert.Equal(["1", "there"], run.Lines);
-        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server is listening\n", run.Errors);
+        Assert.Equal("nslp: serve: cannot listen on '/mnt/s': another server uses it\n", run.Errors);
     }
 
     [Theory]

@@ -135,7 +135,7 @@ public sealed class ServeStopTests
 
         Assert.Equal(["1", "2", "1"], run.Lines);
         Assert.Contains("cannot serve the descriptor of LISTEN_FDS: it is not a bound unix datagram socket", run.Errors);
-        Assert.Contains("cannot serve 2 sockets", run.Errors);
+        Assert.Contains("LISTEN_FDS passes 2 sockets; serve takes one", run.Errors);
     }
 
     [Fact]
