@@ -24,8 +24,11 @@ let files =
         "Core.Kernel.fs"
         "Core.fs"
         "Core.SetTid.fs"
+        "Core.Goal.fs"
         "Core.Cycle.fs"
         "Core.Landing.fs"
+        "Core.Pick.fs"
+        "Core.Reserve.fs"
         "Core.Approach.fs"
     ]
 

@@ -23,7 +23,9 @@ let private modules =
             "LateProperties"
             "NamespaceProperties"
             "OwnNumbersProperties"
+            "PickProperties"
             "PidSetProperties"
+            "ReserveProperties"
             "SetTidProperties"
             "VersionProperties"
         ]

@@ -117,24 +117,29 @@ let internal targets =
 
     Inputs.pairs small goal shrink
 
-// The way by trial: numbers are consumed until the next process would get one that the goal allows.
-let private walk (goal: Goal) (space: Space) =
+// The way by trial: numbers are consumed until the next process would get one that the goal allows. And that number, 0 for
+// none.
+let private walkTo (goal: Goal) (space: Space) =
     let level = Reference.ofSpace space
     let allowed = HashSet(Reference.allowed goal level)
     let next = Reference.next level
 
     if goal.First < 1 || goal.First >= space.PidMax + (if goal.OrNext then 1 else 0) then
-        Reach.Never Obstacle.OutOfRange
+        struct (Reach.Never Obstacle.OutOfRange, 0)
     elif goal.OrNext && space.Cursor = goal.First then
-        Reach.After 0
+        struct (Reach.After 0, goal.First)
     elif allowed.Count = 0 then
-        Reach.Never(if goal.OrNext then Obstacle.NoneFree else Obstacle.Held)
+        struct (Reach.Never(if goal.OrNext then Obstacle.NoneFree else Obstacle.Held), 0)
     elif next < 0 then
-        Reach.Never Obstacle.NoneFree
+        struct (Reach.Never Obstacle.NoneFree, 0)
     else
         match Reference.consumeUntil (fun level -> allowed.Contains(Reference.next level)) level with
-        | struct (count, true) -> Reach.After count
-        | struct (_, false) -> Reach.Never Obstacle.BelowReserved
+        | struct (count, true) -> struct (Reach.After count, Reference.next level)
+        | struct (_, false) -> struct (Reach.Never Obstacle.BelowReserved, 0)
+
+let private walk goal space =
+    let struct (reach, _) = walkTo goal space
+    reach
 
 let reachIsTheExactNumber: Law<Plan> =
     Law.create targets (fun plan (space, goal) ->
@@ -143,6 +148,21 @@ let reachIsTheExactNumber: Law<Plan> =
 [<Fact>]
 let ``reach is the exact number of allocations or the reason why there is none`` () =
     Law.check Plan.model reachIsTheExactNumber
+
+[<Fact>]
+let ``the number that is aimed at is the one that comes next then`` () =
+    Law.check
+        Plan.model
+        (Law.create targets (fun _ (space, goal) ->
+            Law.same $"aim of %A{goal}" (walkTo goal space) (Cycle.aim PidSet.empty goal (Space.toModel space))))
+
+[<Fact>]
+let ``there is no aim behind a number of one's own, and none beyond one that wants room`` () =
+    let ns = PidNamespace.observed 9999 32768 (PidSet.ofSeq [ 10000 ])
+
+    Assert.Equal(struct (Reach.Never(Obstacle.Ours 10000), 0), Cycle.aim (PidSet.ofSeq [ 10000 ]) (Goal.after 10000) ns)
+
+    Assert.Equal(0, Cycle.beyond 500 (Goal.within 500 600 5) ns)
 
 let private consume count (space: Space) =
     let level = Reference.ofSpace space
