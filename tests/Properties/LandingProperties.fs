@@ -676,3 +676,27 @@ let wrongLanders: (string * Lander) list =
             Scanned = fun inUse _ -> Landing.scanned inUse PidSet.empty
         }
     ]
+
+[<Fact>]
+let ``it gives up after ten laps, not before, and looks at a whole way of so many numbers`` () =
+    let from lastPid goal change =
+        Landing.start Landing.rules (Goal.after goal) 32768
+        |> Landing.scanned PidSet.empty PidSet.empty
+        |> change
+        |> Landing.next lastPid
+        |> fun (struct (step, _)) -> step
+
+    let consumed count (landing: Landing) = { landing with Consumed = count }
+
+    let isOver count =
+        from 5000 1000 (consumed count) = LandingStep.OutOfLaps
+
+    Assert.Equal((false, true), (isOver (10L * 32768L - 1L), isOver (10L * 32768L)))
+
+    let looks target =
+        match from 32767 target (fun (landing: Landing) -> { landing with Overshoots = 1 }) with
+        | LandingStep.Look _ -> true
+        | _ -> false
+
+    let last = Limits.Reserved + Landing.rules.Far - 1
+    Assert.Equal((true, false), (looks last, looks (last + 1)))
