@@ -28,7 +28,6 @@ let files =
         "Core.Cycle.fs"
         "Core.Landing.fs"
         "Core.Pick.fs"
-        "Core.Reserve.fs"
         "Core.Approach.fs"
     ]
 

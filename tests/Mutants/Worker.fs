@@ -25,7 +25,6 @@ let private modules =
             "OwnNumbersProperties"
             "PickProperties"
             "PidSetProperties"
-            "ReserveProperties"
             "SetTidProperties"
             "VersionProperties"
         ]
