@@ -24,10 +24,8 @@ let files =
         "Core.Kernel.fs"
         "Core.fs"
         "Core.SetTid.fs"
-        "Core.Goal.fs"
         "Core.Cycle.fs"
         "Core.Landing.fs"
-        "Core.Pick.fs"
         "Core.Approach.fs"
     ]
 

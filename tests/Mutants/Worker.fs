@@ -23,7 +23,6 @@ let private modules =
             "LateProperties"
             "NamespaceProperties"
             "OwnNumbersProperties"
-            "PickProperties"
             "PidSetProperties"
             "SetTidProperties"
             "VersionProperties"
