@@ -83,8 +83,8 @@ type internal SetArguments =
         member this.Usage =
             match this with
             | Pid _ ->
-                "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
-            | Room _ -> "with a range: so many numbers after that PID shall be free as well (0)"
+                "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, which the PID of the next process is to lie in"
+            | Room _ -> "with a range: also want this many free numbers after that PID (0)"
             | Method _ -> "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time; by default cycling gives up after ten laps"
             | Target _ -> "act in the PID namespace of this process"
@@ -112,17 +112,16 @@ type internal SpawnArguments =
         member this.Usage =
             match this with
             | Pids _ ->
-                "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
-            | Room _ ->
-                "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
+                "the PID, or a range to take it from, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+            | Room _ -> "also want this many free numbers after the PID, for threads and children of the command (0)"
             | Method _ ->
                 "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
             | Timeout _ -> "give up after this time (10)"
             | Target _ -> "start the command in the PID namespace of this process"
             | New_Pidns _ ->
-                "start the command in a new PID namespace, which ends with it, or in the innermost of so many, one in the other; with PID 1 it is the init there, without a PID it gets the next one"
-            | Pid_Max _ -> "with --new-pidns: no PID in there exceeds this number less one (Linux 6.14)"
-            | No_Proc -> "with --new-pidns: do not mount /proc anew, where that is forbidden"
+                "start the command in a new PID namespace, which ends with it; with NUMBER, in the innermost of that many nested ones. With PID 1 the command is its init; without a PID it gets the next one"
+            | Pid_Max _ -> "with --new-pidns: all PIDs inside stay below this number (Linux 6.14)"
+            | No_Proc -> "with --new-pidns: keep the old /proc, for where mounting a new one is forbidden"
             | Map_Root -> "with --new-pidns: also make a user namespace, in which you are root"
             | Setsid -> "have the command lead a session of its own"
             | Json _ ->

@@ -19,9 +19,9 @@ module Grammar =
                 "" "nslp set 4242 && sh -c 'echo $$'    # prints 4243"
                 [
                     required "PID" (Value.PidList 1)
-                        "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, in which the next process's PID is to lie"
+                        "the number to make the last PID: the next process gets the first free one above it; or a range, such as 1000-1999 or 1000-, which the PID of the next process is to lie in"
                     option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
-                        "with a range: so many numbers after that PID shall be free as well (0)"
+                        "with a range: also want this many free numbers after that PID (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "write"; "cycle" ])
                         "write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL)
@@ -38,18 +38,18 @@ module Grammar =
                 "<COMMAND> [<ARGUMENT>...]" "nslp spawn 4242 -- sh -c 'echo $$'    # prints 4242"
                 [
                     operand "PID" (Value.PidList 32)
-                        "the PID, or a range that has it, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
+                        "the PID, or a range to take it from, such as 1000-1999 or 1000-; or several, joined by commas, for nested PID namespaces, the innermost first"
                     option "--room" "NUMBER" (Value.Whole(0UL, 4194303UL))
-                        "so many numbers after the PID shall be free as well, for threads and children of the command (0)"
+                        "also want this many free numbers after the PID, for threads and children of the command (0)"
                     option "--method" "METHOD" (Value.Choice [ "auto"; "clone3"; "write"; "cycle" ])
                         "choose the PID in clone3, write ns_last_pid, consume PIDs, or use the first of these that works (auto)"
                     option "--timeout" "SECONDS" (Value.Seconds 1000000UL) "give up after this time (10)"
                     option "--target" "PROCESS" (Value.Pid 1UL) "start the command in the PID namespace of this process"
                     option "--new-pidns" "NUMBER" (Value.Maybe(1UL, 32UL))
-                        "start the command in a new PID namespace, which ends with it, or in the innermost of so many, one in the other; with PID 1 it is the init there, without a PID it gets the next one"
+                        "start the command in a new PID namespace, which ends with it; with NUMBER, in the innermost of that many nested ones. With PID 1 the command is its init; without a PID it gets the next one"
                     option "--pid-max" "NUMBER" (Value.Whole(301UL, 4194304UL))
-                        "with --new-pidns: no PID in there exceeds this number less one (Linux 6.14)"
-                    flag "--no-proc" "with --new-pidns: do not mount /proc anew, where that is forbidden"
+                        "with --new-pidns: all PIDs inside stay below this number (Linux 6.14)"
+                    flag "--no-proc" "with --new-pidns: keep the old /proc, for where mounting a new one is forbidden"
                     flag "--map-root" "with --new-pidns: also make a user namespace, in which you are root"
                     flag "--setsid" "have the command lead a session of its own"
                     flag "--detach"

@@ -262,8 +262,7 @@ module Words =
         match range with
         | ReserveRange.OutOfRange -> refused ("PIDs here are 1 to " + string (pidMax - 1))
         | ReserveRange.All -> refused "the kernel would have no other PIDs to give"
-        | ReserveRange.Reserved ->
-            failed "" (enum 0) "after a wrap PIDs start at 300: only before that are these given at all"
+        | ReserveRange.Reserved -> failed "" (enum 0) "PIDs below 300 are given only until the first wrap"
         | ReserveRange.Ordinary -> plain ""
 
     /// For `nslp reserve` without the means to write ns_last_pid.
@@ -288,7 +287,7 @@ module Words =
     /// What `nslp reserve` tells of a look; null for nothing.
     let reserveNews (first: int) (last: int) (news: ReserveNews) : string | null =
         let late (microseconds: int64) =
-            "nslp came to run " + string ((microseconds + 999L) / 1000L) + " ms too late: "
+            "nslp ran " + string ((microseconds + 999L) / 1000L) + " ms too late: "
 
         let given =
             "PIDs of " + numbers first last + " may have been given to new processes"
@@ -300,7 +299,7 @@ module Words =
             (if microseconds > 0L then
                  late microseconds
              else
-                 "somebody wrote last_pid, or PIDs are taken faster than nslp reckons with: ")
+                 "somebody wrote last_pid, or PIDs are taken faster than nslp expects: ")
             + "last_pid went from "
             + string from
             + " to "
@@ -323,7 +322,7 @@ module Words =
                    " free number, which"
                else
                    " free numbers, which")
-            + " others may use up before nslp comes to run again"
+            + " others may use up before nslp runs again"
 
     /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.
     let serve (ending: End) : Complaint =

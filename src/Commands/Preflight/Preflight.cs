@@ -121,13 +121,12 @@ internal static class Preflight
             return Words.look(Stage.ReadLastPid, lastPid.Error);
         }
 
-        Version version = Environment.OSVersion.Version;
         PreflightSeen seen = new(
             held: [.. holdings.Values.Select(holding => (holding.Pid, By(holding.Holder.Kind)))],
             inUse: inUse,
             pidMax: pidMax.Value,
             mayWritePidMax: space.MayWritePidMax,
-            sharesPidMax: !KernelRulesModule.ofVersion(version.Major, version.Minor).PidMaxPerNamespace,
+            sharesPidMax: !Kernel.Rules.PidMaxPerNamespace,
             lastPid: lastPid.Value,
             session: Others(space.Session),
             group: Others(space.Group));

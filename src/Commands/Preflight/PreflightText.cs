@@ -40,7 +40,7 @@ internal sealed class PreflightText(Results results, Look look)
         }
 
         string verdict = inTheWay.Count > 0 ? look.Paint(Colour.Red, $"in the way: {Count(inTheWay.Count, "number")}")
-            : facts.IsUnknown ? look.Paint(Colour.Yellow, "nothing is seen in the way, but /proc hides processes of others")
+            : facts.IsUnknown ? look.Paint(Colour.Yellow, "nothing seems to be in the way, but /proc hides other users' processes")
             : look.Paint(Colour.Green, "nothing is in the way");
         Line($"{verdict}\n");
     }

@@ -24,7 +24,7 @@ internal static class Spawn
     {
         try
         {
-            if (options.PidMax > 0 && !HasPidMaxPerNamespace)
+            if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
             {
                 _ = Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
                 return Failed;
@@ -93,9 +93,6 @@ internal static class Spawn
             return Failed;
         }
     }
-
-    private static bool HasPidMaxPerNamespace =>
-        KernelRulesModule.ofVersion(Environment.OSVersion.Version.Major, Environment.OSVersion.Version.Minor).PidMaxPerNamespace;
 
     private static Launcher Start(Given given, SpawnOptions options, LaunchSettings settings)
     {

@@ -24,8 +24,7 @@ internal static class SpawnLevels
 
     private static string? Find(SpawnOptions options, int targetPidMax, bool mayChooseHere = true)
     {
-        Version version = Environment.OSVersion.Version;
-        KernelRules kernel = KernelRulesModule.ofVersion(version.Major, version.Minor);
+        KernelRules kernel = Kernel.Rules;
         using PidSpace own = new();
         PidNamespace here = PidNamespaceModule.observed(0, PidMaxOf(own), PidSetModule.empty);
         here = mayChooseHere ? PidNamespaceModule.withChoice(here) : here;

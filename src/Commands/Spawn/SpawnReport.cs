@@ -22,7 +22,7 @@ internal sealed class SpawnReport : IDisposable
         if (int.TryParse(target, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
         {
             // What the command writes to would be mixed with it.
-            Errno error = number < 3 ? Errno.EINVAL : Raw.Call(Kernel.SYS_fcntl, number, LibC.F_GETFD).Error;
+            Errno error = number < 3 ? Errno.EINVAL : Kernel.IsGiven(number) ? 0 : Errno.EBADF;
             if (error != 0)
             {
                 return new Complaint(

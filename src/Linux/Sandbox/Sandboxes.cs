@@ -10,7 +10,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     private const string PidMaxPath = "/proc/sys/kernel/pid_max";
 
     private readonly Zygote _zygote;
-    private readonly KernelRules _kernel = RunningKernel();
+    private readonly KernelRules _kernel = Kernel.Rules;
 
     /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws
     /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
@@ -194,12 +194,5 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
                 $"cannot make {Resolve.MostAgents + Resolve.MostChildren} processes", e.Errno,
                 "needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup");
         }
-    }
-
-    private static KernelRules RunningKernel()
-    {
-        string[] release = Kernel.Release().Split('.', '-', '+');
-        return KernelRulesModule.ofVersion(
-            int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture));
     }
 }

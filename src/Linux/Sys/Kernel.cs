@@ -162,6 +162,17 @@ internal static unsafe class Kernel
         return Raw.Call(SYS_getcpu, (nint)(&cpu)).IsError ? -1 : (int)cpu;
     }
 
+    /// <summary>What the model knows of the running kernel, by its release.</summary>
+    internal static KernelRules Rules
+    {
+        get
+        {
+            string[] release = Release().Split('.', '-', '+');
+            return KernelRulesModule.ofVersion(
+                int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture));
+        }
+    }
+
     /// <summary>Whether a descriptor was given to the program by who started it, which alone outlives an execve. 0 to 2 may
     /// also be files that the runtime opened because they were closed.</summary>
     internal static bool IsGiven(int fd)

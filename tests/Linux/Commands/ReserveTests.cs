@@ -139,8 +139,8 @@ public sealed class ReserveTests
     }
 
     [Theory]
-    [InlineData("100-200", "after a wrap PIDs start at 300: only before that are these given at all")]
-    [InlineData("301-32700", "warning: outside 301-32700 are only 68 free numbers, which others may use up before nslp comes to run again")]
+    [InlineData("100-200", "PIDs below 300 are given only until the first wrap")]
+    [InlineData("301-32700", "warning: outside 301-32700 are only 68 free numbers, which others may use up before nslp runs again")]
     public void What_is_of_little_use_is_said(string range, string words)
     {
         Finished run = Run($"last_is 400; keep {range}; stop");
