@@ -54,6 +54,7 @@ public sealed class FaultTests
         [59] = [ENOENT, EACCES, ENOMEM, E2BIG, EIO],
         [61] = [EINTR],
         [62] = [ESRCH, EPERM],
+        [63] = [], // uname
         [72] = [], // fcntl
         [73] = [EINTR, EAGAIN, ENOLCK],
         [89] = [ENOENT, EACCES],
