@@ -17,7 +17,7 @@ internal sealed record Finished(int Status, string Output, string Errors)
 internal sealed class Shell
 {
     private const string WaitFor = """
-        wait_for() { local command="$1" i; for i in $(seq 600); do eval "$command" && return; sleep 0.05; done; echo "never: $command"; exit 9; }
+        wait_for() { local command="$1" i; for i in $(seq 600); do eval "$command" && return; sleep 0.05; done; echo "never: $command"; ps -Ao pid,ppid,pgid,sid,stat,wchan:20,args; exit 9; }
 
         """;
 

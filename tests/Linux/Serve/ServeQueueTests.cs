@@ -154,15 +154,18 @@ public sealed class ServeQueueTests
     [Fact]
     public void Processes_without_a_number_here_are_told_apart_by_address()
     {
-        ServeQueue queue = new();
-        for (uint i = 0; i < 10; i++)
+        // A few share a bucket with the flood, and wait as if they were it.
+        Assert.InRange(Enumerable.Range(2, 200).Count(address =>
         {
-            Add(queue, 0, 100 + i, address: 1);
-        }
+            ServeQueue queue = new();
+            for (uint i = 0; i < 10; i++)
+            {
+                Add(queue, 0, 100 + i, address: 1);
+            }
 
-        Add(queue, 0, 200, address: 2);
-
-        Assert.InRange(Array.IndexOf(Drain(queue), 200u), 0, 1);
+            Add(queue, 0, 200, address: (byte)address);
+            return Array.IndexOf(Drain(queue), 200u) <= 1;
+        }), 150, 200);
     }
 
     private static uint? Add(ServeQueue queue, int process, uint value, byte address = 0, uint user = 0)

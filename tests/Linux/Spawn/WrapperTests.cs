@@ -169,8 +169,8 @@ public sealed class WrapperTests
                 terminal 'sh init'; wait_for '[ -s up ]'; line hello; wait_for '[ -s st ]'; cat got st
                 """, "read hello 5");
             all.Add("Ctrl-\\ on a terminal ends it", $$"""
-                echo 'ulimit -c 0; echo >up; exec sleep 100' >command
-                echo "trap : QUIT INT; {{Start}} sh command; echo \$? >st" >init
+                echo 'echo >up; exec sleep 100' >command
+                echo "trap : QUIT INT; ulimit -c 0; {{Start}} sh command; echo \$? >st" >init
                 terminal 'sh init'; wait_for '[ -s up ]'; sleep 0.2; keys '\034'; wait_for '[ -s st ]'; cat st
                 """, "131");
             all.Add("an interactive shell has job control", $$"""
