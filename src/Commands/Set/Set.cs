@@ -184,6 +184,11 @@ internal sealed class Set
     {
         SysResult last = _space.ReadLastPid();
         _ = Output.Fail(Name, Words.set(Attempted(last.IsError ? -1 : last.Value), End.Interrupted));
+        if (_options.Json)
+        {
+            Output.PrintError(Name);
+        }
+
         _space.Dispose();
         CaughtSignals.Suffer(_signal);
         return 128 + _signal;
@@ -260,28 +265,27 @@ internal sealed class Set
 
     private void Write(Utf8JsonWriter json, int last, string flavour, double seconds)
     {
-        if (Goal.OrNext)
-        {
-            json.WriteNumber("pid", _options.LastPid);
-        }
-        else
-        {
-            json.WriteNumber("first", Goal.First);
-            json.WriteNumber("last", Goal.Last);
-        }
-
-        json.WriteNumber("last_pid", last);
-        json.WriteString("method", _landing is null ? "write" : "cycle");
-        if (_landing is not null)
+        WriteJson(json, Goal, _landing is null ? "write" : "cycle", last, seconds);
+        json.WriteMaybe("cycling", _landing is not null, () =>
         {
             json.WriteString("flavour", flavour);
-            json.WriteNumber("consumed", _landing.State.Consumed);
+            json.WriteNumber("consumed", _landing!.State.Consumed);
             json.WriteNumber("wasted", _landing.State.Wasted);
             json.WriteNumber("overshoots", _landing.State.Overshoots);
             json.WriteNumber("reads", _landing.State.Reads);
             json.WriteSeconds("last_thousand_seconds", _landing.LastPart.TotalSeconds);
-        }
+        });
+    }
 
+    /// <summary>The fields of the object that each way has.</summary>
+    /// <param name="last">last_pid; null where that is not known.</param>
+    internal static void WriteJson(Utf8JsonWriter json, Goal goal, string method, int? last, double seconds)
+    {
+        json.WriteMaybe("pid", goal.OrNext ? goal.First - 1 : null);
+        json.WriteMaybe("first", goal.OrNext ? null : goal.First);
+        json.WriteMaybe("last", goal.OrNext ? null : goal.Last);
+        json.WriteMaybe("last_pid", last);
+        json.WriteString("method", method);
         json.WriteSeconds("seconds", seconds);
     }
 }

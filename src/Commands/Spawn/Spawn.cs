@@ -22,6 +22,7 @@ internal static class Spawn
     /// <returns>The exit status.</returns>
     internal static int Run(SpawnOptions options)
     {
+        SpawnReport? report = null;
         try
         {
             if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
@@ -30,7 +31,6 @@ internal static class Spawn
                 return Failed;
             }
 
-            SpawnReport? report = null;
             if (options.Json is { } target && SpawnReport.TryOpen(target, out report) is { } unopened)
             {
                 _ = Output.Fail(Name, unopened);
@@ -41,6 +41,7 @@ internal static class Spawn
             if (SpawnLevels.FindFault(options) is { } fault)
             {
                 _ = Output.Fail(Name, fault);
+                report?.Write(null, isRunning: false, Failed);
                 return Failed;
             }
 
@@ -68,8 +69,8 @@ internal static class Spawn
             End end = attempts.Run([.. options.Goals], options.Method);
             if (!end.IsDone)
             {
-                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
                 _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
+                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
                 return Words.spawnStatus(end);
             }
 
@@ -90,6 +91,7 @@ internal static class Spawn
         catch (RemoteException e)
         {
             _ = Output.Fail(Name, e);
+            report?.Write(null, isRunning: false, Failed);
             return Failed;
         }
     }

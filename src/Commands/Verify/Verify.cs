@@ -16,14 +16,14 @@ internal static class Verify
     private const int MostBytes = 16 << 20;
 
     /// <summary>Runs the command.</summary>
-    /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 2 there is no such file to replay or it is none,
-    /// 3 this cannot be done here or its result not be written, 128 + n ended by signal n.</returns>
+    /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 3 this cannot be done here, the file to replay not be read or the
+    /// result not be written, 128 + n ended by signal n.</returns>
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
         if (options.Replay is not null && !TryRead(options.Replay, out replay))
         {
-            return Output.Misused;
+            return Unavailable;
         }
 
         try
