@@ -100,7 +100,7 @@ public sealed class DocumentTests
             foreach (string value in argument.Choices)
             {
                 string[] option = argument.Names.IsEmpty ? [value] : [argument.Names.Head, value];
-                string[] rest = command switch { "set" => ["1"], "spawn" => ["1", "--", "true"], _ => [] };
+                string[] rest = command switch { "set" => ["1"], "preflight" => ["images"], "spawn" => ["1", "--", "true"], _ => [] };
                 Assert.IsNotType<Command.Wrong>(CommandLine.parse([command, .. option, .. rest]));
             }
         }

@@ -19,7 +19,18 @@ internal static class Bench
         {
             try
             {
-                return InnerRun.Run();
+                // They go to the inner one too, which says how far it was and ends by them.
+                using CaughtSignals caught = new();
+                Array.ForEach((int[])[SIGINT, SIGQUIT], signal => caught.Catch(CaughtSignals.IsIgnored(signal) ? 0 : signal));
+                int status = InnerRun.Run();
+                int signal = caught.Next(wait: false).Number;
+                if (signal != 0)
+                {
+                    caught.Dispose();
+                    CaughtSignals.Suffer(signal);
+                }
+
+                return status;
             }
             catch (RemoteException e)
             {
@@ -43,7 +54,7 @@ internal static class Bench
         int pidMax = read.Value;
         CpuTimes start = CpuTimes.Read();
         List<BenchResult> results = [];
-        using ProgressLine progress = new(Name);
+        using ProgressLine progress = new(Name, endsBySignal: true);
         // Before anything that makes a thread: the zygote is best the child of a process with one.
         using (Zygote zygote = Zygote.Start())
         {
@@ -78,10 +89,10 @@ internal static class Bench
 
         return options.Json
             ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn, stolen, others))
-            : Output.Print(Name, BenchText.ToText(results, lap, isOwn));
+            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(1, options.Color)));
 
         void Show(BenchResult next, double part) =>
-            progress.Show($"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}");
+            progress.Show(part, $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" x{next.Threads}" : "")}");
     }
 
     // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.

@@ -7,9 +7,9 @@ internal sealed record BenchLap(string Flavour, Landing Landing, double Seconds)
 
 internal static class BenchText
 {
-    internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn)
+    internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn, Look look)
     {
-        BenchChart chart = new(Look.Of(1));
+        BenchChart chart = new(look);
         string where = isOwn ? "a PID namespace of its own" : "the caller's PID namespace";
         string text = chart.Draw(
             [

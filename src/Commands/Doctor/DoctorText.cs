@@ -121,7 +121,7 @@ internal static class DoctorText
         foreach (string cure in alike is null ? finding.Cures : [$"as for {alike.Name}"])
         {
             // Not wrapped: it is to be copied.
-            text.Append(' ', indent).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Yellow, cure)).Append('\n');
+            text.Append(' ', indent).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Amber, cure)).Append('\n');
         }
     }
 

@@ -62,14 +62,9 @@ internal sealed class Set
         }
 
         _pidMax = pidMax.Value;
-        if (Goal.OrNext && _options.LastPid >= _pidMax)
+        if (Goal.First - (Goal.OrNext ? 1 : 0) >= _pidMax)
         {
-            return Output.Fail(Name, $"cannot make {_options.LastPid} the last PID: here that is 0 to {_pidMax - 1}");
-        }
-
-        if (!Goal.OrNext && Goal.First >= _pidMax)
-        {
-            return Output.Fail(Name, $"cannot put last_pid before {Goal.First}: here PIDs are 1 to {_pidMax - 1}");
+            return Output.Fail(Name, Words.beyond(Goal, _pidMax, Kernel.Rules.PidMaxPerNamespace));
         }
 
         // Asked beforehand: it takes time, in which others may fork.
@@ -209,7 +204,7 @@ internal sealed class Set
 
     private Attempted Attempted(int lastPid) => new(
         ListModule.OfArray([Goal]), _options.Timeout, lastPid, 0, _options.Flavour,
-        HolderText.DescribeLocker(_space), "--method cycle works");
+        HolderText.DescribeLocker(_space), "--method cycle works", _landing?.Needed ?? 0);
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
     // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
@@ -246,9 +241,8 @@ internal sealed class Set
                 Name,
                 _landing is null
                     ? $"last_pid is {last}, by write"
-                    : $"last_pid is {last}, by {flavour}: {_landing.State.Consumed} PIDs consumed, {_landing.State.Wasted} of "
-                        + $"them beyond the distance, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads, "
-                        + $"{seconds:F3} s, {_landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000");
+                    : $"last_pid is {last}: consumed {_landing.State.Consumed} PIDs in {seconds:F3} s by {flavour} ({_landing.State.Wasted} too "
+                        + $"many, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads; the last 1000 took {_landing.LastPart.TotalMilliseconds:F1} ms)");
         }
 
         int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;

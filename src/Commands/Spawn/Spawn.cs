@@ -40,7 +40,7 @@ internal static class Spawn
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
-                _ = Output.Fail(Name, fault);
+                _ = Output.Fail(Name, fault, help: HelpAbove(options));
                 report?.Write(null, isRunning: false, Failed);
                 return Failed;
             }
@@ -173,13 +173,23 @@ internal static class Spawn
         Complaint complaint = Words.spawn(
             new Attempted(
                 options.Goals, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
-                isElsewhere ? Instead : $"--method cycle works, and {Instead}"),
+                isElsewhere ? Instead : $"--method cycle works, and {Instead}", attempts.Needed),
             Printable.From(options.Command[0]), end);
         string? more = end.IsTaken ? FindHolder(options, launcher, space)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EPERM } ? SpawnLevels.ExplainRefusal(options)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EINVAL } ? SpawnLevels.Explain(options, space)
             : null;
-        return more is null ? complaint : new Complaint(more, end is End.Failed { Errno: var errno } ? errno : 0, complaint.Help);
+        return more is null ? complaint
+            : new Complaint(more, end is End.Failed { Errno: var errno } ? errno : 0, complaint.Help ?? HelpAbove(options));
+    }
+
+    // Where the PID is not below pid_max.
+    private static string? HelpAbove(SpawnOptions options)
+    {
+        using PidSpace own = new();
+        return options.NewPidns == 0 && options.Goals is [{ First: var first }] && own.ReadPidMax() is { IsError: false, Value: var pidMax } && first >= pidMax
+            ? Words.raisePidMax(first, Kernel.Rules.PidMaxPerNamespace)
+            : null;
     }
 
     // Who has one of the PIDs, in words; null when that is not seen.

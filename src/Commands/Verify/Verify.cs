@@ -44,7 +44,7 @@ internal static class Verify
     {
         using CaughtSignals caught = new();
         Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
-        int signal = 0;
+        int signal = 0, runs = 0;
         ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
@@ -67,7 +67,7 @@ internal static class Verify
         catch (OperationCanceledException)
         {
             progress.Hide();
-            Output.Say(Name, "interrupted");
+            Output.Say(Name, $"interrupted: {runs} of {options.Runs} runs, in which model and kernel agree");
             return 128 + signal;
         }
 
@@ -75,7 +75,8 @@ internal static class Verify
         {
             if (replay is null)
             {
-                progress.Show($"{done} of {options.Runs} runs");
+                runs = done;
+                progress.Show((double)done / options.Runs, $"{done} of {options.Runs} runs", done);
             }
         }
 

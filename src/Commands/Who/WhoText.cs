@@ -36,8 +36,9 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
+/// <param name="look">How that looks.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
-internal sealed class WhoText(Results results, int pidMax, bool json)
+internal sealed class WhoText(Results results, int pidMax, Look look, bool json)
 {
     // Members of a group or session that are named; of more only the number is told.
     private const int Named = 5;
@@ -55,12 +56,15 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
             foreach (Holding holding in holdings)
             {
                 string last = holding.Last == holding.Pid ? "" : $"-{holding.Last}";
-                results.Add($"{holding.Pid}{last}: {Words(holding)}\n");
+                results.Add(Fit($"{holding.Pid}{last}: {Words(holding)}", holding) + '\n');
             }
         }
 
         return results.End();
     }
+
+    /// <summary>A line about it with its command lines cut so that it fits.</summary>
+    internal string Fit(string line, Holding holding) => look.Fit(look.Fit(line, holding.Parent), holding.Holder.CommandLine ?? "");
 
     /// <summary>Who holds a number, in words.</summary>
     internal string Words(Holding holding)
