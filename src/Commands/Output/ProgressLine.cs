@@ -44,7 +44,8 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
         int most = Kernel.TryGetTerminalSize(Stderr, out int columns, out _) && columns > 1 ? columns - 1 : 79;
         line = line[..Math.Min(line.Length, most)];
         Output.SayAsIs('\r' + line.PadRight(Math.Min(_width, most)));
-        _width = line.Length;
+        // And the terminal's "^C" after it.
+        _width = Math.Min(line.Length + 2, most);
         if (endsBySignal && _caught is null)
         {
             _caught = new CaughtSignals();
