@@ -137,7 +137,7 @@ public sealed class PackageTests : IDisposable
         Assert.All((string[])["GNU LESSER GENERAL PUBLIC LICENSE", "LIBRARY_PATH=", "License notice for"], words => Assert.Contains(words, notices));
         foreach (string file in (string[])["THIRD-PARTY-NOTICES", "sbom.spdx.json"])
         {
-            Run($"tar -xOf {Tarball} --wildcards '*/{file}' | cmp - {Package(file)}; unzip -p {Package($"nslp.linux-x64.{Version}.nupkg")} {file} | cmp - {Package(file)}");
+            Run($"tar -xOf {Tarball} --wildcards '*/{file}' | cmp - {Package(file)} && unzip -p {Package($"nslp.linux-x64.{Version}.nupkg")} {file} | cmp - {Package(file)}");
         }
     }
 
