@@ -19,6 +19,11 @@ internal static class Cli
             status = argv is [Spawn.Name or Reserve.Name, ..] ? Spawn.Failed : status;
         }
 
+        if (argv is [not Spawn.Name, ..] && argv.TakeWhile(word => word != "--").Contains("--json"))
+        {
+            Output.PrintError(argv[0].StartsWith('-') ? "" : argv[0]);
+        }
+
         // The runtime's own way out waits for its finalizers' thread, which is not there (RuntimeStart).
         Kernel.exit_group(status);
         return status;

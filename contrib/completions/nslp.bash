@@ -1,7 +1,7 @@
 # Makes bash complete command lines of nslp. Printed by 'nslp completion bash'.
 
 _nslp() {
-    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what
+    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what keep=
     COMPREPLY=()
 
     # The line of another command.
@@ -30,7 +30,7 @@ _nslp() {
         0:set:--timeout) return ;;
         0:set:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:set:--flavour) what=(-W 'pidfd-table-thread-legacy cgroup-thread pidfd-emfile-thread pidfd-emfile-thread-legacy cgroup-process pidfd-emfile-process pidfd-emfile-process-legacy pidfd-efault-thread pidfd-efault-thread-legacy pidfd-efault-process pidfd-efault-process-legacy exiting-thread exiting-process') ;;
-        0:set:--server) what=(-f) ;;
+        0:set:--server) what=(-f) keep=sockets ;;
         0:set:*) what=(-W '--room --method --timeout --target --flavour --server --verbose --json --help') ;;
         0:spawn:--room) return ;;
         0:spawn:--method) what=(-W 'auto clone3 write cycle') ;;
@@ -40,17 +40,20 @@ _nslp() {
         0:spawn:--json) what=(-f) ;;
         0:spawn:*) what=(-W '--room --method --timeout --target --new-pidns --pid-max --no-proc --map-root --setsid --detach --json --verbose --help') ;;
         0:who:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
-        0:who:*) what=(-W '--held --target --json --help') ;;
+        0:who:*) [[ $current == -* ]] && what=(-W '--held --target --json --help') || what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:reserve:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:reserve:*) what=(-W '--target --verbose --help') ;;
         0:predict:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:predict:*) what=(-W '--target --json --help') ;;
         0:preflight:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
-        0:preflight:*) what=(-W '--target --make-way --json --help') ;;
+        0:preflight:--color) what=(-W 'auto always never') ;;
+        0:preflight:*) [[ $current == -* ]] && what=(-W '--target --make-way --color --json --help') || what=(-f) ;;
         0:map:--target) what=(-W "$(cd /proc && echo [1-9]*)") ;;
         0:map:--svg) what=(-f) ;;
-        0:map:*) what=(-W '--target --watch --svg --json --help') ;;
-        0:doctor:*) what=(-W '--json --help') ;;
+        0:map:--color) what=(-W 'auto always never') ;;
+        0:map:*) what=(-W '--target --watch --svg --color --json --help') ;;
+        0:doctor:--color) what=(-W 'auto always never') ;;
+        0:doctor:*) what=(-W '--color --json --help') ;;
         0:serve:--method) what=(-W 'auto write cycle') ;;
         0:serve:--mode) return ;;
         0:serve:--group) what=(-g) ;;
@@ -63,14 +66,17 @@ _nslp() {
         0:verify:--replay) what=(-f) ;;
         0:verify:*) what=(-W '--runs --steps --seed --replay --json --help') ;;
         0:bench:--seconds) return ;;
-        0:bench:*) what=(-W '--seconds --json --help') ;;
+        0:bench:--color) what=(-W 'auto always never') ;;
+        0:bench:*) what=(-W '--seconds --color --json --help') ;;
         0:completion:*) [[ $current == -* ]] && what=(-W '--help') || what=(-W 'bash zsh fish') ;;
         *) return ;;
         esac
     fi
 
     [[ ${what[0]} == -f ]] && compopt -o filenames
-    mapfile -t COMPREPLY < <(compgen "${what[@]}" -- "$current")
+    mapfile -t COMPREPLY < <(compgen "${what[@]}" -- "$current" |
+        while read -r word; do [[ -z $keep || -d $word || -S $word ]] && echo "$word"; done)
 }
 
 complete -F _nslp nslp
+complete -o default -W -v set_ns_last_pid

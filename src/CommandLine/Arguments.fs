@@ -173,6 +173,7 @@ type internal MapArguments =
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | Watch
     | [<EqualsAssignmentOrSpaced>] Svg of FILE: string
+    | [<EqualsAssignmentOrSpaced>] Color of WHEN: ColorWhen
     | Json
 
     interface IArgParserTemplate with
@@ -180,14 +181,16 @@ type internal MapArguments =
             match this with
             | Pid _ -> "a PID to mark on the map"
             | Target _ -> "look in the PID namespace of this process"
-            | Watch -> "keep drawing until Ctrl-C, with the rate at which PIDs are consumed"
+            | Watch -> "keep drawing until q or Ctrl-C, with the rate at which PIDs are consumed"
             | Svg _ -> "write the picture to this file, which must not exist yet; '-' is stdout"
+            | Color _ -> "use colours always, never, or where a terminal shows them (auto)"
             | Json -> "print one JSON object"
 
 type internal PreflightArguments =
     | [<MainCommand; ExactlyOnce>] Images of IMAGES: string
     | [<EqualsAssignmentOrSpaced; Pid(1UL)>] Target of PROCESS: string
     | [<CustomCommandLine("--make-way")>] Make_Way
+    | [<EqualsAssignmentOrSpaced>] Color of WHEN: ColorWhen
     | Json
 
     interface IArgParserTemplate with
@@ -196,14 +199,17 @@ type internal PreflightArguments =
             | Images _ -> "the directory of the images, or an exported archive (tar or tar.gz) of podman or the kubelet"
             | Target _ -> "look in the PID namespace of this process"
             | Make_Way -> "move last_pid to where criu and what it starts get no number of the images"
+            | Color _ -> "use colours always, never, or where a terminal shows them (auto)"
             | Json -> "print one JSON object"
 
 type internal DoctorArguments =
+    | [<EqualsAssignmentOrSpaced>] Color of WHEN: ColorWhen
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
+            | Color _ -> "use colours always, never, or where a terminal shows them (auto)"
             | Json -> "print one JSON object"
 
 type internal ServeArguments =
@@ -244,12 +250,14 @@ type internal VerifyArguments =
 
 type internal BenchArguments =
     | [<EqualsAssignmentOrSpaced; Seconds>] Seconds of SECONDS: string
+    | [<EqualsAssignmentOrSpaced>] Color of WHEN: ColorWhen
     | Json
 
     interface IArgParserTemplate with
         member this.Usage =
             match this with
             | Seconds _ -> "how long it may take (10)"
+            | Color _ -> "use colours always, never, or where a terminal shows them (auto)"
             | Json -> "print one JSON object"
 
 type internal CompletionArguments =

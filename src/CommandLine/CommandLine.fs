@@ -26,6 +26,8 @@ module CommandLine =
         | Some(struct (argument, text)) -> Value.choice argument.Choices text
         | None -> 0
 
+    let private color line = enum<ColorWhen>(choice "--color" line)
+
     let private method (line: Line) =
         match (Line.text "--method" line |> Option.ofObj |> Option.defaultValue "").ToLowerInvariant() with
         | "clone3" -> Method.Clone3
@@ -132,6 +134,7 @@ module CommandLine =
         Command.Bench
             {
                 Seconds = seconds "--seconds" 10.0 line
+                Color = color line
                 Json = Line.has "--json" line
             }
 
@@ -218,11 +221,16 @@ module CommandLine =
                 Images = Line.text "IMAGES" line |> Option.ofObj |> Option.defaultValue ""
                 Target = target line
                 MakeWay = Line.has "--make-way" line
+                Color = color line
                 Json = Line.has "--json" line
             }
 
     let private doctor line =
-        Command.Doctor { Json = Line.has "--json" line }
+        Command.Doctor
+            {
+                Color = color line
+                Json = Line.has "--json" line
+            }
 
     let private map line =
         match
@@ -237,6 +245,7 @@ module CommandLine =
                     Target = target line
                     Watch = Line.has "--watch" line
                     Svg = Line.text "--svg" line
+                    Color = color line
                     Json = Line.has "--json" line
                 }
 

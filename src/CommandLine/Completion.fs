@@ -7,18 +7,33 @@ module Completion =
     [<RequireQualifiedAccess>]
     type private Values =
         | Unknown
-        | Words of string list
+        /// Each with what it means, "" where it says so itself.
+        | Words of struct (string * string) list
         | Files
+        | Sockets
         | Processes
         | Users
         | Groups
 
-    let private values (flavours: string list) (argument: Argument) =
+    let private meaning (argument: Argument) (word: string) =
+        match argument.Name, word with
+        | "--method", "auto" -> "the first that works"
+        | _, "clone3" -> "the kernel gives this PID or none"
+        | _, "write" -> "write ns_last_pid"
+        | _, "cycle" -> "consume PIDs, which needs no privilege"
+        | "--color", "auto" -> "where a terminal shows them"
+        | _ -> ""
+
+    let private values (flavours: struct (string * string) list) (argument: Argument) =
         match argument.Placeholder with
-        | _ when not argument.Choices.IsEmpty -> Values.Words argument.Choices
+        | _ when not argument.Choices.IsEmpty ->
+            Values.Words [ for word in argument.Choices -> struct (word, meaning argument word) ]
         | "FLAVOUR" -> Values.Words flavours
+        | "SOCKET" when not argument.Names.IsEmpty -> Values.Sockets
         | "FILE"
+        | "IMAGES"
         | "SOCKET" -> Values.Files
+        | "PID" when argument.IsRepeatable -> Values.Processes
         | "PROCESS" -> Values.Processes
         | "USER" -> Values.Users
         | "GROUP" -> Values.Groups
@@ -28,6 +43,9 @@ module Completion =
         not argument.Value.IsNothing && not argument.Value.IsMaybe
 
     let private joined (words: string list) = String.concat " " words
+
+    let private bare words =
+        joined [ for struct (word: string, _) in words -> word ]
 
     // The commands that run another.
     let private runners (separator: string) (pages: Page list) =
@@ -40,8 +58,9 @@ module Completion =
         let generate what =
             match what with
             | Values.Unknown -> "return"
-            | Values.Words words -> $"what=(-W '{joined words}')"
+            | Values.Words words -> $"what=(-W '{bare words}')"
             | Values.Files -> "what=(-f)"
+            | Values.Sockets -> "what=(-f) keep=sockets"
             | Values.Processes -> "what=(-W \"$(cd /proc && echo [1-9]*)\")"
             | Values.Users -> "what=(-u)"
             | Values.Groups -> "what=(-g)"
@@ -50,7 +69,7 @@ module Completion =
             "# Makes bash complete command lines of nslp. Printed by 'nslp completion bash'."
             ""
             "_nslp() {"
-            "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what"
+            "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what keep="
             "    COMPREPLY=()"
             ""
             "    # The line of another command."
@@ -95,10 +114,12 @@ module Completion =
             "    fi"
             ""
             "    [[ ${what[0]} == -f ]] && compopt -o filenames"
-            "    mapfile -t COMPREPLY < <(compgen \"${what[@]}\" -- \"$current\")"
+            "    mapfile -t COMPREPLY < <(compgen \"${what[@]}\" -- \"$current\" |"
+            "        while read -r word; do [[ -z $keep || -d $word || -S $word ]] && echo \"$word\"; done)"
             "}"
             ""
             "complete -F _nslp nslp"
+            "complete -o default -W -v set_ns_last_pid"
         ]
 
     let private zsh (values: Argument -> Values) (pages: Page list) =
@@ -111,9 +132,17 @@ module Completion =
             let generate =
                 match values argument with
                 | Values.Unknown -> " "
-                | Values.Words words -> $"({joined words})"
+                | Values.Words words ->
+                    let item (struct (word: string, meaning: string)) =
+                        if meaning = "" then
+                            word
+                        else
+                            word + "\\:\"" + meaning + "\""
+
+                    $"(({words |> List.map item |> joined}))"
                 | Values.Files -> "_files"
-                | Values.Processes -> "($(cd /proc; echo <1->))"
+                | Values.Sockets -> "_files -g \"*(=)\""
+                | Values.Processes -> "_nslp_processes"
                 | Values.Users -> "_users"
                 | Values.Groups -> "_groups"
 
@@ -136,10 +165,26 @@ module Completion =
             | names -> [ for name in names -> "(" + joined names + ")" + name + text ]
 
         [
-            "#compdef nslp"
+            "#compdef nslp set_ns_last_pid"
             "# Makes zsh complete command lines of nslp. Printed by 'nslp completion zsh'."
             ""
+            "_nslp_processes() {"
+            "    local process name"
+            "    local -a found=()"
+            "    for process in /proc/<1->(N); do"
+            "        name="
+            "        { read -r name <$process/comm } 2>/dev/null"
+            "        found+=(\"${process:t}:${name//:/\\\\:}\")"
+            "    done"
+            "    _describe -V -t processes process found"
+            "}"
+            ""
             "_nslp() {"
+            "    if [[ $service == set_ns_last_pid ]]; then"
+            "        _arguments '-v[report on stderr what was done]' '1:PID or socket:_files'"
+            "        return"
+            "    fi"
+            ""
             "    # Not \"commands\" and \"options\", which mean something to the completions of other commands."
             "    local -a names=("
             for page in pages do
@@ -174,6 +219,7 @@ module Completion =
                 let operands =
                     match page.Operand with
                     | Some argument when values argument = Values.Unknown -> [ $"*:{argument.Placeholder}:()" ]
+                    | Some argument when argument.IsRepeatable -> [ "*" + action argument ]
                     | Some argument -> [ $"1{action argument}" ]
                     | None -> []
 
@@ -189,7 +235,7 @@ module Completion =
             "if [[ $funcstack[1] == _nslp ]]; then"
             "    _nslp \"$@\""
             "else"
-            "    compdef _nslp nslp"
+            "    compdef _nslp nslp set_ns_last_pid"
             "fi"
         ]
 
@@ -200,8 +246,17 @@ module Completion =
         let generate what =
             match what with
             | Values.Unknown -> " -x"
-            | Values.Words words -> $" -x -a {quoted (joined words)}"
+            | Values.Words words ->
+                let item (struct (word: string, meaning: string)) =
+                    if meaning = "" then
+                        word
+                    else
+                        word + "\\t\"" + meaning + "\""
+
+                // In quotes of its own kind: \t is to be read when it is completed.
+                $" -x -a '{words |> List.map item |> joined}'"
             | Values.Files -> " -r -F"
+            | Values.Sockets -> " -x -a '(__nslp_sockets)'"
             | Values.Processes -> " -x -a '(__fish_complete_pids)'"
             | Values.Users -> " -x -a '(__fish_complete_users)'"
             | Values.Groups -> " -x -a '(__fish_complete_groups)'"
@@ -244,6 +299,16 @@ module Completion =
             "    complete -C (commandline -cp | string replace -r '.*? -- +' '')"
             "end"
             ""
+            "function __nslp_sockets"
+            "    for found in (__fish_complete_path (commandline -ct | string replace -r '^--[a-z]+=' ''))"
+            "        set -l path (string split -f 1 \\t -- $found)"
+            "        if test -S $path; or test -d $path"
+            "            echo $path"
+            "        end"
+            "    end"
+            "end"
+            ""
+            "complete -c set_ns_last_pid -s v -d 'report on stderr what was done'"
             "complete -c nslp -f"
             "complete -c nslp -n __nslp_in -l help -d 'print what commands there are'"
             "complete -c nslp -n __nslp_in -l version -d 'print the version'"
@@ -261,9 +326,9 @@ module Completion =
         ]
 
     /// The script for a shell.
-    /// <param name="flavours">The values of --flavour.</param>
+    /// <param name="flavours">The values of --flavour, each with what it is.</param>
     /// <param name="shell">Which.</param>
-    let script (flavours: string seq) (shell: ShellKind) : string =
+    let script (flavours: struct (string * string) seq) (shell: ShellKind) : string =
         let values = values (List.ofSeq flavours)
 
         let write =

@@ -87,6 +87,8 @@ module Grammar =
                         "the directory of the images, or an exported archive (tar or tar.gz) of podman or the kubelet"
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
                     flag "--make-way" "move last_pid to where criu and what it starts get no number of the images"
+                    option "--color" "WHEN" (Value.Choice [ "auto"; "always"; "never" ])
+                        "use colours always, never, or where a terminal shows them (auto)"
                     flag "--json" "print one JSON object"
                 ]
             page "map" "draw the PID space: what is in use, the cursor, the way to a PID"
@@ -94,14 +96,18 @@ module Grammar =
                 [
                     operand "PID" (Value.Whole(0UL, 4194303UL)) "a PID to mark on the map"
                     option "--target" "PROCESS" (Value.Pid 1UL) "look in the PID namespace of this process"
-                    flag "--watch" "keep drawing until Ctrl-C, with the rate at which PIDs are consumed"
+                    flag "--watch" "keep drawing until q or Ctrl-C, with the rate at which PIDs are consumed"
                     option "--svg" "FILE" Value.Text
                         "write the picture to this file, which must not exist yet; '-' is stdout"
+                    option "--color" "WHEN" (Value.Choice [ "auto"; "always"; "never" ])
+                        "use colours always, never, or where a terminal shows them (auto)"
                     flag "--json" "print one JSON object"
                 ]
             page "doctor" "say what works here, and what would make the rest work"
                 "" "nslp doctor"
                 [
+                    option "--color" "WHEN" (Value.Choice [ "auto"; "always"; "never" ])
+                        "use colours always, never, or where a terminal shows them (auto)"
                     flag "--json" "print one JSON object"
                 ]
             page "serve" "set the last PID for clients that ask on a socket"
@@ -135,6 +141,8 @@ module Grammar =
                 "" "nslp bench --seconds 5"
                 [
                     option "--seconds" "SECONDS" (Value.Seconds 1000000UL) "how long it may take (10)"
+                    option "--color" "WHEN" (Value.Choice [ "auto"; "always"; "never" ])
+                        "use colours always, never, or where a terminal shows them (auto)"
                     flag "--json" "print one JSON object"
                 ]
             page "completion" "print a script that makes a shell complete nslp's command lines"

@@ -2,6 +2,13 @@ namespace SetNsLastPid
 
 open System
 
+/// Whether to use colours.
+[<RequireQualifiedAccess>]
+type ColorWhen =
+    | Auto = 0
+    | Always = 1
+    | Never = 2
+
 /// What `nslp get` was asked for.
 type GetOptions =
     {
@@ -74,6 +81,8 @@ type BenchOptions =
     {
         /// How many seconds it may take, above 0; the start and the end of it come on top.
         Seconds: float
+        /// Whether to use colours.
+        Color: ColorWhen
         /// Say on stdout what came of it, as one JSON object.
         Json: bool
     }
@@ -157,6 +166,8 @@ type PreflightOptions =
         Target: int
         /// Move last_pid where it is in the way.
         MakeWay: bool
+        /// Whether to use colours.
+        Color: ColorWhen
         /// One JSON object instead of lines.
         Json: bool
     }
@@ -164,6 +175,8 @@ type PreflightOptions =
 /// What `nslp doctor` was asked for.
 type DoctorOptions =
     {
+        /// Whether to use colours.
+        Color: ColorWhen
         /// One JSON object instead of lines.
         Json: bool
     }
@@ -179,6 +192,8 @@ type MapOptions =
         Watch: bool
         /// The new file to write an SVG picture to, "-" for stdout, or null for the terminal's picture.
         Svg: string | null
+        /// Whether to use colours.
+        Color: ColorWhen
         /// One JSON object instead of a picture.
         Json: bool
     }

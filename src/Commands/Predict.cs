@@ -41,15 +41,16 @@ internal static class Predict
         IEnumerable<int> pids = PidNamespaceModule.predict(options.Count, seen).TakeWhile(_ => results.Go());
         if (options.Json)
         {
-            results.Json.WriteObject(null, () =>
+            results.WriteResult(() =>
             {
                 results.Json.WriteNumber("last_pid", PidNamespaceModule.lastPid(seen));
                 results.Json.WriteNumber("pid_max", seen.PidMax);
-                results.Json.WriteArray("next", pids, pid =>
+                results.Json.WriteArray("next_pids", pids, pid =>
                 {
                     results.Json.WriteNumberValue(pid);
                     count++;
                 });
+                TellFew();
             });
         }
         else
@@ -59,11 +60,19 @@ internal static class Predict
                 results.Add(pid.ToString() + '\n');
                 count++;
             }
+
+            TellFew();
         }
 
         int status = results.End();
-        return status == Output.Done && count < options.Count
-            ? Output.Fail(Name, count == 1 ? "only 1 PID is left" : $"only {count} PIDs are left")
-            : status;
+        return status == Output.Done && count < options.Count ? Output.Failed : status;
+
+        void TellFew()
+        {
+            if (count < options.Count && results.Status == Output.Done)
+            {
+                _ = Output.Fail(Name, count == 1 ? "only 1 PID is left" : $"only {count} PIDs are left");
+            }
+        }
     }
 }

@@ -30,6 +30,8 @@ type Attempted =
         Locker: string | null
         /// What works without the capability that is missing, in words.
         Instead: string
+        /// About how many seconds it takes to cycle there; 0 where that is not known.
+        Needed: float
     }
 
 /// The words for how an attempt to choose a PID ended, and the exit status.
@@ -161,9 +163,47 @@ module Words =
                 Flavour = null
                 Locker = null
                 Instead = "--method cycle works"
+                Needed = 0.0
             }
             stage
             errno
+
+    /// What helps where a PID is not below pid_max.
+    /// <param name="perNamespace">Whether each PID namespace has a pid_max (Linux 6.14).</param>
+    let raisePidMax (pid: int) (perNamespace: bool) : string =
+        if pid >= Limits.PidMax then
+            "no Linux has PIDs above " + string (Limits.PidMax - 1)
+        else
+            "needs a higher pid_max: sysctl -w kernel.pid_max="
+            + string Limits.PidMax
+            + (if perNamespace then
+                   "; a PID namespace of its own has one: nslp spawn "
+                   + string pid
+                   + " --new-pidns -- COMMAND"
+               else
+                   "")
+
+    /// For `nslp set` where the PID is not below pid_max.
+    let beyond (goal: Goal) (pidMax: int) (perNamespace: bool) : Complaint =
+        let message =
+            if goal.OrNext then
+                "cannot make " + goals [ goal ] + " the last PID: here that is 0 to "
+            else
+                "cannot put last_pid before " + goals [ goal ] + ": here PIDs are 1 to "
+
+        failed
+            (message + string (pidMax - 1) + ", as pid_max is " + string pidMax)
+            (enum 0)
+            (raisePidMax goal.First perNamespace)
+
+    // A tenth more, as others take PIDs too.
+    let private longer (attempted: Attempted) : string | null =
+        if attempted.Needed <= 0.0 || attempted.Needed > 1e6 then
+            null
+        else
+            "at this rate --timeout "
+            + string (int (ceil (attempted.Needed * 1.1)))
+            + " would be enough"
 
     let private at (attempted: Attempted) =
         if attempted.LastPid < 0 then
@@ -207,7 +247,11 @@ module Words =
         | End.Failed(stage, errno) -> call goal attempted stage errno
         | End.TimedOut
         | End.Done
-        | End.NotExecuted _ -> plain ("cannot " + goal + " within " + seconds attempted.Timeout + " s" + at attempted)
+        | End.NotExecuted _ ->
+            failed
+                ("cannot " + goal + " within " + seconds attempted.Timeout + " s" + at attempted)
+                (enum 0)
+                (longer attempted)
 
     /// For `nslp spawn`; `command` is the one that was to run, safe to print.
     let spawn (attempted: Attempted) (command: string) (ending: End) : Complaint =
@@ -223,14 +267,15 @@ module Words =
             | [ goal ] -> plain (noneOf goal)
             | _ -> plain ("one of the PIDs " + pids + " is taken")
         | _ when attempted.Tries = 0 ->
-            plain (
-                "cannot reach PID "
-                + pids
-                + " by cycling within "
-                + seconds attempted.Timeout
-                + " s"
-                + at attempted
-            )
+            failed
+                ("cannot reach PID "
+                 + pids
+                 + " by cycling within "
+                 + seconds attempted.Timeout
+                 + " s"
+                 + at attempted)
+                (enum 0)
+                (longer attempted)
         | _ ->
             plain (
                 "cannot give PID "
@@ -279,6 +324,7 @@ module Words =
                     Flavour = null
                     Locker = null
                     Instead = "nothing keeps a range free"
+                    Needed = 0.0
                 }
                 stage
                 errno

@@ -26,6 +26,17 @@ public sealed class DocumentTests
     public void The_man_page_is_made_of_its_template_and_the_grammar() =>
         Holds("man/nslp.1", ManPage.fill(File.ReadAllText(Path.Combine(s_contrib, "man/nslp.1.in"))));
 
+    [Fact]
+    public void The_reference_has_the_exit_statuses_of_the_man_page()
+    {
+        string path = Path.Combine(Source.Directory, "doc/reference.md");
+        string table = string.Concat(ManPage.exitStatuses.Select(row => $"| {row.Item1} | {row.Item2} |\n"));
+        string text = File.ReadAllText(path);
+
+        Holds(path, Regex.Replace(text, @"(?<=\n\| status \| meaning \|\n\|---\|---\|\n)(\|.*\n)*", table.Replace("$", "$$")));
+        Assert.Contains("|---|---|\n| 0 | ", text);
+    }
+
     [Theory]
     [MemberData(nameof(Commands))]
     public void The_man_page_has_every_command(string command) =>
@@ -89,7 +100,7 @@ public sealed class DocumentTests
             foreach (string value in argument.Choices)
             {
                 string[] option = argument.Names.IsEmpty ? [value] : [argument.Names.Head, value];
-                string[] rest = command switch { "set" => ["1"], "spawn" => ["1", "--", "true"], _ => [] };
+                string[] rest = command switch { "set" => ["1"], "preflight" => ["images"], "spawn" => ["1", "--", "true"], _ => [] };
                 Assert.IsNotType<Command.Wrong>(CommandLine.parse([command, .. option, .. rest]));
             }
         }

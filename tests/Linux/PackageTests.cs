@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -57,7 +58,11 @@ public sealed class PackageTests : IDisposable
             "usr/share/bash-completion/completions/nslp",
             "usr/share/doc/nslp/changelog.gz",
             "usr/share/doc/nslp/copyright",
-            "usr/share/doc/nslp/NOTICES.dotnet.gz",
+            "usr/share/doc/nslp/THIRD-PARTY-NOTICES.gz",
+            "usr/share/doc/nslp/nslp.schema.json",
+            "usr/share/doc/nslp/sbom.spdx.json",
+            "usr/share/bash-completion/completions/set_ns_last_pid",
+            "usr/share/fish/vendor_completions.d/set_ns_last_pid.fish",
             "usr/share/fish/vendor_completions.d/nslp.fish",
             "usr/share/lintian/overrides/nslp",
             "usr/share/man/man1/nslp.1.gz",
@@ -84,11 +89,15 @@ public sealed class PackageTests : IDisposable
             "lib/systemd/system/nslp.service",
             "lib/systemd/system/nslp.socket",
             "share/bash-completion/completions/nslp",
+            "share/bash-completion/completions/set_ns_last_pid",
             "share/doc/nslp/LICENSE",
-            "share/doc/nslp/NOTICES.dotnet",
             "share/doc/nslp/README.md",
+            "share/doc/nslp/THIRD-PARTY-NOTICES",
             "share/doc/nslp/copyright",
+            "share/doc/nslp/nslp.schema.json",
+            "share/doc/nslp/sbom.spdx.json",
             "share/fish/vendor_completions.d/nslp.fish",
+            "share/fish/vendor_completions.d/set_ns_last_pid.fish",
             "share/man/man1/nslp.1",
             "share/man/man1/set_ns_last_pid.1",
             "share/zsh/site-functions/_nslp",
@@ -110,6 +119,36 @@ public sealed class PackageTests : IDisposable
 
         Assert.Equal("", Run($"dpkg-deb -f {Deb} Depends").Trim());
         Assert.Equal("", Run($"ldd {_scratch}/bin/nslp 2>/dev/null || true"));
+    }
+
+    [Fact]
+    public void Every_package_says_what_is_in_it_and_by_whose_licence()
+    {
+        JsonElement sbom = JsonDocument.Parse(File.ReadAllText(Package("sbom.spdx.json"))).RootElement;
+        string[] names = [.. sbom.GetProperty("packages").EnumerateArray().Select(package => package.GetProperty("name").GetString()!)];
+        string nslp = sbom.GetProperty("packages")[0].GetProperty("checksums")[0].GetProperty("checksumValue").GetString()!;
+
+        Assert.Equal($"{nslp}\n", Run($"sha256sum <{Package("nslp")} | cut -d' ' -f1"));
+        Assert.All(
+            (string[])["nslp", "FSharp.Core", "FsCheck", "Tmds.LibC", "glibc", "runtime.linux-x64.Microsoft.DotNet.ILCompiler"],
+            name => Assert.Contains(name, names));
+        Assert.Equal(names.Length, sbom.GetProperty("relationships").GetArrayLength());
+        string notices = File.ReadAllText(Package("THIRD-PARTY-NOTICES"));
+        Assert.All((string[])["GNU LESSER GENERAL PUBLIC LICENSE", "LIBRARY_PATH=", "License notice for"], words => Assert.Contains(words, notices));
+        foreach (string file in (string[])["THIRD-PARTY-NOTICES", "sbom.spdx.json"])
+        {
+            Run($"tar -xOf {Tarball} --wildcards '*/{file}' | cmp - {Package(file)} && unzip -p {Package($"nslp.linux-x64.{Version}.nupkg")} {file} | cmp - {Package(file)}");
+        }
+    }
+
+    [Fact]
+    public void The_version_is_said_in_one_place()
+    {
+        string changelog = File.ReadAllText(Path.Combine(Source.Directory, "CHANGELOG.md"));
+        string[] pages = ["README.md", .. Directory.GetFiles(Path.Combine(Source.Directory, "doc"), "*.md")];
+
+        Assert.Equal(Version, Regex.Match(changelog, @"^## \[([0-9.]+)\] - [0-9-]{10}$", RegexOptions.Multiline).Groups[1].Value);
+        Assert.All(pages, page => Assert.DoesNotMatch(@"nslp[:_-][0-9]+\.[0-9]", File.ReadAllText(Path.Combine(Source.Directory, page))));
     }
 
     [Fact]

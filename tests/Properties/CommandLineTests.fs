@@ -155,6 +155,7 @@ let private map: MapOptions =
         Target = 0
         Watch = false
         Svg = null
+        Color = ColorWhen.Auto
         Json = false
     }
 
@@ -204,7 +205,8 @@ let private understood: (string * Command) list =
             }
         "map", Command.Map map
         "map 0 --svg -", Command.Map { map with Pid = 0; Svg = "-" }
-        "doctor --json", Command.Doctor { Json = true }
+        "doctor --json --color NEVER", Command.Doctor { Color = ColorWhen.Never; Json = true }
+        "map --color=always", Command.Map { map with Color = ColorWhen.Always }
         "serve /s", Command.Serve serve
         "serve --mode 0660 --allow-user a --group=users --allow-user b -- /s",
         Command.Serve
@@ -221,7 +223,13 @@ let private understood: (string * Command) list =
                 Runs = 1
                 Steps = 10000
             }
-        "bench --seconds 0.1", Command.Bench { Seconds = 0.1; Json = false }
+        "bench --seconds 0.1",
+        Command.Bench
+            {
+                Seconds = 0.1
+                Color = ColorWhen.Auto
+                Json = false
+            }
         "completion Bash", Command.Completion ShellKind.Bash
         "--version", Command.Version
         "-V", Command.Version

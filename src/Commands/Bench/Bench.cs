@@ -8,6 +8,10 @@ internal static class Bench
     private const double ConsumingShare = 0.7;
     private const double OtherShare = 0.15;
 
+    // More makes the figures of a second run differ.
+    private const double MostStolen = 0.02;
+    private const double MostOthers = 0.1;
+
     /// <summary>Runs the command, in a PID namespace of its own where there can be one.</summary>
     internal static int Run(BenchOptions options)
     {
@@ -15,7 +19,18 @@ internal static class Bench
         {
             try
             {
-                return InnerRun.Run();
+                // They go to the inner one too, which says how far it was and ends by them.
+                using CaughtSignals caught = new();
+                Array.ForEach((int[])[SIGINT, SIGQUIT], signal => caught.Catch(CaughtSignals.IsIgnored(signal) ? 0 : signal));
+                int status = InnerRun.Run();
+                int signal = caught.Next(wait: false).Number;
+                if (signal != 0)
+                {
+                    caught.Dispose();
+                    CaughtSignals.Suffer(signal);
+                }
+
+                return status;
             }
             catch (RemoteException e)
             {
@@ -37,9 +52,9 @@ internal static class Bench
         }
 
         int pidMax = read.Value;
-
+        CpuTimes start = CpuTimes.Read();
         List<BenchResult> results = [];
-        using ProgressLine progress = new(Name);
+        using ProgressLine progress = new(Name, endsBySignal: true);
         // Before anything that makes a thread: the zygote is best the child of a process with one.
         using (Zygote zygote = Zygote.Start())
         {
@@ -61,16 +76,23 @@ internal static class Bench
         int from = Math.Max(space.ReadLastPid().Value, 0);
         Goal goal = GoalModule.after(from + LapDistance < pidMax ? from + LapDistance : LapDistance);
         LandingRun landing = new(space, goal, space.ReadOwnNumbers);
-        long start = Stopwatch.GetTimestamp();
-        End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(start + (10 * Stopwatch.Frequency));
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        long setOut = Stopwatch.GetTimestamp();
+        End end = error != 0 ? End.NewFailed(Stage.ConsumePids, error) : landing.Run(setOut + (10 * Stopwatch.Frequency));
+        double seconds = Stopwatch.GetElapsedTime(setOut).TotalSeconds;
         BenchLap? lap = end.IsDone ? new(space.Cycler!.Flavour.Name, landing.State, seconds) : null;
+        (double stolen, double others) = CpuTimes.Read().Since(start);
+        if (stolen > MostStolen || others > MostOthers)
+        {
+            Output.Say(
+                Name, $"warning: meanwhile others had {100 * others:F0} % of the processors, and the host kept {100 * stolen:F0} %: the figures are too low");
+        }
+
         return options.Json
-            ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn))
-            : Output.Print(Name, BenchText.ToText(results, lap, isOwn));
+            ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn, stolen, others))
+            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(1, options.Color)));
 
         void Show(BenchResult next, double part) =>
-            progress.Show($"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" on {next.Threads} threads" : "")}");
+            progress.Show(part, $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" x{next.Threads}" : "")}");
     }
 
     // 1, 2, 4 and so on up to the cores, and two more than these, as others do it.

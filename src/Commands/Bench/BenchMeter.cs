@@ -5,8 +5,38 @@ namespace SetNsLastPid.Commands;
 /// <param name="Name">The way; stable.</param>
 /// <param name="Threads">On how many threads, 0 where that has no meaning.</param>
 /// <param name="PerSecond">The median over the rounds of how often a second it was done; 0 if it failed.</param>
+/// <param name="Slowest">That of the slowest round.</param>
+/// <param name="Fastest">That of the fastest round.</param>
 /// <param name="Error">The errno with which it failed, 0 if it did not.</param>
-internal sealed record BenchResult(string Group, string Name, int Threads, double PerSecond = 0, Errno Error = 0);
+internal sealed record BenchResult(
+    string Group, string Name, int Threads, double PerSecond = 0, Errno Error = 0, double Slowest = 0, double Fastest = 0);
+
+/// <summary>Times of all processors together since the machine started, and of this process and its children, in ticks.</summary>
+internal readonly record struct CpuTimes(double All, double Idle, double Stolen, double Own)
+{
+    internal static CpuTimes Read()
+    {
+        double[] all = Numbers("/proc/stat\0"u8, "cpu"), own = Numbers("/proc/self/stat\0"u8, ") ");
+        // user, nice, system, idle, iowait, irq, softirq, steal; what guests had is part of user. utime to cstime are fields 14 to 17.
+        return all.Length < 8 || own.Length < 15 ? default : new(all[..8].Sum(), all[3] + all[4], all[7], own[11..15].Sum());
+    }
+
+    /// <summary>Which part of the processors' time since then was stolen by the host, and which others had.</summary>
+    internal (double Stolen, double Others) Since(CpuTimes then)
+    {
+        double all = Math.Max(All - then.All, 1);
+        double stolen = (Stolen - then.Stolen) / all;
+        return (stolen, Math.Max(1 - ((Idle - then.Idle + Own - then.Own) / all) - stolen, 0));
+    }
+
+    private static double[] Numbers(ReadOnlySpan<byte> path, string before)
+    {
+        byte[] bytes = new byte[4096];
+        string text = Encoding.ASCII.GetString(bytes, 0, (int)Math.Max(Proc.ReadAny(path, bytes).Raw, 0)).Split('\n')[0];
+        return [.. text[(text.LastIndexOf(before, StringComparison.Ordinal) + before.Length)..]
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => double.TryParse(word, out double number) ? number : 0)];
+    }
+}
 
 /// <summary>How often a second a thing was done, or why it could not be.</summary>
 internal readonly record struct Rate(double PerSecond, Errno Error)
@@ -39,7 +69,8 @@ internal readonly record struct Rate(double PerSecond, Errno Error)
 /// <param name="progress">Is told what comes next, and which part of all is done.</param>
 internal sealed class BenchMeter(Action<BenchResult, double> progress)
 {
-    private const int Rounds = 3;
+    /// <summary>How often each is measured; odd, for the median.</summary>
+    internal const int Rounds = 5;
 
     private readonly List<Entry> _entries = [];
 
@@ -74,7 +105,7 @@ internal sealed class BenchMeter(Action<BenchResult, double> progress)
 
         internal BenchResult Result => _error != 0
             ? names with { Error = _error }
-            : names with { PerSecond = _rates.Order().ElementAt(_rates.Count / 2) };
+            : names with { PerSecond = _rates.Order().ElementAt(_rates.Count / 2), Slowest = _rates.Min(), Fastest = _rates.Max() };
 
         internal void Measure(long slice)
         {

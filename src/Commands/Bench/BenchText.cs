@@ -7,50 +7,51 @@ internal sealed record BenchLap(string Flavour, Landing Landing, double Seconds)
 
 internal static class BenchText
 {
-    internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn)
+    internal static string ToText(List<BenchResult> results, BenchLap? lap, bool isOwn, Look look)
     {
-        BenchChart chart = new(Look.Of(1));
+        BenchChart chart = new(look);
         string where = isOwn ? "a PID namespace of its own" : "the caller's PID namespace";
         string text = chart.Draw(
-            $"{Environment.ProcessorCount} cores, in {where}.\nx: against the slowest; %: of the fastest; the number before the bar: threads.\n",
             [
-                ("PIDs consumed a second, by way and threads", Of(BenchWays.Consume, results)),
-                ("last_pid, times a second", Of(BenchWays.LastPidFile, results)),
-                ("Processes made and waited for a second", Of(BenchWays.Processes, results)),
+                ("consume PIDs", Best(BenchWays.Consume, results)),
+                ("last_pid", Best(BenchWays.LastPidFile, results)),
+                ("make a process, wait for it", Best(BenchWays.Processes, results)),
             ]);
-        return lap is null
-            ? text
-            : text + $"\nset by {lap.Flavour}, with landing\n{lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, "
-                + $"{lap.Landing.Consumed / lap.Seconds:F0}/s, {lap.Landing.Reads} reads, {lap.Landing.Wasted} too many\n";
+        string set = lap is null ? "" : $"set by {lap.Flavour}: {lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, {lap.Landing.Wasted} too many\n";
+        // Last, so that it is in sight.
+        return $"{text}{set}{Environment.ProcessorCount} cores, in {where}; of threads (thr) the best number\n"
+            + $"/s: median of {BenchMeter.Rounds} rounds; {chart.PlusMinus}: half of slowest to fastest; %: of the best way\n";
     }
 
-    internal static void Write(Utf8JsonWriter json, List<BenchResult> results, BenchLap? lap, bool isOwn)
+    internal static void Write(Utf8JsonWriter json, List<BenchResult> results, BenchLap? lap, bool isOwn, double stolen, double others)
     {
         json.WriteNumber("cores", Environment.ProcessorCount);
         json.WriteBoolean("own_namespace", isOwn);
+        json.WriteNumber("stolen", Math.Round(stolen, 3));
+        json.WriteNumber("others", Math.Round(others, 3));
         json.WriteArray("results", results, result => json.WriteObject(null, () =>
         {
             json.WriteString("group", result.Group);
             json.WriteString("name", result.Name);
-            json.WriteNumber("threads", result.Threads);
-            json.WriteNumber("per_second", Math.Round(result.PerSecond));
-            json.WriteNumber("errno", (int)result.Error);
+            json.WriteMaybe("thread_count", result.Threads == 0 ? null : result.Threads);
+            json.WriteMaybe("per_second", result.Error == 0 ? (long)result.PerSecond : null);
+            json.WriteMaybe("slowest_per_second", result.Error == 0 ? (long)result.Slowest : null);
+            json.WriteMaybe("fastest_per_second", result.Error == 0 ? (long)result.Fastest : null);
+            json.WriteString("errno", Output.NameOf(result.Error));
         }));
-        if (lap is not null)
+        json.WriteMaybe("set", lap is not null, () =>
         {
-            json.WriteObject("set", () =>
-            {
-                json.WriteString("flavour", lap.Flavour);
-                json.WriteNumber("consumed", lap.Landing.Consumed);
-                json.WriteNumber("wasted", lap.Landing.Wasted);
-                json.WriteNumber("reads", lap.Landing.Reads);
-                json.WriteSeconds("seconds", lap.Seconds);
-            });
-        }
+            json.WriteString("flavour", lap!.Flavour);
+            json.WriteNumber("consumed", lap.Landing.Consumed);
+            json.WriteNumber("wasted", lap.Landing.Wasted);
+            json.WriteNumber("reads", lap.Landing.Reads);
+            json.WriteSeconds("seconds", lap.Seconds);
+        });
     }
 
-    private static List<BenchResult> Of(string group, List<BenchResult> results) =>
-        results.FindAll(result => result.Group == group);
+    // Of each way the fastest number of threads.
+    private static List<BenchResult> Best(string group, List<BenchResult> results) =>
+        [.. results.Where(result => result.Group == group).GroupBy(result => result.Name).Select(way => way.MaxBy(result => result.PerSecond)!)];
 }
 
 /// <summary>The results of <c>nslp bench</c> as bars, the fastest of each group in colour.</summary>
@@ -58,23 +59,23 @@ internal static class BenchText
 internal sealed class BenchChart(Look look)
 {
     private const int NameWidth = 28;
-    private const int OtherWidth = NameWidth + 32;
+    private const int OtherWidth = NameWidth + 26;
     private const int ShortestBar = 20;
     private const int LongestBar = 80;
     private const string Eighths = " ▏▎▍▌▋▊▉";
 
     private readonly int _barWidth = Math.Clamp(look.Columns - OtherWidth, ShortestBar, LongestBar);
 
-    internal string Draw(string heading, IEnumerable<(string Title, List<BenchResult> Results)> groups)
+    internal string PlusMinus => look.IsUnicode ? "±" : "+-";
+
+    internal string Draw(IEnumerable<(string Title, List<BenchResult> Results)> groups)
     {
-        StringBuilder text = new(heading);
-        foreach ((string title, List<BenchResult> results) in groups)
+        StringBuilder text = new();
+        foreach ((string title, List<BenchResult> results) in groups.Where(group => group.Results.Count > 0))
         {
-            if (results.Count > 0)
-            {
-                text.Append('\n').Append(title).Append('\n');
-                DrawGroup(text, results);
-            }
+            string head = $"{title.PadRight(NameWidth)} thr {"".PadRight(_barWidth)}{"/s",10}{PlusMinus,5}{"%",6}";
+            text.Append(look.Paint(Colour.Bold, head)).Append('\n');
+            DrawGroup(text, results);
         }
 
         return text.ToString();
@@ -82,17 +83,13 @@ internal sealed class BenchChart(Look look)
 
     private void DrawGroup(StringBuilder text, List<BenchResult> results)
     {
-        double[] rates = [.. results.Where(result => result.PerSecond > 0).Select(result => result.PerSecond)];
-        double fastest = rates.DefaultIfEmpty(1).Max();
-        double slowest = rates.DefaultIfEmpty(1).Min();
-        string name = "";
+        double fastest = results.Max(result => result.PerSecond);
         foreach (BenchResult result in results)
         {
-            text.Append(result.Name == name ? "".PadRight(NameWidth) : result.Name.PadRight(NameWidth));
-            name = result.Name;
+            text.Append(result.Name.PadRight(NameWidth));
             if (result.Error != 0)
             {
-                text.Append("  ").Append(Output.Describe(result.Error)).Append('\n');
+                text.Append(' ').Append(Output.Describe(result.Error)).Append('\n');
                 continue;
             }
 
@@ -100,8 +97,8 @@ internal sealed class BenchChart(Look look)
             string bar = Bar(result.PerSecond / fastest).PadRight(_barWidth);
             text.Append($"{threads,4} ")
                 .Append(result.PerSecond == fastest ? look.Paint(Colour.Green, bar) : bar)
-                .Append($"{result.PerSecond,9:F0}/s")
-                .Append($"{result.PerSecond / slowest,7:F1}x")
+                .Append($"{result.PerSecond,10:F0}")
+                .Append($"{50 * (result.Fastest - result.Slowest) / result.PerSecond,4:F0}%")
                 .Append($"{100 * result.PerSecond / fastest,5:F0}%\n");
         }
     }

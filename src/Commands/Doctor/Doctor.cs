@@ -17,7 +17,7 @@ internal static class Doctor
     internal static int Run(DoctorOptions options)
     {
         ProgressLine progress = new(Name);
-        progress.Show("trying what works here");
+        progress.Show(-1, "trying what works here");
         // Before anything that makes a thread.
         Observed seen = MachineProbe.Observe();
         Diagnosis diagnosis = Examination.diagnose(seen);
@@ -25,7 +25,7 @@ internal static class Doctor
         progress.Hide();
         int status = options.Json
             ? Output.PrintJson(Name, json => DoctorText.Write(json, facts, diagnosis))
-            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(1)));
+            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(1, options.Color)));
         return status != Output.Done ? CannotTell
             : diagnosis.CanChoose ? Output.Done
             : Output.Failed;

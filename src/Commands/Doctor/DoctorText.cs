@@ -54,30 +54,27 @@ internal static class DoctorText
         json.WriteArray("flavours", diagnosis.Flavours, Write);
         json.WriteString("kernel", facts.Release);
         json.WriteObject("features", () => diagnosis.Features.ToList().ForEach(feature => json.WriteBoolean(feature.Name, feature.IsThere)));
-        json.WriteNumber("pid_max", Math.Max(facts.PidMax, 0));
-        json.WriteNumber("last_pid", Math.Max(facts.LastPid, 0));
+        json.WriteMaybe("pid_max", facts.PidMax < 0 ? null : facts.PidMax);
+        json.WriteMaybe("last_pid", facts.LastPid < 0 ? null : facts.LastPid);
         json.WriteNumber("in_use", facts.InUse);
-        if (facts.Rate > 0)
+        json.WriteMaybe("lap", facts.Rate > 0, () =>
         {
-            json.WriteObject("lap", () =>
-            {
-                json.WriteString("flavour", facts.Flavour);
-                json.WriteNumber("per_second", Math.Round(facts.Rate));
-                json.WriteNumber("pids", facts.Lap);
-                json.WriteNumber("seconds", Math.Round(facts.Lap / facts.Rate, 3));
-            });
-        }
-
+            json.WriteString("flavour", facts.Flavour);
+            json.WriteNumber("per_second", Math.Round(facts.Rate));
+            json.WriteNumber("length", facts.Lap);
+            json.WriteSeconds("seconds", facts.Lap / facts.Rate);
+        });
         json.WriteNumber("uid", facts.Seen.UserId);
         json.WriteBoolean("cap_checkpoint_restore", facts.Seen.HasCheckpointRestore);
         json.WriteBoolean("cap_sys_admin", facts.Seen.HasSysAdmin);
         json.WriteNumber("seccomp", facts.Seen.Confinement.Seccomp);
-        json.WriteString("profile", facts.Seen.Confinement.Profile);
+        json.WriteString("profile", facts.Seen.Confinement.Profile is { Length: > 0 } profile ? profile : null);
         json.WriteBoolean("container", facts.Seen.IsContainer);
 
         void Write(Finding finding) => json.WriteObject(null, () =>
         {
-            json.WriteString("name", finding.Name);
+            // Methods are named by a word each; a flavour as --flavour has it.
+            json.WriteString("name", diagnosis.Methods.Contains(finding) ? finding.Name.Replace('-', '_') : finding.Name);
             json.WriteBoolean("works", finding.Works);
             json.WriteString("reason", finding.Reason);
             json.WriteArray("cures", finding.Cures, json.WriteStringValue);
@@ -124,7 +121,7 @@ internal static class DoctorText
         foreach (string cure in alike is null ? finding.Cures : [$"as for {alike.Name}"])
         {
             // Not wrapped: it is to be copied.
-            text.Append(' ', indent).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Yellow, cure)).Append('\n');
+            text.Append(' ', indent).Append(hasSymbols ? "→ " : "> ").Append(look.Paint(Colour.Amber, cure)).Append('\n');
         }
     }
 

@@ -10,7 +10,7 @@ internal static class Map
 
     internal static int Run(MapOptions options)
     {
-        Look look = Look.Of(1);
+        Look look = Look.Of(1, options.Color);
         if (options.Watch && !look.CanMove)
         {
             return Output.Fail(
@@ -31,7 +31,7 @@ internal static class Map
             Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
         }
 
-        return options.Watch ? MapWatch.Run(space, options.Pid, facts)
+        return options.Watch ? MapWatch.Run(space, options, facts)
             : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
             : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
             : Output.Print(Name, new MapText(look).Draw(facts, Rows));
@@ -44,28 +44,15 @@ internal static class Map
         json.WriteNumber("pid_max", facts.PidMax);
         json.WriteNumber("in_use", picture.Held);
         json.WriteBoolean("may_be_blind", facts.MayBeBlind);
-        foreach (MapMark mark in MapMark.Of(facts, picture).Where(mark => mark.Name != "target" && mark.Pid >= 0))
+        json.WriteMaybe("next", MapMark.Number(picture.Next) is >= 0 and var next ? next : null);
+        json.WriteMaybe("wrap", MapMark.Number(picture.Wrap) is >= 0 and var wrap ? wrap : null);
+        json.WriteMaybe("target", facts.Target >= 0, () =>
         {
-            json.WriteNumber(mark.Name, mark.Pid);
-        }
-
-        if (facts.Target >= 0)
-        {
-            json.WriteObject("target", () =>
-            {
-                json.WriteNumber("pid", facts.Target);
-                json.WriteBoolean("in_use", PidSetModule.contains(facts.Target, facts.InUse));
-                if (picture.Reach is Reach.After after)
-                {
-                    json.WriteNumber("away", after.Allocations);
-                }
-                else if (picture.Reach is Reach.Never never)
-                {
-                    json.WriteString("obstacle", Words.obstacleName(never.Obstacle));
-                }
-            });
-        }
-
+            json.WriteNumber("pid", facts.Target);
+            json.WriteBoolean("held", PidSetModule.contains(facts.Target, facts.InUse));
+            json.WriteMaybe("away", picture.Reach is Reach.After after ? after.Allocations : null);
+            json.WriteString("obstacle", picture.Reach is Reach.Never never ? Words.obstacleName(never.Obstacle) : null);
+        });
         json.WriteNumber("block_size", picture.BlockSize);
         json.WriteArray("blocks", picture.Blocks.Where(block => block.Held > 0), block => json.WriteObject(null, () =>
         {

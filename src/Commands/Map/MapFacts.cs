@@ -74,5 +74,5 @@ internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, 
         };
     }
 
-    private static int Number(FSharpValueOption<int> pid) => pid.IsSome ? pid.Value : -1;
+    internal static int Number(FSharpValueOption<int> pid) => pid.IsSome ? pid.Value : -1;
 }

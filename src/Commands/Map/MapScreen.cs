@@ -9,6 +9,7 @@ internal sealed class MapScreen : IDisposable
     private const string Leave = "\e[?25h\e[?1049l";
 
     private readonly CaughtSignals _signals = new();
+    private Keys? _keys;
     private bool _isThere;
 
     /// <summary>Throws <see cref="RemoteException"/>. What is ignored stays so.</summary>
@@ -26,7 +27,7 @@ internal sealed class MapScreen : IDisposable
     }
 
     /// <summary>Stops nslp where Ctrl-Z asked for it. To be called often.</summary>
-    /// <returns>The signal that is to end nslp, 0 as long as there was none.</returns>
+    /// <returns>The signal that is to end nslp, which q is like Ctrl-C, 0 as long as there was none.</returns>
     internal int TakeSignal()
     {
         while (true)
@@ -34,7 +35,7 @@ internal sealed class MapScreen : IDisposable
             int signal = _signals.Next(wait: false).Number;
             if (signal != SIGTSTP && signal != SIGCONT)
             {
-                return signal;
+                return signal == 0 && _keys?.IsPressed('q') == true ? SIGINT : signal;
             }
 
             Show(signal == SIGCONT);
@@ -58,6 +59,8 @@ internal sealed class MapScreen : IDisposable
         if (isThere != _isThere)
         {
             _isThere = isThere;
+            _keys?.Dispose();
+            _keys = isThere ? Keys.TryRead() : null;
             _ = Write(isThere ? Enter : Leave);
         }
     }

@@ -8,22 +8,20 @@ internal sealed class MapText(Look look)
     internal const int OtherLines = 7;
 
     private const int FewestColumns = 8;
+    private const int Unit = 32;
     private const int MostColumns = 256;
     private const int Margin = 2;
 
     private readonly string _shades = look.IsUnicode ? "·░▒▓█" : ".:+*#";
 
-    // How many cells a row has: a power of two, so that rows start at numbers that are easy to read.
+    // Of a free cell on the way.
+    private readonly char _way = look.IsUnicode ? '─' : '-';
+
+    // How many cells a row has: a power of two or a multiple of 32, so that rows start at numbers that are easy to read.
     private int Columns(int pidMax)
     {
         int room = look.Columns - LabelWidth(pidMax) - Margin;
-        int columns = FewestColumns;
-        while (columns * 2 <= Math.Min(room, MostColumns))
-        {
-            columns *= 2;
-        }
-
-        return columns;
+        return room >= Unit ? Math.Min(room / Unit * Unit, MostColumns) : room >= Unit / 2 ? Unit / 2 : FewestColumns;
     }
 
     /// <summary>The picture with at most so many rows, and what its signs mean.</summary>
@@ -49,8 +47,8 @@ internal sealed class MapText(Look look)
         }
 
         text.Append($" {_shades[0]} free; in use up to {_shades[1]} a tenth, {_shades[2]} a third, {_shades[3]} two thirds, {_shades[4]} more");
-        bool hasWay = look.IsColoured && Array.Exists(picture.Blocks, block => block.IsOnWay);
-        text.Append(hasWay ? "; " + look.Paint(Colour.Yellow, "the way") : "").Append('\n');
+        bool hasWay = Array.Exists(picture.Blocks, block => block.IsOnWay);
+        text.Append(hasWay ? $"; {look.Paint(Colour.Amber, $"{_way} the way")}" : "").Append('\n');
         return text.ToString();
     }
 
@@ -69,14 +67,14 @@ internal sealed class MapText(Look look)
         {
             MapBlock block = picture.Blocks[cell];
             MapMark? mark = MapMark.At(cell, picture, marks);
-            Colour? its = mark?.Colour ?? (block.IsOnWay ? Colour.Yellow : block.Shade == 0 ? Colour.Faint : null);
+            Colour? its = mark?.Colour ?? (block.IsOnWay ? Colour.Amber : block.Shade == 0 ? Colour.Faint : null);
             if (its != colour)
             {
                 Flush(text, run, colour);
                 colour = its;
             }
 
-            run.Append(mark is null ? _shades[block.Shade] : Sign(mark));
+            run.Append(mark is not null ? Sign(mark) : block.IsOnWay && block.Shade == 0 ? _way : _shades[block.Shade]);
         }
 
         Flush(text, run, colour);

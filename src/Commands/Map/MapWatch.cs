@@ -18,6 +18,7 @@ internal sealed class MapWatch
 
     private readonly PidSpace _space;
     private readonly int _target;
+    private readonly ColorWhen _color;
     private readonly Queue<(long Time, long Consumed)> _frames = [];
 
     // By process: how many of the samples it made, the older the less, and its command line.
@@ -26,17 +27,16 @@ internal sealed class MapWatch
     private long _consumed;
     private double _unseen;
 
-    private MapWatch(PidSpace space, int target, MapFacts facts)
+    private MapWatch(PidSpace space, MapOptions options, MapFacts facts)
     {
-        (_space, _target, _facts) = (space, target, facts);
+        (_space, _target, _color, _facts) = (space, options.Pid, options.Color, facts);
     }
 
-    /// <summary>Draws until a signal comes.</summary>
-    /// <param name="target">A number to show the place of; -1 for none.</param>
-    /// <returns>The exit status: 0 after Ctrl-C, 128 + n after another signal n.</returns>
-    internal static int Run(PidSpace space, int target, MapFacts facts)
+    /// <summary>Draws until q is pressed, or a signal comes.</summary>
+    /// <returns>The exit status: 0 after q or Ctrl-C, 128 + n after another signal n.</returns>
+    internal static int Run(PidSpace space, MapOptions options, MapFacts facts)
     {
-        MapWatch watch = new(space, target, facts);
+        MapWatch watch = new(space, options, facts);
         (int signal, Errno error) = watch.Loop();
         return error != 0 ? Output.Fail(Name, "cannot read or draw the PID space", error)
             : signal == SIGINT ? Output.Done
@@ -54,7 +54,7 @@ internal sealed class MapWatch
                 _frames.Dequeue();
             }
 
-            Errno error = screen.Draw(Frame(Look.Of(1)));
+            Errno error = screen.Draw(Frame(Look.Of(1, _color)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
                 if (screen.TakeSignal() is not 0 and var signal)
@@ -139,13 +139,13 @@ internal sealed class MapWatch
             ? $"the wrap comes in {Duration(PidMap.untilWrap(_facts.Namespace) / rate)}"
             : "no wrap in sight";
         text.Append($"\n {look.Paint(Colour.Bold, $"{rate.ToString(rate is > 0 and < 10 ? "F1" : "F0")} PIDs/s")}, {wrap}\n");
-        AppendMakers(text);
+        AppendMakers(text, look);
         // A line too long or too many would scroll.
         string[] lines = text.ToString().TrimEnd('\n').Split('\n');
         return string.Join('\n', lines.Take(look.Rows).Select(look.Cut));
     }
 
-    private void AppendMakers(StringBuilder text)
+    private void AppendMakers(StringBuilder text, Look look)
     {
         double all = _unseen + _makers.Values.Sum(maker => maker.Share);
         if (all < 1)
@@ -156,7 +156,7 @@ internal sealed class MapWatch
         foreach ((int maker, (double share, string command)) in
             _makers.OrderByDescending(maker => maker.Value.Share).Take(MostMakers))
         {
-            text.Append($" {100 * share / all,3:F0} % by {maker} {command}\n");
+            text.Append(look.Fit($" {100 * share / all,3:F0} % by {maker} {command}", command)).Append('\n');
         }
 
         text.Append($" {100 * _unseen / all,3:F0} % by processes that ended too soon to be seen\n");

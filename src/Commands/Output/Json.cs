@@ -23,6 +23,20 @@ internal sealed class Results(string command, ProgressLine? progress = null, int
     /// <summary><see cref="Output.Done"/>, or else what <see cref="Output.Print(string, string)"/> gave.</summary>
     internal int Status { get; private set; } = Output.Done;
 
+    /// <summary>Writes the object that is the whole result: its version and command, what <paramref name="write"/> adds, and the
+    /// error, null where there was none.</summary>
+    internal void WriteResult(Action write)
+    {
+        Output.HasResult = true;
+        Json.WriteObject(null, () =>
+        {
+            Json.WriteNumber("version", Output.JsonVersion);
+            Json.WriteString("command", command == "" ? null : command);
+            write();
+            Output.WriteError(Json);
+        });
+    }
+
     internal void Add(string text) => _ = Encoding.UTF8.GetBytes(text, _bytes);
 
     /// <summary>Sends what there is if it is much.</summary>
@@ -89,6 +103,32 @@ internal static class JsonWriting
         }
 
         json.WriteEndArray();
+    }
+
+    /// <summary>A number, or null.</summary>
+    internal static void WriteMaybe(this Utf8JsonWriter json, string name, long? number)
+    {
+        if (number is { } known)
+        {
+            json.WriteNumber(name, known);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
+    /// <summary>An object in an object; null where there is nothing to say.</summary>
+    internal static void WriteMaybe(this Utf8JsonWriter json, string name, bool isThere, Action write)
+    {
+        if (isThere)
+        {
+            json.WriteObject(name, write);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
     }
 
     /// <summary>Seconds, always with six decimals.</summary>

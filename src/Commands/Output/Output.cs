@@ -15,8 +15,35 @@ internal static unsafe class Output
     /// <summary>Standard output.</summary>
     internal const int Stdout = 1;
 
+    /// <summary>The version of what --json prints: nothing of it changes its meaning or type, or goes.</summary>
+    internal const int JsonVersion = 1;
+
     private const int Stderr = 2;
     private const int Mode = 0x1b6; // 0666, less the umask
+
+    // What went wrong first.
+    private static Complaint? s_error;
+
+    /// <summary>Whether a JSON object was begun.</summary>
+    internal static bool HasResult { get; set; }
+
+    /// <summary>Ends a call with --json that has failed without a result: its object says why.</summary>
+    /// <param name="command">The command's name.</param>
+    internal static void PrintError(string command)
+    {
+        if (!HasResult && s_error is not null)
+        {
+            _ = PrintJson(command, _ => { });
+        }
+    }
+
+    /// <summary>Writes what went wrong, null for nothing.</summary>
+    internal static void WriteError(Utf8JsonWriter json) => json.WriteMaybe("error", s_error is not null, () =>
+    {
+        json.WriteString("message", WithErrno(s_error!.Message, s_error.Errno));
+        json.WriteString("errno", NameOf(s_error.Errno));
+        json.WriteString("help", s_error.Help);
+    });
 
     /// <summary>Writes a result to stdout.</summary>
     /// <returns>The exit status: <see cref="Done"/>, or <see cref="Failed"/> when the result could not be written.</returns>
@@ -34,7 +61,7 @@ internal static unsafe class Output
     internal static int PrintJson(string command, Action<Utf8JsonWriter> write)
     {
         Results results = new(command);
-        results.Json.WriteObject(null, () => write(results.Json));
+        results.WriteResult(() => write(results.Json));
         return results.End();
     }
 
@@ -44,8 +71,9 @@ internal static unsafe class Output
     /// <param name="help">What would help, null when that is not known.</param>
     internal static int Fail(string command, string message, Errno error = 0, string? help = null)
     {
-        Say(command, error == 0 ? message : $"{message}: {Describe(error)}");
+        Say(command, WithErrno(message, error));
         help ??= error == Errno.EAGAIN ? RemoteException.NeedsTasks : null;
+        s_error ??= new Complaint(message, error, help);
         if (help is not null)
         {
             Say(command, help);
@@ -71,6 +99,7 @@ internal static unsafe class Output
     internal static int Wrong(string command, string message)
     {
         Say(command, message);
+        s_error ??= new Complaint(message, 0, null);
         SayAsIs($"Try 'nslp {(command == "" ? "" : command + " ")}--help' for more information.\n");
         return Misused;
     }
@@ -93,6 +122,11 @@ internal static unsafe class Output
 
     /// <summary>The C library's words for an errno.</summary>
     internal static string Describe(Errno error) => Marshal.GetPInvokeErrorMessage((int)error);
+
+    /// <summary>Its name, such as EPERM; null for 0.</summary>
+    internal static string? NameOf(Errno error) => error == 0 ? null : error == Errno.EAGAIN ? "EAGAIN" : error.ToString();
+
+    private static string WithErrno(string message, Errno error) => error == 0 ? message : $"{message}: {Describe(error)}";
 
     /// <summary>Makes a file to write to, which must not exist (EEXIST), as also a symbolic link does.</summary>
     internal static Fd CreateNew(string path)

@@ -24,10 +24,10 @@ internal static class Preflight
     /// /proc.</returns>
     internal static int Run(PreflightOptions options)
     {
-        using ProgressLine progress = new(Name);
+        using ProgressLine progress = new(Name, endsBySignal: true);
         try
         {
-            Checkpoint checkpoint = ImageReader.Read(options.Images, bytes => progress.Show($"at {bytes >> 20} MiB"));
+            Checkpoint checkpoint = ImageReader.Read(options.Images, bytes => progress.Show(-1, $"at {bytes >> 20} MiB"));
             progress.Hide();
             using PidSpace space = PidSpace.Open(options.Target);
             return Run(options, checkpoint, space, progress);
@@ -67,7 +67,7 @@ internal static class Preflight
         }
         else
         {
-            new PreflightText(results, Look.Of(1)).Write(options.Images, checkpoint, needs, facts);
+            new PreflightText(results, Look.Of(1, options.Color)).Write(options.Images, checkpoint, needs, facts);
         }
 
         return results.End() != Output.Done ? CannotTell
@@ -162,7 +162,7 @@ internal static class Preflight
         }
 
         return end.IsDone ? Output.Done : Output.Fail(Name, Words.set(
-            new Attempted([goal], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead"), end));
+            new Attempted([goal], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead", 0), end));
     }
 
     private static End Cycle(PidSpace space, Goal goal)

@@ -10,7 +10,7 @@ internal sealed class PreflightJson(Results results)
     private readonly Utf8JsonWriter _json = results.Json;
 
     /// <summary>Writes it.</summary>
-    internal void Write(Checkpoint checkpoint, PreflightFacts facts) => _json.WriteObject(null, () =>
+    internal void Write(Checkpoint checkpoint, PreflightFacts facts) => results.WriteResult(() =>
     {
         PreflightReport report = facts.Report;
         ImageTree tree = checkpoint.Tree;
@@ -25,37 +25,21 @@ internal sealed class PreflightJson(Results results)
         _json.WriteBoolean("shell_job", Plan.needsShellJob(tree));
         _json.WriteNumber("last_pid", facts.Space.LastPid);
         _json.WriteNumber("pid_max", facts.Space.PidMax);
-        if (report.RaisesPidMax > 0)
-        {
-            _json.WriteNumber("raises_pid_max", report.RaisesPidMax);
-        }
-
-        if (report.MakeWay >= 0)
-        {
-            _json.WriteNumber("make_way", report.MakeWay);
-        }
-
+        _json.WriteMaybe("raises_pid_max", report.RaisesPidMax > 0 ? report.RaisesPidMax : null);
+        _json.WriteMaybe("make_way", report.MakeWay >= 0 ? report.MakeWay : null);
         _json.WriteArray("in_the_way", report.InTheWay.TakeWhile(_ => results.Go()), obstruction => _json.WriteObject(null, () =>
         {
             Need need = obstruction.Need;
             _json.WriteNumber("pid", need.Pid);
             _json.WriteArray("roles", Plan.roles(need.Roles), _json.WriteStringValue);
             _json.WriteString("why", Plan.name(obstruction.Hindrance));
-            if (facts.Holdings.TryGetValue(need.Pid, out Holding? holding))
-            {
-                _json.WriteObject("holder", () => WhoText.WriteFields(_json, need.Pid, holding));
-            }
-
-            string cure = Plan.cure(report, obstruction.Hindrance);
-            if (cure != "")
-            {
-                _json.WriteString("cure", cure);
-            }
+            _json.WriteString("cure", Plan.cure(report, obstruction.Hindrance) is { Length: > 0 } cure ? cure : null);
+            WhoText.WriteFields(_json, facts.Holdings.GetValueOrDefault(need.Pid));
         }));
         _json.WriteArray("processes", tree.Tasks.TakeWhile(_ => results.Go()), task => _json.WriteObject(null, () =>
         {
             _json.WriteNumber("pid", task.Pid);
-            _json.WriteNumber("parent", task.Parent < 0 ? 0 : tree.Tasks[task.Parent].Pid);
+            _json.WriteMaybe("parent", task.Parent < 0 ? null : tree.Tasks[task.Parent].Pid);
             _json.WriteNumber("group", task.Group);
             _json.WriteNumber("session", task.Session);
             _json.WriteArray("threads", tree.ThreadsOf(task), _json.WriteNumberValue);

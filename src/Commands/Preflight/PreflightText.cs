@@ -40,7 +40,7 @@ internal sealed class PreflightText(Results results, Look look)
         }
 
         string verdict = inTheWay.Count > 0 ? look.Paint(Colour.Red, $"in the way: {Count(inTheWay.Count, "number")}")
-            : facts.IsUnknown ? look.Paint(Colour.Yellow, "nothing seems to be in the way, but /proc hides other users' processes")
+            : facts.IsUnknown ? look.Paint(Colour.Amber, "nothing seems to be in the way, but /proc hides other users' processes")
             : look.Paint(Colour.Green, "nothing is in the way");
         Line($"{verdict}\n");
     }
@@ -126,13 +126,14 @@ internal sealed class PreflightText(Results results, Look look)
             return;
         }
 
-        WhoText who = new(results, facts.Space.PidMax, json: false);
+        WhoText who = new(results, facts.Space.PidMax, look, json: false);
         foreach (Obstruction obstruction in alike.Take(Most))
         {
             Need need = obstruction.Need;
             string own = why.IsOwnSession ? "your own session, " : why.IsOwnGroup ? "your own process group, " : "";
             string holder = facts.Holdings.TryGetValue(need.Pid, out Holding? holding) ? who.Words(holding) : "";
-            Line($"{need.Pid} ({string.Join(", ", Plan.roles(need.Roles))}): {(own + holder).TrimEnd(' ', ',')}\n");
+            string line = $"{need.Pid} ({string.Join(", ", Plan.roles(need.Roles))}): {(own + holder).TrimEnd(' ', ',')}";
+            Line((holding is null ? line : who.Fit(line, holding)) + '\n');
         }
 
         Line(alike.Length > Most ? $"and {alike.Length - Most} more\n" : "");

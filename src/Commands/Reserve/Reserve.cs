@@ -177,7 +177,7 @@ internal static class Reserve
             End end = launch.End == LaunchEnd.NotExecuted
                 ? End.NewNotExecuted(launch.Error)
                 : End.NewFailed(Stage.MakeProcess, launch.Error);
-            Attempted attempted = new([], 0, -1, 1, null, null, "");
+            Attempted attempted = new([], 0, -1, 1, null, null, "", 0);
             _ = Output.Fail(Name, Words.spawn(attempted, Printable.From(options.Command[0]), end));
             Kernel.exit_group(Words.spawnStatus(end));
         }

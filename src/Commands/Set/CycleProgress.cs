@@ -9,10 +9,8 @@ internal sealed class CycleProgress(string command)
 
     // A second or so: for less no line is worth while.
     private const long Least = 3 * Part;
-    private const int BarWidth = 24;
 
     private readonly ProgressLine _line = new(command);
-    private long _start;
     private long _whole;
     private long _left;
     private long _done;
@@ -31,7 +29,6 @@ internal sealed class CycleProgress(string command)
         }
 
         _isShown = _line.IsPossible;
-        _start = _start == 0 ? Stopwatch.GetTimestamp() : _start;
         (_left, _place) = (left, lastPid);
         _whole = Math.Max(_whole, _done + left);
         Write();
@@ -60,11 +57,6 @@ internal sealed class CycleProgress(string command)
             return;
         }
 
-        double rate = _done / Stopwatch.GetElapsedTime(_start).TotalSeconds;
-        int bar = (int)(BarWidth * Math.Clamp((double)_done / _whole, 0, 1));
-        _line.Show(string.Create(
-            CultureInfo.InvariantCulture,
-            $"[{new string('#', bar)}{new string('.', BarWidth - bar)}] at {_place}"
-            + $"{(_done == 0 ? "" : $", {rate:F0}/s, {_left / rate:F0} s left")}"));
+        _line.Show((double)_done / _whole, $"at {_place}", _done);
     }
 }

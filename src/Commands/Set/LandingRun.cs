@@ -18,6 +18,8 @@ internal sealed class LandingRun(
     private bool _isInterrupted;
     private long _lastSlice;
     private long _lastPartStart;
+    private long _start;
+    private double _whole;
 
     /// <summary>How far it is.</summary>
     internal Landing State { get; private set; } = LandingModule.start(LandingModule.rules, goal, 0);
@@ -25,10 +27,15 @@ internal sealed class LandingRun(
     /// <summary>How long it took from when 1,000 allocations or fewer were left until it landed, overshoots included.</summary>
     internal TimeSpan LastPart { get; private set; }
 
+    /// <summary>About how many seconds it takes in all; 0 where that is not known.</summary>
+    internal double Needed => _whole == 0 || State.Consumed == 0 ? 0
+        : Stopwatch.GetElapsedTime(_start).TotalSeconds * Math.Max(_whole / State.Consumed, 1);
+
     /// <summary>Runs until an end.</summary>
     /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/>.</param>
     internal End Run(long deadline)
     {
+        _start = Stopwatch.GetTimestamp();
         SysResult pidMax = space.ReadPidMax();
         if (pidMax.IsError)
         {
@@ -47,6 +54,7 @@ internal sealed class LandingRun(
             (LandingStep step, State) = LandingModule.next(last.Value, State);
             if (State.Left != int.MaxValue)
             {
+                _whole = State.Left + (double)State.Consumed;
                 _lastPartStart = _lastPartStart == 0 && State.Left <= LastPartLength ? Stopwatch.GetTimestamp() : _lastPartStart;
                 progress?.Look(State.Left, last.Value);
             }

@@ -62,14 +62,9 @@ internal sealed class Set
         }
 
         _pidMax = pidMax.Value;
-        if (Goal.OrNext && _options.LastPid >= _pidMax)
+        if (Goal.First - (Goal.OrNext ? 1 : 0) >= _pidMax)
         {
-            return Output.Fail(Name, $"cannot make {_options.LastPid} the last PID: here that is 0 to {_pidMax - 1}");
-        }
-
-        if (!Goal.OrNext && Goal.First >= _pidMax)
-        {
-            return Output.Fail(Name, $"cannot put last_pid before {Goal.First}: here PIDs are 1 to {_pidMax - 1}");
+            return Output.Fail(Name, Words.beyond(Goal, _pidMax, Kernel.Rules.PidMaxPerNamespace));
         }
 
         // Asked beforehand: it takes time, in which others may fork.
@@ -184,6 +179,11 @@ internal sealed class Set
     {
         SysResult last = _space.ReadLastPid();
         _ = Output.Fail(Name, Words.set(Attempted(last.IsError ? -1 : last.Value), End.Interrupted));
+        if (_options.Json)
+        {
+            Output.PrintError(Name);
+        }
+
         _space.Dispose();
         CaughtSignals.Suffer(_signal);
         return 128 + _signal;
@@ -204,7 +204,7 @@ internal sealed class Set
 
     private Attempted Attempted(int lastPid) => new(
         ListModule.OfArray([Goal]), _options.Timeout, lastPid, 0, _options.Flavour,
-        HolderText.DescribeLocker(_space), "--method cycle works");
+        HolderText.DescribeLocker(_space), "--method cycle works", _landing?.Needed ?? 0);
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
     // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
@@ -241,9 +241,8 @@ internal sealed class Set
                 Name,
                 _landing is null
                     ? $"last_pid is {last}, by write"
-                    : $"last_pid is {last}, by {flavour}: {_landing.State.Consumed} PIDs consumed, {_landing.State.Wasted} of "
-                        + $"them beyond the distance, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads, "
-                        + $"{seconds:F3} s, {_landing.LastPart.TotalMilliseconds:F1} ms of them for the last 1000");
+                    : $"last_pid is {last}: consumed {_landing.State.Consumed} PIDs in {seconds:F3} s by {flavour} ({_landing.State.Wasted} too "
+                        + $"many, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads; the last 1000 took {_landing.LastPart.TotalMilliseconds:F1} ms)");
         }
 
         int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
@@ -260,28 +259,27 @@ internal sealed class Set
 
     private void Write(Utf8JsonWriter json, int last, string flavour, double seconds)
     {
-        if (Goal.OrNext)
-        {
-            json.WriteNumber("pid", _options.LastPid);
-        }
-        else
-        {
-            json.WriteNumber("first", Goal.First);
-            json.WriteNumber("last", Goal.Last);
-        }
-
-        json.WriteNumber("last_pid", last);
-        json.WriteString("method", _landing is null ? "write" : "cycle");
-        if (_landing is not null)
+        WriteJson(json, Goal, _landing is null ? "write" : "cycle", last, seconds);
+        json.WriteMaybe("cycling", _landing is not null, () =>
         {
             json.WriteString("flavour", flavour);
-            json.WriteNumber("consumed", _landing.State.Consumed);
+            json.WriteNumber("consumed", _landing!.State.Consumed);
             json.WriteNumber("wasted", _landing.State.Wasted);
             json.WriteNumber("overshoots", _landing.State.Overshoots);
             json.WriteNumber("reads", _landing.State.Reads);
             json.WriteSeconds("last_thousand_seconds", _landing.LastPart.TotalSeconds);
-        }
+        });
+    }
 
+    /// <summary>The fields of the object that each way has.</summary>
+    /// <param name="last">last_pid; null where that is not known.</param>
+    internal static void WriteJson(Utf8JsonWriter json, Goal goal, string method, int? last, double seconds)
+    {
+        json.WriteMaybe("pid", goal.OrNext ? goal.First - 1 : null);
+        json.WriteMaybe("first", goal.OrNext ? null : goal.First);
+        json.WriteMaybe("last", goal.OrNext ? null : goal.Last);
+        json.WriteMaybe("last_pid", last);
+        json.WriteString("method", method);
         json.WriteSeconds("seconds", seconds);
     }
 }

@@ -139,9 +139,8 @@ internal static unsafe class SetClient
         int status = options.Json
             ? Output.PrintJson(Name, json =>
             {
-                json.WriteNumber("pid", options.LastPid);
-                json.WriteString("method", "server");
-                json.WriteSeconds("seconds", seconds);
+                Set.WriteJson(json, options.Goal, "server", null, seconds);
+                json.WriteNull("cycling");
             })
             : Output.Done;
         // As in nslp set: numbers of threads that the next process may get must be free by then.

@@ -22,6 +22,7 @@ internal static class Spawn
     /// <returns>The exit status.</returns>
     internal static int Run(SpawnOptions options)
     {
+        SpawnReport? report = null;
         try
         {
             if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
@@ -30,7 +31,6 @@ internal static class Spawn
                 return Failed;
             }
 
-            SpawnReport? report = null;
             if (options.Json is { } target && SpawnReport.TryOpen(target, out report) is { } unopened)
             {
                 _ = Output.Fail(Name, unopened);
@@ -40,7 +40,8 @@ internal static class Spawn
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
-                _ = Output.Fail(Name, fault);
+                _ = Output.Fail(Name, fault, help: HelpAbove(options));
+                report?.Write(null, isRunning: false, Failed);
                 return Failed;
             }
 
@@ -68,8 +69,8 @@ internal static class Spawn
             End end = attempts.Run([.. options.Goals], options.Method);
             if (!end.IsDone)
             {
-                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
                 _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
+                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
                 return Words.spawnStatus(end);
             }
 
@@ -90,6 +91,7 @@ internal static class Spawn
         catch (RemoteException e)
         {
             _ = Output.Fail(Name, e);
+            report?.Write(null, isRunning: false, Failed);
             return Failed;
         }
     }
@@ -171,13 +173,23 @@ internal static class Spawn
         Complaint complaint = Words.spawn(
             new Attempted(
                 options.Goals, options.Timeout, attempts.LastPid, attempts.Tries, flavour: null, HolderText.DescribeLocker(space),
-                isElsewhere ? Instead : $"--method cycle works, and {Instead}"),
+                isElsewhere ? Instead : $"--method cycle works, and {Instead}", attempts.Needed),
             Printable.From(options.Command[0]), end);
         string? more = end.IsTaken ? FindHolder(options, launcher, space)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EPERM } ? SpawnLevels.ExplainRefusal(options)
             : end is End.Failed { Stage.IsChoosePid: true, Errno: Errno.EINVAL } ? SpawnLevels.Explain(options, space)
             : null;
-        return more is null ? complaint : new Complaint(more, end is End.Failed { Errno: var errno } ? errno : 0, complaint.Help);
+        return more is null ? complaint
+            : new Complaint(more, end is End.Failed { Errno: var errno } ? errno : 0, complaint.Help ?? HelpAbove(options));
+    }
+
+    // Where the PID is not below pid_max.
+    private static string? HelpAbove(SpawnOptions options)
+    {
+        using PidSpace own = new();
+        return options.NewPidns == 0 && options.Goals is [{ First: var first }] && own.ReadPidMax() is { IsError: false, Value: var pidMax } && first >= pidMax
+            ? Words.raisePidMax(first, Kernel.Rules.PidMaxPerNamespace)
+            : null;
     }
 
     // Who has one of the PIDs, in words; null when that is not seen.

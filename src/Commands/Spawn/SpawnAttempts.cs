@@ -40,6 +40,9 @@ internal sealed class SpawnAttempts(
     /// <summary>last_pid as cycling saw it last; -1 before.</summary>
     internal int LastPid { get; private set; } = -1;
 
+    /// <summary>About how many seconds it takes to cycle; 0 where that is not known.</summary>
+    internal double Needed { get; private set; }
+
     /// <summary>How many PIDs were consumed.</summary>
     internal long Consumed { get; private set; }
 
@@ -170,7 +173,7 @@ internal sealed class SpawnAttempts(
     {
         LandingRun landing = new(_space, _goals[0], own: () => PidSetModule.empty);
         End end = landing.Run(deadline);
-        (Consumed, LastPid) = (Consumed + landing.State.Consumed, landing.State.LastPid);
+        (Consumed, LastPid, Needed) = (Consumed + landing.State.Consumed, landing.State.LastPid, landing.Needed);
         (int least, int most) = GoalModule.accepts(landing.State.Aim, _goals[0]);
         var after = Approach.afterLanding(end);
         return after.IsSome ? after.Value : Try(() => launcher.TryNext(least, most), Stage.MakeProcess);

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace SetNsLastPid.Commands;
 
 /// <summary>What became of a spawn as one JSON object, for who reads a file or a descriptor of its own.</summary>
@@ -46,36 +44,24 @@ internal sealed class SpawnReport : IDisposable
     }
 
     /// <summary>Writes it.</summary>
-    /// <param name="attempts">What was done.</param>
+    /// <param name="attempts">What was done; null for nothing.</param>
     /// <param name="isRunning">Whether the command ran, so that it has a PID.</param>
     /// <param name="status">The exit status; -1 while it runs.</param>
-    internal void Write(SpawnAttempts attempts, bool isRunning, int status)
+    internal void Write(SpawnAttempts? attempts, bool isRunning, int status)
     {
         Results results = new(Spawn.Name, output: Descriptor);
-        results.Json.WriteObject(null, () =>
+        results.WriteResult(() =>
         {
-            Write(results.Json, "pid", isRunning ? attempts.Pids[0] : -1);
-            Write(results.Json, "own_pid", isRunning ? attempts.Pid : -1);
-            results.Json.WriteString("method", attempts.Name);
-            results.Json.WriteNumber("tries", attempts.Tries);
-            results.Json.WriteNumber("consumed", attempts.Consumed);
-            Write(results.Json, "status", status);
+            results.Json.WriteMaybe("pid", isRunning ? attempts!.Pids[0] : null);
+            results.Json.WriteMaybe("own_pid", isRunning ? attempts!.Pid : null);
+            results.Json.WriteString("method", attempts?.Name);
+            results.Json.WriteNumber("tries", attempts?.Tries ?? 0);
+            results.Json.WriteNumber("consumed", attempts?.Consumed ?? 0);
+            results.Json.WriteMaybe("status", status < 0 ? null : status);
         });
         _ = results.End();
     }
 
     /// <summary>Closes it.</summary>
     public void Dispose() => _file.Dispose();
-
-    private static void Write(Utf8JsonWriter json, string name, int number)
-    {
-        if (number < 0)
-        {
-            json.WriteNull(name);
-        }
-        else
-        {
-            json.WriteNumber(name, number);
-        }
-    }
 }

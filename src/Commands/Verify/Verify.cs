@@ -16,14 +16,14 @@ internal static class Verify
     private const int MostBytes = 16 << 20;
 
     /// <summary>Runs the command.</summary>
-    /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 2 there is no such file to replay or it is none,
-    /// 3 this cannot be done here or its result not be written, 128 + n ended by signal n.</returns>
+    /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 3 this cannot be done here, the file to replay not be read or the
+    /// result not be written, 128 + n ended by signal n.</returns>
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
         if (options.Replay is not null && !TryRead(options.Replay, out replay))
         {
-            return Output.Misused;
+            return Unavailable;
         }
 
         try
@@ -44,7 +44,7 @@ internal static class Verify
     {
         using CaughtSignals caught = new();
         Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
-        int signal = 0;
+        int signal = 0, runs = 0;
         ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
@@ -67,7 +67,7 @@ internal static class Verify
         catch (OperationCanceledException)
         {
             progress.Hide();
-            Output.Say(Name, "interrupted");
+            Output.Say(Name, $"interrupted: {runs} of {options.Runs} runs, in which model and kernel agree");
             return 128 + signal;
         }
 
@@ -75,7 +75,8 @@ internal static class Verify
         {
             if (replay is null)
             {
-                progress.Show($"{done} of {options.Runs} runs");
+                runs = done;
+                progress.Show((double)done / options.Runs, $"{done} of {options.Runs} runs", done);
             }
         }
 

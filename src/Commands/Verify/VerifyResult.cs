@@ -67,35 +67,20 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         json.WriteBoolean("agree", report.Difference.IsNone);
         json.WriteString("kernel", _release);
         json.WriteBoolean("user_namespace", setting.OwnUser);
-        if (seed is { } drawn)
-        {
-            json.WriteNumber("seed", drawn);
-            json.WriteNumber("steps", options.Steps);
-        }
-        else
-        {
-            json.WriteString("replay", options.Replay);
-        }
-
+        json.WritePropertyName("seed");
+        json.WriteRawValue(seed?.ToString(CultureInfo.InvariantCulture) ?? "null");
+        json.WriteMaybe("steps", seed is null ? null : options.Steps);
+        json.WriteString("replay", options.Replay);
         json.WriteNumber("runs", report.Runs);
         json.WriteNumber("operations", report.Steps);
         json.WriteNumber("clones", report.Clones);
-        json.WriteNumber("seconds", Math.Round(time.TotalSeconds, 6));
-        json.WriteObject("coverage", () =>
+        json.WriteSeconds("seconds", time.TotalSeconds);
+        json.WriteArray("coverage", report.Coverage, reached => json.WriteObject(null, () =>
         {
-            foreach ((string name, long count) in report.Coverage)
-            {
-                json.WriteNumber(name, count);
-            }
-        });
-        if (report.Difference.IsSome)
-        {
-            json.WriteObject("difference", () => WriteDifference(json, report.Difference.Value, file));
-        }
-        else
-        {
-            json.WriteNull("difference");
-        }
+            json.WriteString("name", reached.Key);
+            json.WriteNumber("count", reached.Value);
+        }));
+        json.WriteMaybe("difference", report.Difference.IsSome, () => WriteDifference(json, report.Difference.Value, file));
     }
 
     private static void AppendDifference(StringBuilder text, Difference difference, string? file)
@@ -120,17 +105,13 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
     {
         json.WriteNumber("run", difference.Run);
         json.WriteNumber("tried", difference.Tried);
-        if (file is not null)
-        {
-            json.WriteString("file", file);
-        }
-
-        json.WriteArray("operations", difference.Operations, operation => json.WriteStringValue(OperationText.format(operation)));
-        json.WriteArray("steps", difference.Rows, row => json.WriteObject(null, () =>
+        json.WriteString("file", file);
+        json.WriteArray("sequence", difference.Operations, operation => json.WriteStringValue(OperationText.format(operation)));
+        json.WriteArray("trace", difference.Rows, row => json.WriteObject(null, () =>
         {
             json.WriteString("step", row.Step.IsSome ? Show.step(row.Step.Value) : "start");
-            json.WriteObject("model", () => WriteObservation(json, row.Model));
-            json.WriteObject("kernel", () => WriteObservation(json, row.Kernel));
+            json.WriteObject("expected", () => WriteObservation(json, row.Model));
+            json.WriteObject("observed", () => WriteObservation(json, row.Kernel));
         }));
     }
 
@@ -147,7 +128,7 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
                     json.WriteNumberValue(wrote.Bytes);
                     break;
                 case Outcome.Refused refused:
-                    json.WriteStringValue(refused.Item.ToString());
+                    json.WriteStringValue(Output.NameOf(refused.Item));
                     break;
                 default:
                     json.WriteStringValue("done");
@@ -156,7 +137,7 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         });
         json.WriteArray("namespaces", observation.Readings, reading => json.WriteObject(null, () =>
         {
-            json.WriteNumber("namespace", reading.Space);
+            json.WriteNumber("number", reading.Space);
             json.WriteNumber("last_pid", reading.LastPid);
             json.WriteNumber("pid_max", reading.PidMax);
         }));

@@ -30,11 +30,11 @@ internal static class Who
 
     private static int Run(WhoOptions options, PidSpace space)
     {
-        using ProgressLine progress = new(Name);
+        using ProgressLine progress = new(Name, endsBySignal: true);
         int pidMax = space.ReadPidMax() is { IsError: false } read ? read.Value : Limits.PidMax;
         WhoScan scan = new(space, pidMax, progress);
         bool isHeld = false, isUnknown = false;
-        WhoText text = new(new Results(Name, progress), pidMax, options.Json);
+        WhoText text = new(new Results(Name, progress), pidMax, Look.Of(1), options.Json);
         IEnumerable<Holding> found = options.Ranges.SelectMany(range => scan.Find(range.Item1, range.Item2)).Where(holding =>
         {
             isHeld |= holding.IsHeld == true;

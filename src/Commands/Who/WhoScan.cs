@@ -28,10 +28,12 @@ internal sealed class WhoScan(PidSpace space, int pidMax, ProgressLine progress)
     private readonly ProcTable _table = ProcTable.Read(space.ProcDirectory);
     private readonly bool _isExact = space.KnowsHeld;
     private readonly bool _hidesTasks = space.MayBeBlind;
+    private int _from;
 
     /// <summary>All numbers from one to another in order, those in a row that nobody is known to hold together.</summary>
     internal IEnumerable<Holding> Find(int first, int last)
     {
+        _from = first;
         while (first <= last)
         {
             int held = FindHeld(first, last, out Holder holder);
@@ -70,7 +72,7 @@ internal sealed class WhoScan(PidSpace space, int pidMax, ProgressLine progress)
                 pid = end;
                 if (end < last)
                 {
-                    progress.Show($"at {pid} of {last}");
+                    progress.Show((pid - _from) / ((double)last - _from + 1), $"at {pid}", pid - _from);
                 }
             }
             else if ((holder = Find(pid)).Kind != HolderKind.Nobody)

@@ -36,8 +36,9 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
+/// <param name="look">How that looks.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
-internal sealed class WhoText(Results results, int pidMax, bool json)
+internal sealed class WhoText(Results results, int pidMax, Look look, bool json)
 {
     // Members of a group or session that are named; of more only the number is told.
     private const int Named = 5;
@@ -48,19 +49,22 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
         holdings = holdings.TakeWhile(_ => results.Go());
         if (json)
         {
-            results.Json.WriteObject(null, () => results.Json.WriteArray("pids", holdings, WriteJson));
+            results.WriteResult(() => results.Json.WriteArray("pids", holdings, WriteJson));
         }
         else
         {
             foreach (Holding holding in holdings)
             {
                 string last = holding.Last == holding.Pid ? "" : $"-{holding.Last}";
-                results.Add($"{holding.Pid}{last}: {Words(holding)}\n");
+                results.Add(Fit($"{holding.Pid}{last}: {Words(holding)}", holding) + '\n');
             }
         }
 
         return results.End();
     }
+
+    /// <summary>A line about it with its command lines cut so that it fits.</summary>
+    internal string Fit(string line, Holding holding) => look.Fit(look.Fit(line, holding.Parent), holding.Holder.CommandLine ?? "");
 
     /// <summary>Who holds a number, in words.</summary>
     internal string Words(Holding holding)
@@ -94,16 +98,19 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
     {
         for (int pid = holding.Pid; pid <= holding.Last && results.Go(); pid++)
         {
-            results.Json.WriteObject(null, () => WriteFields(results.Json, pid, holding));
+            results.Json.WriteObject(null, () =>
+            {
+                results.Json.WriteNumber("pid", pid);
+                WriteFields(results.Json, holding);
+            });
         }
     }
 
-    /// <summary>The fields of the object of one number.</summary>
-    internal static void WriteFields(Utf8JsonWriter json, int pid, Holding holding)
+    /// <summary>The fields of an object about one number, null for one that nobody holds.</summary>
+    internal static void WriteFields(Utf8JsonWriter json, Holding? holding)
     {
-        json.WriteNumber("pid", pid);
         json.WritePropertyName("held");
-        if (holding.IsHeld is { } isHeld)
+        if ((holding is null ? false : holding.IsHeld) is { } isHeld)
         {
             json.WriteBooleanValue(isHeld);
         }
@@ -112,39 +119,24 @@ internal sealed class WhoText(Results results, int pidMax, bool json)
             json.WriteNullValue();
         }
 
-        json.WriteString("kind", holding.Holder.Kind switch
+        json.WriteString("kind", holding?.Holder.Kind switch
         {
-            HolderKind.Nobody => "free",
+            null or HolderKind.Nobody => "free",
             HolderKind.OutOfRange => "out_of_range",
             HolderKind.KernelThread => "kernel_thread",
-            HolderKind kind => kind.ToString().ToLowerInvariant(),
+            { } kind => kind.ToString().ToLowerInvariant(),
         });
-        if (holding.Process is { } process)
+        json.WriteMaybe("holder", holding?.Process is not null, () =>
         {
+            ProcessFacts process = holding!.Process!;
             json.WriteNumber("process", holding.Holder.Process);
-            json.WriteString("command", process.CommandLine);
-            if (process.UserId >= 0)
-            {
-                json.WriteNumber("uid", process.UserId);
-                json.WriteString("user", process.User);
-            }
-
-            if (process.Since is { } since)
-            {
-                json.WriteString("since", since.ToString("yyyy-MM-ddTHH:mm:ss.ff'Z'"));
-            }
-
-            json.WriteNumber("parent", process.Parent);
-        }
-
-        if (holding.Parent != "")
-        {
-            json.WriteString("parent_command", holding.Parent);
-        }
-
-        if (holding.Members.Count > 0)
-        {
+            json.WriteString("command_line", process.CommandLine);
+            json.WriteMaybe("uid", process.UserId < 0 ? null : process.UserId);
+            json.WriteString("user", process.UserId < 0 ? null : process.User);
+            json.WriteString("since", process.Since?.ToString("yyyy-MM-ddTHH:mm:ss.ff'Z'"));
+            json.WriteMaybe("parent", process.Parent == 0 ? null : process.Parent);
+            json.WriteString("parent_command_line", holding.Parent == "" ? null : holding.Parent);
             json.WriteArray("members", holding.Members, json.WriteNumberValue);
-        }
+        });
     }
 }

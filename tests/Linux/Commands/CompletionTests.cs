@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Net.Sockets;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -10,6 +11,7 @@ public sealed class CompletionTests : IDisposable
 
     private readonly string _directory = Directory.CreateTempSubdirectory("nslp-completion-").FullName;
     private readonly List<Process> _sleepers = [];
+    private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
 
     public static TheoryData<string, string> Shells => new()
     {
@@ -25,11 +27,14 @@ public sealed class CompletionTests : IDisposable
         WriteScript("nslp", $"for word; do printf '%s ' \"$word\"; done >>'{_directory}/seen'; echo >>'{_directory}/seen'");
         WriteScript("unheard-of", "");
         File.WriteAllText(Path.Combine(_directory, "some-file"), "");
+        File.WriteAllText(Path.Combine(_directory, "sock-b"), "");
+        _socket.Bind(new UnixDomainSocketEndPoint(Path.Combine(_directory, "sock-a")));
     }
 
     public void Dispose()
     {
         _sleepers.ForEach(sleeper => sleeper.Kill());
+        _socket.Dispose();
         Directory.Delete(_directory, recursive: true);
     }
 
@@ -44,10 +49,12 @@ public sealed class CompletionTests : IDisposable
             ("sp\t4242 --new-p\t--me\tcl\t", "spawn 4242 --new-pidns --method clone3"),
             ("set 1 --method=wr\t--js\t", "set 1 --method write --json"),
             ("set 2 --flav\tcgroup-t\t", "set 2 --flavour cgroup-thread"),
-            ("set --serv\tsom\t-\b3", "set --server some-file 3"),
+            ("set --serv\tso\t-\b3", "set --server sock-a 3"),
             ("verify --rep\tsom\t", "verify --replay some-file"),
-            ("serve --allow-user nobo\t --group dae\t som\t", "serve --allow-user nobody --group daemon some-file"),
+            ("serve --allow-user nobo\t --group dae\t some\t", "serve --allow-user nobody --group daemon some-file"),
             ($"who --target {process}\t--js\t", $"who --target {process} --json"),
+            ($"who {process}\t {process}\t", $"who {process} {process}"),
+            ("map --col\tne\t", "map --color never"),
             ("comp\tfi\t", "completion fish"),
             ("--vers\t", "--version"),
             ("spawn 4 -- unhe\tsom\t", "spawn 4 -- unheard-of some-file"),

@@ -6,7 +6,7 @@ namespace SetNsLastPid.Tests.Linux;
 /// <summary>nslp doctor where something is missing, as a user runs it.</summary>
 public sealed class DoctorTests : IDisposable
 {
-    private static readonly string[] s_methods = ["clone3", "write", "cycle", "lock", "new-pidns", "map-root", "verify"];
+    private static readonly string[] s_methods = ["clone3", "write", "cycle", "lock", "new_pidns", "map_root", "verify"];
 
     private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("nslp-doctor-");
 
@@ -123,14 +123,14 @@ public sealed class DoctorTests : IDisposable
         Finished run = Shell.InNewPidNamespace(
             $"exec setpriv --bounding-set=-setfcap --inh-caps=-setfcap {user} $N doctor --json").Finish();
 
-        bool works = Method(run, "map-root").Works;
+        bool works = Method(run, "map_root").Works;
         Assert.SkipWhen(cure != "" && works, "needs Linux 5.12, which asks for CAP_SETFCAP");
         Assert.Equal(cure == "", works);
-        Assert.Equal(cure, string.Join('\n', Cures(run, "map-root")));
+        Assert.Equal(cure, string.Join('\n', Cures(run, "map_root")));
     }
 
     [Theory]
-    [InlineData("max_user_namespaces", "map-root", "cannot make a user namespace: No space left on device")]
+    [InlineData("max_user_namespaces", "map_root", "cannot make a user namespace: No space left on device")]
     [InlineData("max_pid_namespaces", "verify", "cannot create a PID namespace: No space left on device")]
     public void The_setting_that_forbids_namespaces_is_named(string sysctl, string method, string message)
     {

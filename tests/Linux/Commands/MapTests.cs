@@ -59,6 +59,21 @@ public sealed class MapTests : IDisposable
     public void A_line_is_cut_at_the_last_column(string line, int columns, string cut) =>
         Assert.Equal(cut, new Look(true, true, line.Contains('\e'), columns, 24).Cut(line));
 
+
+    [Theory]
+    [InlineData(80, "7: process 7 (sleep 1000 2000 3000), user root")]
+    [InlineData(40, "7: process 7 (sleep 1000 …), user root")]
+    [InlineData(39, "7: process 7 (sleep 1000 …), user root")]
+    [InlineData(20, "7: process 7 (sleep …), user root")]
+    public void A_command_line_is_cut_after_a_word(int columns, string cut)
+    {
+        const string whole = "7: process 7 (sleep 1000 2000 3000), user root";
+
+        Assert.Equal(cut, new Look(true, true, false, columns, 24).Fit(whole, "sleep 1000 2000 3000"));
+        Assert.Equal(whole, new Look(false, true, false, columns, 24).Fit(whole, "sleep 1000 2000 3000"));
+        Assert.Equal(whole, new Look(true, true, false, columns, 24).Fit(whole, "sleep"));
+    }
+
     [Fact]
     public void Threads_groups_and_sessions_are_in_the_picture_and_the_cursor_is()
     {
@@ -86,7 +101,7 @@ public sealed class MapTests : IDisposable
         Assert.Equal(Number(map, "last_pid") + 1, Number(map, "next"));
         Assert.Equal(300, Number(map, "wrap"));
         JsonElement target = map.GetProperty("target");
-        Assert.False(target.GetProperty("in_use").GetBoolean());
+        Assert.False(target.GetProperty("held").GetBoolean());
         // To the top, and from 300 on but for the four.
         Assert.Equal(1000 - Number(map, "next") + (400 - 300 + 1) - 4, Number(target, "away"));
     }
@@ -99,6 +114,7 @@ public sealed class MapTests : IDisposable
     {
         Machine.NeedsPidNamespace();
 
+        char way = locale == "C" ? '-' : '─';
         string map = $"LC_ALL={locale} $N map 20000";
         Finished run = Shell.InNewPidNamespace(
             columns == 80 ? map : $"NO_COLOR=1 script -qec 'stty cols {columns}; {map}' /dev/null").Finish();
@@ -106,11 +122,12 @@ public sealed class MapTests : IDisposable
         Assert.Equal((0, ""), (run.Status, run.Errors));
         Assert.DoesNotContain('\e', run.Output);
         string[] rows = [.. run.Output.Split('\n').Select(line => line.TrimEnd('\r')).Where(line => Regex.IsMatch(line, "^ +[0-9]+ [^ ]+$"))];
-        Assert.Equal(16, rows.Length);
-        int cells = columns == 80 ? 64 : 128;
-        Assert.All(rows, row => Assert.Equal(cells, row.Split(' ')[^1].Length));
+        int cells = columns == 80 ? 64 : 192;
+        Assert.Equal(columns == 80 ? 16 : 11, rows.Length);
+        Assert.All(rows[..^1], row => Assert.Equal(cells, row.Split(' ')[^1].Length));
         Assert.All(rows, row => Assert.InRange(row.Length, 1, columns));
-        Assert.All(string.Concat(rows.Select(row => row.Split(' ')[^1])), sign => Assert.Contains(sign, shades + signs));
+        Assert.All(string.Concat(rows.Select(row => row.Split(' ')[^1])), sign => Assert.Contains(sign, shades + signs + way));
+        Assert.Contains($"; {way} the way", run.Lines[^1]);
         Assert.All(signs, sign => Assert.Contains($"\n {sign} ", run.Output));
         Assert.All(shades, shade => Assert.Contains($"{shade} ", run.Lines[^1]));
     }
@@ -119,11 +136,46 @@ public sealed class MapTests : IDisposable
     [InlineData("", true)]
     [InlineData("NO_COLOR=1", false)]
     [InlineData("TERM=dumb", false)]
-    public void Colours_are_for_terminals_that_have_them(string variable, bool hasColours)
+    [InlineData("CLICOLOR_FORCE=1 TERM=dumb", true)]
+    [InlineData("NO_COLOR=1 CLICOLOR_FORCE=1", false)]
+    [InlineData("NO_COLOR=1", true, "--color always")]
+    [InlineData("CLICOLOR_FORCE=1", false, "--color=never")]
+    public void Colours_are_for_terminals_that_have_them_and_for_those_who_ask(string variable, bool hasColours, string option = "")
     {
-        Finished run = Shell.Start($"TERM=xterm script -qec '{variable} {Tool.Path} map' /dev/null").Finish();
+        Finished run = Shell.Start($"TERM=xterm script -qec '{variable} {Tool.Path} map {option}' /dev/null").Finish();
+        Finished piped = Shell.Start($"{variable} {Tool.Path} map {option}").Finish();
 
         Assert.Equal(hasColours, run.Output.Contains('\e'));
+        Assert.Equal(hasColours && variable + option != "", piped.Output.Contains('\e'));
+    }
+
+    /// <summary>A contrast of 3 is what WCAG wants of graphics, 3.5 is better.</summary>
+    [Fact]
+    public void Colours_can_be_told_from_black_and_from_white()
+    {
+        foreach (Colour colour in Enum.GetValues<Colour>().Where(colour => colour > Colour.Faint))
+        {
+            // Of the cube of 6 times 6 times 6 colours from 16 on.
+            int index = int.Parse(Look.Sgr(colour, isRich: true).Split(';')[2]) - 16;
+            double luminance = (0.2126 * Linear(index / 36)) + (0.7152 * Linear(index / 6 % 6)) + (0.0722 * Linear(index % 6));
+            Assert.True((luminance + 0.05) / 0.05 > 3.3 && 1.05 / (luminance + 0.05) > 3.3, $"{colour}: {luminance}");
+        }
+
+        static double Linear(int level) => level == 0 ? 0 : Math.Pow((((level * 40) + 55) / 255.0 + 0.055) / 1.055, 2.4);
+    }
+
+    [Fact]
+    public void The_key_q_ends_watching_and_leaves_the_terminal_as_it_was()
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace(
+            "(wait_for 'pgrep -x nslp >/dev/null'; sleep 1; printf xq; sleep 1) | "
+            + "TERM=xterm script -qec 'stty >before; $N map --watch; echo status=$?; stty >after; cmp before after && echo same' /dev/null",
+            pidMax: 32768).Finish();
+
+        Assert.Contains($"{Leave}status=0\r\nsame\r\n", run.Output);
+        Assert.DoesNotContain("xq", run.Output.Split("\e[?1049h")[1]);
     }
 
     [Fact]
@@ -224,7 +276,7 @@ public sealed class MapTests : IDisposable
     {
         Finished run = Shell.Start($"{Tool.Path} map {arguments}").Finish();
 
-        Assert.Equal((2, ""), (run.Status, run.Output));
+        Assert.Equal((2, !arguments.Contains("--json")), (run.Status, run.Output == ""));
         Assert.Equal($"nslp: map: {message}\nTry 'nslp map --help' for more information.\n", run.Errors);
     }
 

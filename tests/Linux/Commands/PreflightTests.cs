@@ -190,7 +190,7 @@ public sealed class PreflightTests
     {
         Finished run = Run($"mount -t tmpfs none /mnt; cd /mnt; {make}; $N preflight A; echo $?; $N preflight A --json 2>/dev/null; echo $?");
 
-        Assert.Equal("3\n3\n", run.Output);
+        Assert.Equal(["3", "3"], run.Lines.Where(line => !line.StartsWith('{')));
         string[] errors = run.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal($"nslp: preflight: {message}", errors[0]);
         Assert.InRange(errors.Length, 1, 2);
@@ -219,21 +219,21 @@ public sealed class PreflightTests
     {
         Finished run = Run("$N spawn 5004 --detach -- sleep 100 >/dev/null; $N set 4980; $N preflight $C/plain --json; $N preflight $C/new --json");
 
-        JsonElement json = JsonDocument.Parse(run.Lines[0]).RootElement;
+        JsonElement json = Schema.Check(run.Lines[0]);
         Assert.False(json.GetProperty("ok").GetBoolean());
         Assert.Equal("caller", json.GetProperty("namespace").GetString());
         Assert.False(json.GetProperty("shell_job").GetBoolean());
         Assert.Equal(5005, json.GetProperty("make_way").GetInt32());
         JsonElement held = json.GetProperty("in_the_way").EnumerateArray().Single(number => number.GetProperty("why").GetString() == "held");
         Assert.Equal(5004, held.GetProperty("pid").GetInt32());
-        Assert.Equal("sleep 100", held.GetProperty("holder").GetProperty("command").GetString());
+        Assert.Equal("sleep 100", held.GetProperty("holder").GetProperty("command_line").GetString());
         Assert.Equal(["thread"], held.GetProperty("roles").EnumerateArray().Select(role => role.GetString()!));
         Assert.Equal(
             [5000, 5001, 5002, 5003, 5005],
             json.GetProperty("in_the_way").EnumerateArray().Where(number => number.GetProperty("why").GetString() == "criu")
                 .Select(number => number.GetProperty("pid").GetInt32()));
         Assert.Equal(
-            """[{"pid":5000,"parent":0,"group":5000,"session":5000,"threads":[5001,5002]},{"pid":5003,"parent":5000,"group":5000,"session":5000,"threads":[5004,5005]}]""",
+            """[{"pid":5000,"parent":null,"group":5000,"session":5000,"threads":[5001,5002]},{"pid":5003,"parent":5000,"group":5000,"session":5000,"threads":[5004,5005]}]""",
             json.GetProperty("processes").GetRawText());
         json = JsonDocument.Parse(run.Lines[1]).RootElement;
         Assert.True(json.GetProperty("ok").GetBoolean());

@@ -65,7 +65,8 @@ public sealed class WhoTests
             [
                 "32767: free", "32768-32770: out of range: PIDs here are 1 to 32767", "1",
                 "0: out of range: PIDs here are 1 to 32767", "1",
-                """{"pids":[{"pid":0,"held":false,"kind":"out_of_range"},{"pid":32768,"held":false,"kind":"out_of_range"}]}""",
+                """{"version":1,"command":"who","pids":[{"pid":0,"held":false,"kind":"out_of_range","holder":null},"""
+                    + """{"pid":32768,"held":false,"kind":"out_of_range","holder":null}],"error":null}""",
             ],
             run.Lines);
         Assert.Equal("", run.Errors);
@@ -120,15 +121,17 @@ public sealed class WhoTests
         Finished run = Run(script);
 
         int[] numbers = [.. run.Lines[1].Split(' ').Select(int.Parse)];
-        JsonElement[] pids = [.. JsonDocument.Parse(run.Lines[0]).RootElement.GetProperty("pids").EnumerateArray()];
+        JsonElement[] pids = [.. Schema.Check(run.Lines[0]).GetProperty("pids").EnumerateArray()];
         Assert.Equal([numbers[0], numbers[1], numbers[3], 30000], pids.Select(pid => pid.GetProperty("pid").GetInt32()));
         Assert.Equal(["process", "group", "zombie", "free"], pids.Select(pid => pid.GetProperty("kind").GetString()));
         Assert.Equal([true, true, true, false], pids.Select(pid => pid.GetProperty("held").GetBoolean()));
-        Assert.Equal("sleep 100", pids[0].GetProperty("command").GetString());
-        Assert.Equal(0, pids[0].GetProperty("uid").GetInt32());
-        Assert.Equal([numbers[2]], pids[1].GetProperty("members").EnumerateArray().Select(member => member.GetInt32()));
-        Assert.Equal(numbers[4], pids[2].GetProperty("parent").GetInt32());
-        DateTime since = pids[0].GetProperty("since").GetDateTime();
+        JsonElement[] holders = [.. pids.Select(pid => pid.GetProperty("holder"))];
+        Assert.Equal("sleep 100", holders[0].GetProperty("command_line").GetString());
+        Assert.Equal(0, holders[0].GetProperty("uid").GetInt32());
+        Assert.Equal([numbers[2]], holders[1].GetProperty("members").EnumerateArray().Select(member => member.GetInt32()));
+        Assert.Equal(numbers[4], holders[2].GetProperty("parent").GetInt32());
+        Assert.Equal(JsonValueKind.Null, holders[3].ValueKind);
+        DateTime since = holders[0].GetProperty("since").GetDateTime();
         Assert.InRange(DateTime.UtcNow - since, TimeSpan.Zero, TimeSpan.FromMinutes(2));
     }
 

@@ -136,15 +136,16 @@ public sealed class NestTests
             $N spawn 4243 --json=77 -- echo ran; echo $?
             """);
 
-        const string Head = "\"method\":\"clone3\",\"tries\":1,\"consumed\":0,\"status\":";
+        const string Head = "{\"version\":1,\"command\":\"spawn\",\"pid\":4242,\"own_pid\":4242,\"method\":\"clone3\",\"tries\":1,\"consumed\":0,\"status\":";
         Assert.Equal(
             [
-                "out", $"{{\"pid\":4242,\"own_pid\":4242,{Head}3}}",
-                "137", $"{{\"pid\":4242,\"own_pid\":4242,{Head}137}}",
-                "4242", $"{{\"pid\":4242,\"own_pid\":4242,{Head}null}}",
+                "out", Head + "3,\"error\":null}",
+                "137", Head + "137,\"error\":null}",
+                "4242", Head + "null,\"error\":null}",
             ],
             run.Lines[..6]);
-        JsonElement refused = JsonDocument.Parse(run.Lines[6]).RootElement;
+        JsonElement refused = Schema.Check(run.Lines[6]);
+        Assert.StartsWith("PID 4242 is taken by process 4242 ", refused.GetProperty("error").GetProperty("message").GetString());
         Assert.Equal(JsonValueKind.Null, refused.GetProperty("pid").ValueKind);
         Assert.Equal(125, refused.GetProperty("status").GetInt32());
         Assert.Equal(["125", "125", "125"], run.Lines[7..]);

@@ -109,12 +109,12 @@ public sealed class VerifyTests : IDisposable
     {
         Finished run = Run($"cd {_directory.FullName} && {Support} verify --json");
         Assert.Equal((1, ""), (run.Status, run.Errors));
-        using JsonDocument json = JsonDocument.Parse(run.Output);
-        Assert.False(json.RootElement.GetProperty("agree").GetBoolean());
-        JsonElement difference = json.RootElement.GetProperty("difference");
-        JsonElement last = difference.GetProperty("steps").EnumerateArray().Last();
-        Assert.Equal("[\"ENOMEM\"]", last.GetProperty("model").GetProperty("outcomes").GetRawText());
-        Assert.Equal("[[1,3]]", last.GetProperty("kernel").GetProperty("outcomes").GetRawText());
+        JsonElement result = Schema.Check(run.Output);
+        Assert.False(result.GetProperty("agree").GetBoolean());
+        JsonElement difference = result.GetProperty("difference");
+        JsonElement last = difference.GetProperty("trace").EnumerateArray().Last();
+        Assert.Equal("[\"ENOMEM\"]", last.GetProperty("expected").GetProperty("outcomes").GetRawText());
+        Assert.Equal("[[1,3]]", last.GetProperty("observed").GetProperty("outcomes").GetRawText());
         Assert.True(File.Exists(Path.Combine(_directory.FullName, difference.GetProperty("file").GetString()!)));
     }
 
@@ -123,16 +123,16 @@ public sealed class VerifyTests : IDisposable
     [InlineData("nslp-verify-replay 2\nend-of-replay\n", "its version is not 1")]
     [InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")]
     [InlineData("nslp-verify-replay 1\nend kid=0\nend-of-replay\n", "line 2: 'child=' is missing")]
-    public void A_file_that_cannot_be_replayed_is_wrong_usage(string text, string message)
+    public void A_file_that_cannot_be_replayed_is_told(string text, string message)
     {
         string file = Path.Combine(_directory.FullName, "file");
         File.WriteAllText(file, text);
         Finished run = Run($"{Tool.Path} verify --replay {file}");
-        Assert.Equal((2, "", $"nslp: verify: cannot replay '{file}': {message}\n"), (run.Status, run.Output, run.Errors));
+        Assert.Equal((3, "", $"nslp: verify: cannot replay '{file}': {message}\n"), (run.Status, run.Output, run.Errors));
     }
 
     [Fact]
-    public void Binary_junk_is_wrong_usage_said_in_one_line()
+    public void Binary_junk_is_told_in_one_line()
     {
         string file = Path.Combine(_directory.FullName, "file");
         Random random = new(20261125);
@@ -144,7 +144,7 @@ public sealed class VerifyTests : IDisposable
             byte[] tail = i == 0 ? [] : Encoding.ASCII.GetBytes("\nend-of-replay\n");
             File.WriteAllBytes(file, [.. head, .. junk, .. tail]);
             Finished run = Run($"{Tool.Path} verify --replay {file}");
-            Assert.Equal((2, ""), (run.Status, run.Output));
+            Assert.Equal((3, ""), (run.Status, run.Output));
             Assert.Matches($"^nslp: verify: cannot replay '{file}': [^\0-\x1f\x7f-\x9f]*\n$", run.Errors);
         }
     }
@@ -154,11 +154,11 @@ public sealed class VerifyTests : IDisposable
     [InlineData("''", "No such file or directory")]
     [InlineData("/proc", "Is a directory")]
     [InlineData("/dev/zero", "it is longer than 16 MiB")]
-    public void A_file_that_cannot_be_read_is_wrong_usage(string path, string why)
+    public void A_file_that_cannot_be_read_is_told(string path, string why)
     {
         Finished run = Run($"timeout 60 {Tool.Path} verify --replay {path}");
         Assert.Equal(
-            (2, "", $"nslp: verify: cannot read '{path.Trim('\'')}': {why}\n"), (run.Status, run.Output, run.Errors));
+            (3, "", $"nslp: verify: cannot read '{path.Trim('\'')}': {why}\n"), (run.Status, run.Output, run.Errors));
     }
 
     [Theory]
@@ -286,7 +286,7 @@ public sealed class VerifyTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(run.Output);
         Assert.True(json.RootElement.GetProperty("agree").GetBoolean());
         Assert.Equal(isUserNamespace, json.RootElement.GetProperty("user_namespace").GetBoolean());
-        Assert.Empty(json.RootElement.GetProperty("coverage").EnumerateObject()
-            .Where(entry => entry.Value.GetInt64() == 0).Select(entry => entry.Name));
+        Assert.Empty(json.RootElement.GetProperty("coverage").EnumerateArray()
+            .Where(entry => entry.GetProperty("count").GetInt64() == 0).Select(entry => entry.GetProperty("name").GetString()));
     }
 }
