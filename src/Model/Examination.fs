@@ -404,14 +404,11 @@ module Examination =
                 IsThere = isThere
             }
 
-        let bySince name text major minor =
-            feature name text major minor (since major minor seen)
-
         [
-            bySince "clone3" "clone3" 5 3
-            bySince "set_tid" "set_tid of clone3" 5 5
+            feature "clone3" "clone3" 5 3 (since 5 3 seen)
+            feature "set_tid" "set_tid of clone3" 5 5 (since 5 5 seen)
             feature "clone_into_cgroup" "CLONE_INTO_CGROUP" 5 7 seen.Kernel.ClonesIntoCgroup
-            bySince "cap_checkpoint_restore" "CAP_CHECKPOINT_RESTORE" 5 9
+            feature "cap_checkpoint_restore" "CAP_CHECKPOINT_RESTORE" 5 9 (since 5 9 seen)
             feature "pidfd_of_thread" "CLONE_PIDFD of threads" 6 9 seen.Kernel.PidfdOfThread
             feature "pid_max_per_namespace" "a pid_max for each PID namespace" 6 14 seen.Kernel.PidMaxPerNamespace
         ]

@@ -94,7 +94,8 @@ module TraceText =
         [
             Header
             "kernel " + kernel
-            $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser} pid_max={string setting.PidMax} page={string setting.Kernel.PageSize}"
+            $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser} pid_max={string setting.PidMax} "
+            + $"page={string setting.Kernel.PageSize}"
             "new " + joined " " isNew
             "lacks " + joined " " lacks
         ]

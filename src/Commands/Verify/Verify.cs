@@ -72,7 +72,8 @@ internal static class Verify
             int written = options.Json ? Output.PrintJson(Name, json => result.Write(json, file))
                 : options.Tap ? Output.Print(Name, result.ToTap())
                 : Output.Print(Name, result.ToText(file));
-            bool isWhole = written == Output.Done && (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
+            bool isWhole = written == Output.Done
+                && (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
                 && (recorder is null || TryWrite(options.Record!, Encoding.Latin1.GetBytes(recorder.Text)));
             if (!result.Differs && report.Disturbed > (report.Runs + report.Cases.Length) / LeastQuiet)
             {

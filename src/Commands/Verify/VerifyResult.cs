@@ -138,9 +138,10 @@ internal sealed class VerifyResult(
 
     private void AppendDifference(StringBuilder text, Difference difference, string? file)
     {
+        string where = difference.Case.Length > 0 ? $"the case '{difference.Case}'" : $"run {difference.Run}";
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{_other} and kernel differ in {(difference.Case.Length > 0 ? $"the case '{difference.Case}'" : $"run {difference.Run}")}; the shortest sequence that shows it ({difference.Tried} tried):");
+            $"{_other} and kernel differ in {where}; the shortest sequence that shows it ({difference.Tried} tried):");
         text.AppendLine();
         foreach (string line in Show.rows(_other, difference.Rows))
         {

@@ -148,7 +148,8 @@ public sealed class ConformanceTests : IDisposable
         File.WriteAllText(trace, text[..at] + "\n> given=301 " + text[(at + "\n> given=300 ".Length)..]);
         Finished other = Run($"{Tool.Path} verify --replay trace");
         Assert.Equal((1, ""), (other.Status, other.Errors));
-        Assert.Contains(other.Lines, line => line.StartsWith("   * PID 301", StringComparison.Ordinal) && line.EndsWith(" PID 300", StringComparison.Ordinal));
+        Assert.Contains(other.Lines, line => line.StartsWith("   * PID 301", StringComparison.Ordinal)
+            && line.EndsWith(" PID 300", StringComparison.Ordinal));
     }
 
     [Fact]
