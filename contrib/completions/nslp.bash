@@ -64,7 +64,9 @@ _nslp() {
         0:verify:--steps) return ;;
         0:verify:--seed) return ;;
         0:verify:--replay) what=(-f) ;;
-        0:verify:*) what=(-W '--runs --steps --seed --replay --json --help') ;;
+        0:verify:--record) what=(-f) ;;
+        0:verify:--junit) what=(-f) ;;
+        0:verify:*) what=(-W '--runs --steps --seed --replay --record --here --tap --junit --json --help') ;;
         0:bench:--seconds) return ;;
         0:bench:--color) what=(-W 'auto always never') ;;
         0:bench:*) what=(-W '--seconds --color --json --help') ;;

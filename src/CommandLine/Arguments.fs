@@ -237,6 +237,10 @@ type internal VerifyArguments =
     | [<EqualsAssignmentOrSpaced; Whole(1UL, 10000UL)>] Steps of NUMBER: string
     | [<EqualsAssignmentOrSpaced; Whole(0UL, UInt64.MaxValue)>] Seed of NUMBER: string
     | [<EqualsAssignmentOrSpaced>] Replay of FILE: string
+    | [<EqualsAssignmentOrSpaced>] Record of FILE: string
+    | Here
+    | Tap
+    | [<EqualsAssignmentOrSpaced>] Junit of FILE: string
     | Json
 
     interface IArgParserTemplate with
@@ -245,7 +249,13 @@ type internal VerifyArguments =
             | Runs _ -> "the number of runs, each in a PID namespace of its own (500)"
             | Steps _ -> "the number of operations in a run (50)"
             | Seed _ -> "the random seed; each report has one, to repeat the run with"
-            | Replay _ -> "run the operations in this file, which verify saved when model and kernel differed"
+            | Replay _ ->
+                "run the operations in this file, saved at a difference, or compare with what --record wrote elsewhere"
+            | Record _ -> "write what the kernel did to this new file, for --replay on another kernel"
+            | Here ->
+                "run in this PID namespace where no other can be made; it moves last_pid, and others must not fork"
+            | Tap -> "print test points, as TAP"
+            | Junit _ -> "write the test points to this new file, as JUnit's XML"
             | Json -> "report on stdout what was found, as one JSON object"
 
 type internal BenchArguments =

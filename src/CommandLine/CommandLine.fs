@@ -96,6 +96,10 @@ module CommandLine =
         match drawn with
         | Some option when Line.has "--replay" line ->
             Command.Wrong("verify", "--replay and " + option + " cannot be used together")
+        | _ when Line.has "--replay" line && Line.has "--record" line ->
+            Command.Wrong("verify", "--replay and --record cannot be used together")
+        | _ when Line.has "--tap" line && Line.has "--json" line ->
+            Command.Wrong("verify", "--tap and --json cannot be used together")
         | _ ->
             Command.Verify
                 {
@@ -107,6 +111,10 @@ module CommandLine =
                         else
                             Nullable()
                     Replay = Line.text "--replay" line
+                    Record = Line.text "--record" line
+                    Here = Line.has "--here" line
+                    Tap = Line.has "--tap" line
+                    Junit = Line.text "--junit" line
                     Json = Line.has "--json" line
                 }
 

@@ -134,7 +134,13 @@ module Grammar =
                     option "--seed" "NUMBER" (Value.Whole(0UL, 18446744073709551615UL))
                         "the random seed; each report has one, to repeat the run with"
                     option "--replay" "FILE" Value.Text
-                        "run the operations in this file, which verify saved when model and kernel differed"
+                        "run the operations in this file, saved at a difference, or compare with what --record wrote elsewhere"
+                    option "--record" "FILE" Value.Text
+                        "write what the kernel did to this new file, for --replay on another kernel"
+                    flag "--here"
+                        "run in this PID namespace where no other can be made; it moves last_pid, and others must not fork"
+                    flag "--tap" "print test points, as TAP"
+                    option "--junit" "FILE" Value.Text "write the test points to this new file, as JUnit's XML"
                     flag "--json" "report on stdout what was found, as one JSON object"
                 ]
             page "bench" "compare the ways of consuming and choosing PIDs on this machine"

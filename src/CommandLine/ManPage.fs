@@ -56,7 +56,7 @@ module ManPage =
             "Not done. `who`: nobody holds any. `predict`: fewer PIDs than asked for are left. `preflight`: something is in the way. `reserve`: PIDs of the range may have been given. `doctor`: no PID can be chosen. `verify`: model and kernel differ."
             "2", "Wrong usage, except of `spawn` and `reserve`."
             "3",
-            "`who`, `preflight`, `doctor`, `verify`: that cannot be told, because a file or namespace it needs cannot be had, or the result cannot be written."
+            "`who`, `preflight`, `doctor`, `verify`: that cannot be told, because a file or namespace it needs cannot be had or others disturb it, or the result cannot be written."
             "125", "`spawn`, `reserve`: nslp failed, or was used wrongly."
             "126", "`spawn`, `reserve`: COMMAND cannot be executed."
             "127", "`spawn`, `reserve`: COMMAND is not found."

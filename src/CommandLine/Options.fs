@@ -53,6 +53,14 @@ type VerifyOptions =
         Seed: Nullable<uint64>
         /// A file of operations to run instead, or null.
         Replay: string | null
+        /// A file to write what the kernel did to, or null.
+        Record: string | null
+        /// Whether to run in nslp's own PID namespace.
+        Here: bool
+        /// Say on stdout what came of it, as test points (TAP).
+        Tap: bool
+        /// A file to write the test points to, as JUnit's XML, or null.
+        Junit: string | null
         /// Say on stdout what came of it, as one JSON object.
         Json: bool
     }

@@ -31,7 +31,7 @@ internal static unsafe class MachineProbe
             newPidns = mapRoot = Attempt.NewFailed(setTid, e.Message);
         }
 
-        Attempt verify = TryVerify();
+        Attempt verify = TryVerify(out KernelRules kernel);
         using LastPid reader = LastPid.OpenForReading();
         using LastPid writer = LastPid.OpenForWriting();
         Capabilities capabilities = ReadCapabilities();
@@ -39,6 +39,7 @@ internal static unsafe class MachineProbe
         return new Observed(
             major: version.Major,
             minor: version.Minor,
+            kernel: kernel,
             userId: Raw.Call(SYS_geteuid).Value,
             hasCheckpointRestore: capabilities.HasEffectiveCheckpointRestore,
             hasSysAdmin: capabilities.HasEffectiveSysAdmin,
@@ -98,11 +99,13 @@ internal static unsafe class MachineProbe
         }
     }
 
-    private static Attempt TryVerify()
+    private static Attempt TryVerify(out KernelRules kernel)
     {
+        kernel = Rules;
         try
         {
-            new Sandboxes().Dispose();
+            using Sandboxes sandboxes = new();
+            kernel = sandboxes.Setting.Kernel;
             return Attempt.Works;
         }
         catch (RemoteException e)

@@ -59,7 +59,7 @@ module Limits =
     [<Literal>]
     let Levels = 32
 
-/// What differs between kernels. Two machines that run the same kernel agree on it.
+/// What differs between kernels, and between machines that run the same one only in the size of a page.
 type KernelRules =
     {
         /// pid_max belongs to each PID namespace and starts at 4194304 (6.14), instead of one for the whole system.
@@ -72,29 +72,124 @@ type KernelRules =
         ChecksBeforePicks: bool
         /// That a namespace has had no init is checked after the entry was free to take (7.1), instead of after its range.
         ChecksInitAfterPick: bool
+        /// clone_args has `cgroup` (5.7); before, clone3 refuses one that is not 0 with E2BIG before it looks at anything
+        /// else (copy_struct_from_user).
+        ClonesIntoCgroup: bool
+        /// The bytes in a page of memory, which limit the text of ns_last_pid: 4096, or 16384 or 65536 on arm64.
+        PageSize: int
         /// The largest pid_max: `Limits.PidMax`, but in the small worlds of the tests.
         PidMaxLimit: int
         /// The deepest level: `Limits.Levels`, but in the small worlds of the tests.
         Levels: int
     }
 
-/// Kernels by version.
+/// A rule that changed once, which a probe can see: vendors change it in kernels with older versions.
+[<RequireQualifiedAccess>]
+type KernelRule =
+    | PidMaxPerNamespace
+    | PidfdOfThread
+    | FailedFirstCloneKills
+    | ChecksBeforePicks
+    | ChecksInitAfterPick
+    | ClonesIntoCgroup
+
+/// What a probe saw of a rule of the running kernel.
+[<Struct>]
+type SeenRule =
+    {
+        Rule: KernelRule
+        /// Whether the kernel does what mainline kernels do since the change.
+        IsNew: bool
+    }
+
+/// Kernels by version, and by what they were seen to do.
 [<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
 module KernelRules =
-    /// The behaviour of a mainline kernel, by the first two numbers of its release (`uname -r`). For versions after
-    /// 7.3 it is that of 7.3, the newest one this model was checked against.
-    let ofVersion (major: int) (minor: int) : KernelRules =
-        let since a b = major > a || (major = a && minor >= b)
+    // Each rule, the mainline version that changed it, and what it is about.
+    let private changes =
+        [
+            KernelRule.ClonesIntoCgroup, (5, 7), "CLONE_INTO_CGROUP"
+            KernelRule.PidfdOfThread, (6, 9), "CLONE_PIDFD of threads"
+            KernelRule.PidMaxPerNamespace, (6, 14), "pid_max"
+            KernelRule.ChecksBeforePicks, (7, 0), "the order of set_tid's checks"
+            KernelRule.ChecksInitAfterPick, (7, 1), "set_tid without an init"
+            KernelRule.FailedFirstCloneKills, (7, 1), "a failed first clone"
+        ]
 
-        {
-            PidMaxPerNamespace = since 6 14
-            PidfdOfThread = since 6 9
-            FailedFirstCloneKills = not (since 7 1)
-            ChecksBeforePicks = since 7 0
-            ChecksInitAfterPick = since 7 1
-            PidMaxLimit = Limits.PidMax
-            Levels = Limits.Levels
-        }
+    /// Whether a kernel does what mainline kernels do since the rule changed.
+    let isNew (rule: KernelRule) (kernel: KernelRules) : bool =
+        match rule with
+        | KernelRule.PidMaxPerNamespace -> kernel.PidMaxPerNamespace
+        | KernelRule.PidfdOfThread -> kernel.PidfdOfThread
+        | KernelRule.FailedFirstCloneKills -> not kernel.FailedFirstCloneKills
+        | KernelRule.ChecksBeforePicks -> kernel.ChecksBeforePicks
+        | KernelRule.ChecksInitAfterPick -> kernel.ChecksInitAfterPick
+        | KernelRule.ClonesIntoCgroup -> kernel.ClonesIntoCgroup
+
+    let private withRule kernel (seen: SeenRule) =
+        match seen.Rule with
+        | KernelRule.PidMaxPerNamespace ->
+            { kernel with
+                PidMaxPerNamespace = seen.IsNew
+            }
+        | KernelRule.PidfdOfThread ->
+            { kernel with
+                PidfdOfThread = seen.IsNew
+            }
+        | KernelRule.FailedFirstCloneKills ->
+            { kernel with
+                FailedFirstCloneKills = not seen.IsNew
+            }
+        | KernelRule.ChecksBeforePicks ->
+            { kernel with
+                ChecksBeforePicks = seen.IsNew
+            }
+        | KernelRule.ChecksInitAfterPick ->
+            { kernel with
+                ChecksInitAfterPick = seen.IsNew
+            }
+        | KernelRule.ClonesIntoCgroup ->
+            { kernel with
+                ClonesIntoCgroup = seen.IsNew
+            }
+
+    /// The rules of a kernel whose version says one thing and which was seen to do another: what was seen counts.
+    let withSeen (seen: SeenRule seq) (byVersion: KernelRules) : KernelRules = Seq.fold withRule byVersion seen
+
+    /// The behaviour of a mainline kernel, by the first two numbers of its release (`uname -r`), with pages of 4096 bytes.
+    /// For versions after 7.3 it is that of 7.3, the newest one this model was checked against.
+    let ofVersion (major: int) (minor: int) : KernelRules =
+        withSeen
+            [
+                for rule, since, _ in changes do
+                    {
+                        Rule = rule
+                        IsNew = (major, minor) >= since
+                    }
+            ]
+            {
+                PidMaxPerNamespace = false
+                PidfdOfThread = false
+                FailedFirstCloneKills = true
+                ChecksBeforePicks = false
+                ChecksInitAfterPick = false
+                ClonesIntoCgroup = false
+                PageSize = 4096
+                PidMaxLimit = Limits.PidMax
+                Levels = Limits.Levels
+            }
+
+    /// The same with pages of so many bytes.
+    let withPageSize (bytes: int) (kernel: KernelRules) : KernelRules = { kernel with PageSize = bytes }
+
+    /// Where a kernel is not what its version says, each in words, such as `as 6.14 in pid_max`.
+    let surprises (byVersion: KernelRules) (kernel: KernelRules) : string list =
+        [
+            for rule, (major, minor), subject in changes do
+                if isNew rule kernel <> isNew rule byVersion then
+                    let when' = if isNew rule kernel then "as" else "as before"
+                    $"{when'} {string major}.{string minor} in {subject}"
+        ]
 
     /// The newest kernel the model was checked against, 7.3.
     let newest: KernelRules = ofVersion 7 3

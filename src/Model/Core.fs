@@ -48,13 +48,14 @@ type LastPidWrite =
 [<RequireQualifiedAccess>]
 module LastPidText =
     [<Literal>]
-    let private PageLimit = 4095 // do_proc_dointvec looks at PAGE_SIZE - 1 bytes
-
-    [<Literal>]
     let private TokenLimit = 21 // TMPBUFLEN - 1 in proc_get_long
 
-    [<Literal>]
-    let private AllocationLimit = 4194304 // KMALLOC_MAX_SIZE
+    // KMALLOC_MAX_SIZE, a page shifted by MAX_PAGE_ORDER: as large as a huge page (ARCH_FORCE_MAX_ORDER, arch/arm64/Kconfig).
+    let private allocationLimit pageSize =
+        match pageSize with
+        | 16384 -> pageSize <<< 11
+        | 65536 -> pageSize <<< 13
+        | _ -> pageSize <<< 10
 
     // The kernel's isspace, lib/ctype.c: 0xA0 counts.
     let private isSpace (b: byte) =
@@ -109,18 +110,26 @@ module LastPidText =
         n
 
     /// What one write(2) or pwrite(2) of `text` at `offset` does in a namespace with this pid_max, for a writer that
-    /// has the capability or not: ENOMEM from 4 MiB on, then EPERM, then EINVAL for anything but one number from 0 to
-    /// pid_max, decimal, octal (`017`) or hexadecimal (`0x1f`), with white space around it; what follows after white
-    /// space is left over, as a short write. Assumes kernel.sysctl_writes_strict = 1, the default.
-    let write (mayWrite: bool) (pidMax: int) (offset: int64) (text: ReadOnlySpan<byte>) : LastPidWrite =
-        if text.Length >= AllocationLimit then
+    /// has the capability or not: ENOMEM from 4 MiB on (32 MiB with pages of 16 KiB, 512 MiB with 64), then EPERM, then
+    /// EINVAL for anything but one number from 0 to pid_max in the first page less a byte, decimal, octal (`017`) or
+    /// hexadecimal (`0x1f`), with white space around it; what follows after white space is left over, as a short write.
+    /// Assumes kernel.sysctl_writes_strict = 1, the default.
+    let write
+        (kernel: KernelRules)
+        (mayWrite: bool)
+        (pidMax: int)
+        (offset: int64)
+        (text: ReadOnlySpan<byte>)
+        : LastPidWrite =
+        if text.Length >= allocationLimit kernel.PageSize then
             LastPidWrite.Refused Errno.ENOMEM
         elif not mayWrite then
             LastPidWrite.Refused Errno.EPERM
         elif text.Length = 0 || offset <> 0L then
             LastPidWrite.Ignored text.Length
         else
-            let seen = text.Slice(0, min text.Length PageLimit)
+            // do_proc_dointvec looks at a page less the byte that ends the string.
+            let seen = text.Slice(0, min text.Length (kernel.PageSize - 1))
             let rest = seen.Slice(countSpaces seen)
             let token = rest.Slice(0, min rest.Length TokenLimit)
             let negative = token.Length > 1 && token[0] = 45uy
@@ -213,11 +222,12 @@ module PidNamespace =
 
     /// One write(2) of `text` at `offset` to ns_last_pid by a process of this namespace: see `LastPidText.write`.
     let writeLastPid
+        (kernel: KernelRules)
         (offset: int64)
         (text: ReadOnlySpan<byte>)
         (ns: PidNamespace)
         : struct (LastPidWrite * PidNamespace) =
-        match LastPidText.write ns.MayChoose ns.PidMax offset text with
+        match LastPidText.write kernel ns.MayChoose ns.PidMax offset text with
         | LastPidWrite.Stored(lastPid, _) as stored -> struct (stored, withLastPid lastPid ns)
         | other -> struct (other, ns)
 

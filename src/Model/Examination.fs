@@ -47,6 +47,8 @@ type Observed =
         /// The kernel's release.
         Major: int
         Minor: int
+        /// How it behaves, as far as that was seen; else by the release.
+        Kernel: KernelRules
         UserId: int
         /// Whether CAP_CHECKPOINT_RESTORE is effective.
         HasCheckpointRestore: bool
@@ -120,6 +122,8 @@ type Diagnosis =
         Flavours: Finding list
         /// What the kernel's version has and lacks.
         Features: Feature list
+        /// Where the kernel is not what its release says, such as `as 6.14 in pid_max`.
+        Surprises: string list
         /// Whether a PID can be chosen in any way.
         CanChoose: bool
         /// What comes of it all, in a sentence.
@@ -392,8 +396,6 @@ module Examination =
             fails name (message + why) (namespaceCures seen errno)
 
     let private features seen =
-        let rules = KernelRules.ofVersion seen.Major seen.Minor
-
         let feature name text major minor isThere =
             {
                 Name = name
@@ -402,16 +404,13 @@ module Examination =
                 IsThere = isThere
             }
 
-        let bySince name text major minor =
-            feature name text major minor (since major minor seen)
-
         [
-            bySince "clone3" "clone3" 5 3
-            bySince "set_tid" "set_tid of clone3" 5 5
-            bySince "clone_into_cgroup" "CLONE_INTO_CGROUP" 5 7
-            bySince "cap_checkpoint_restore" "CAP_CHECKPOINT_RESTORE" 5 9
-            feature "pidfd_of_thread" "CLONE_PIDFD of threads" 6 9 rules.PidfdOfThread
-            feature "pid_max_per_namespace" "a pid_max for each PID namespace" 6 14 rules.PidMaxPerNamespace
+            feature "clone3" "clone3" 5 3 (since 5 3 seen)
+            feature "set_tid" "set_tid of clone3" 5 5 (since 5 5 seen)
+            feature "clone_into_cgroup" "CLONE_INTO_CGROUP" 5 7 seen.Kernel.ClonesIntoCgroup
+            feature "cap_checkpoint_restore" "CAP_CHECKPOINT_RESTORE" 5 9 (since 5 9 seen)
+            feature "pidfd_of_thread" "CLONE_PIDFD of threads" 6 9 seen.Kernel.PidfdOfThread
+            feature "pid_max_per_namespace" "a pid_max for each PID namespace" 6 14 seen.Kernel.PidMaxPerNamespace
         ]
 
     let private advise clone3 write cycle =
@@ -445,6 +444,7 @@ module Examination =
                 ]
             Flavours = flavours
             Features = features seen
+            Surprises = KernelRules.surprises (KernelRules.ofVersion seen.Major seen.Minor) seen.Kernel
             CanChoose = clone3.Works || write.Works || cycle.Works
             Advice = advise clone3.Works write.Works cycle.Works
         }

@@ -18,7 +18,7 @@ type Allocator =
         /// `PidStack.writePidMax`.
         WritePidMax: KernelRules -> int -> PidStack -> Result<PidStack, Errno>
         /// `PidNamespace.writeLastPid`, the text as an array.
-        WriteLastPid: int64 -> byte[] -> PidNamespace -> struct (LastPidWrite * PidNamespace)
+        WriteLastPid: KernelRules -> int64 -> byte[] -> PidNamespace -> struct (LastPidWrite * PidNamespace)
     }
 
 /// Allocators.
@@ -33,5 +33,6 @@ module Allocator =
             Nest = PidStack.nest
             InitDies = PidStack.initDies
             WritePidMax = PidStack.writePidMax
-            WriteLastPid = fun offset text ns -> PidNamespace.writeLastPid offset (System.ReadOnlySpan text) ns
+            WriteLastPid =
+                fun kernel offset text ns -> PidNamespace.writeLastPid kernel offset (System.ReadOnlySpan text) ns
         }

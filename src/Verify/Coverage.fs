@@ -13,104 +13,113 @@ module Coverage =
     // The classes that a run of the default size has to reach, with what is needed for them.
     let private operations =
         [
-            "fork: child stays"
-            "fork: child exits and is reaped"
-            "fork: child exits and stays a zombie"
-            "fork into another namespace"
-            "clone3 with set_tid"
-            "clone3 with set_tid without the capability"
-            "clone3 with set_tid, more entries than levels"
-            "clone3 with a new PID namespace"
-            newUser
-            "clone3 with a new PID namespace and set_tid"
-            "clone3 with a new PID namespace without the capability"
-            "process clone that fails late: EBADF"
-            "process clone that fails late: EMFILE"
-            "process clone that fails late: EFAULT"
-            "thread clone that fails late: EBADF"
-            "thread clone that fails late: EMFILE"
-            "thread clone that fails late: EFAULT"
-            "late failure with set_tid"
-            "child killed and reaped"
-            "init killed"
-            "leader of a group dies"
-            "leader of a session dies"
-            "unshare"
-            "setns"
-            "write ns_last_pid"
-            "write ns_last_pid without the capability"
-            "write ns_last_pid not at offset 0"
-            "write pid_max"
+            "fork: child stays", []
+            "fork: child exits and is reaped", []
+            "fork: child exits and stays a zombie", []
+            "fork into another namespace", [ Facility.Setns ]
+            "clone3 with set_tid", [ Facility.SetTid ]
+            "clone3 with set_tid without the capability", [ Facility.SetTid ]
+            "clone3 with set_tid, more entries than levels", [ Facility.SetTid ]
+            "clone3 with a new PID namespace", [ Facility.Namespaces ]
+            newUser, [ Facility.Namespaces; Facility.Users ]
+            "clone3 with a new PID namespace and set_tid", [ Facility.Namespaces; Facility.SetTid ]
+            "clone3 with a new PID namespace without the capability", [ Facility.Namespaces ]
+            "clone3 with something wrong", [ Facility.Clone3 ]
+            "process clone that fails late: EBADF", [ Facility.IntoCgroup ]
+            "process clone that fails late: EMFILE", [ Facility.Pidfd ]
+            "process clone that fails late: EFAULT", [ Facility.Pidfd ]
+            "thread clone that fails late: EBADF", [ Facility.IntoCgroup ]
+            "thread clone that fails late: EMFILE", [ Facility.Pidfd ]
+            "thread clone that fails late: EFAULT", [ Facility.Pidfd ]
+            "late failure with set_tid", [ Facility.SetTid ]
+            "child killed and reaped", []
+            "init killed", [ Facility.Namespaces ]
+            "leader of a group dies", []
+            "leader of a session dies", []
+            "unshare", [ Facility.Namespaces ]
+            "setns", [ Facility.Setns ]
+            "write ns_last_pid", [ Facility.LastPid ]
+            "write ns_last_pid without the capability", [ Facility.LastPid ]
+            "write ns_last_pid not at offset 0", [ Facility.LastPid ]
+            "write pid_max", [ Facility.PidMax ]
         ]
 
     let private errnos =
         [
-            Errno.EPERM
-            Errno.EBADF
-            Errno.EAGAIN
-            Errno.ENOMEM
-            Errno.EFAULT
-            Errno.EEXIST
-            Errno.EINVAL
-            Errno.EMFILE
-            Errno.ENOSPC
+            Errno.EPERM, [ Facility.Namespaces ]
+            Errno.E2BIG, [ Facility.IntoCgroup ]
+            Errno.EBADF, [ Facility.IntoCgroup ]
+            Errno.EAGAIN, [ Facility.PidMax ]
+            Errno.ENOMEM, [ Facility.Namespaces; Facility.Setns ]
+            Errno.EFAULT, [ Facility.Pidfd ]
+            Errno.EEXIST, [ Facility.SetTid ]
+            Errno.EINVAL, [ Facility.Clone3 ]
+            Errno.EMFILE, [ Facility.Pidfd ]
+            Errno.ENOSPC, [ Facility.Namespaces ]
         ]
-        |> List.map string
+        |> List.map (fun (errno, needs) -> string errno, needs)
 
     [<Literal>]
     let private firstCloneKilled = "first clone failed late, namespace dead"
 
     let private states =
         [
-            "wrap to 300 or above"
-            "wrap from 300 or below"
-            "number in use skipped"
-            "number of a dead leader skipped"
-            "number of a dead leader refused"
-            "number of a zombie refused"
-            "full above 300, free below"
-            "refused at an outer level, inner number given back"
-            "cursor ahead of pid_max"
-            "number in use at or above pid_max"
-            "last_pid 0"
-            "write of nothing"
-            "write not parsed"
-            "write cut short"
-            "write hexadecimal"
-            "write octal"
-            "write out of range"
-            "write of something that is not a number"
-            "write of -0"
-            "write of 0x without a digit"
-            "write of 20 bytes, one below the limit"
-            "write that fills the token of 21 bytes"
-            "write beyond the token"
-            "write of more than the first page"
-            "first clone refused, namespace as new"
-            firstCloneKilled
-            "first clone succeeds after unshare"
-            "fork into a dead namespace"
-            "init died with processes inside"
-            "five levels deep"
+            "wrap to 300 or above", [ Facility.LastPid ]
+            "wrap from 300 or below", [ Facility.PidMax; Facility.LastPid ]
+            "number in use skipped", [ Facility.LastPid ]
+            "number of a dead leader skipped", [ Facility.LastPid ]
+            "number of a dead leader refused", [ Facility.SetTid; Facility.LastPid ]
+            "number of a zombie refused", [ Facility.SetTid ]
+            "full above 300, free below", [ Facility.PidMax; Facility.LastPid ]
+            "refused at an outer level, inner number given back", [ Facility.Namespaces; Facility.SetTid ]
+            "cursor ahead of pid_max", [ Facility.PidMax; Facility.LastPid ]
+            "number in use at or above pid_max", [ Facility.PidMax; Facility.LastPid ]
+            "last_pid 0", [ Facility.LastPid ]
+            "write of nothing", [ Facility.LastPid ]
+            "write not parsed", [ Facility.LastPid ]
+            "write cut short", [ Facility.LastPid ]
+            "write hexadecimal", [ Facility.LastPid ]
+            "write octal", [ Facility.LastPid ]
+            "write out of range", [ Facility.LastPid ]
+            "write of something that is not a number", [ Facility.LastPid ]
+            "write of -0", [ Facility.LastPid ]
+            "write of 0x without a digit", [ Facility.LastPid ]
+            "write of 20 bytes, one below the limit", [ Facility.LastPid ]
+            "write that fills the token of 21 bytes", [ Facility.LastPid ]
+            "write beyond the token", [ Facility.LastPid ]
+            "write of more than the first page", [ Facility.LastPid ]
+            "first clone refused, namespace as new", [ Facility.Namespaces; Facility.SetTid ]
+            firstCloneKilled, [ Facility.Namespaces; Facility.Pidfd ]
+            "first clone succeeds after unshare", [ Facility.Namespaces ]
+            "fork into a dead namespace", [ Facility.Namespaces; Facility.Setns ]
+            "init died with processes inside", [ Facility.Namespaces ]
+            "five levels deep", [ Facility.Namespaces ]
         ]
 
-    // What needs another pid_max.
-    let private needsPidMax =
-        set
-            [
-                "write pid_max"
-                "EAGAIN"
-                "full above 300, free below"
-                "cursor ahead of pid_max"
-                "number in use at or above pid_max"
-            ]
+    // What only some kernels can do.
+    let private isKnown (kernel: KernelRules) name =
+        match name with
+        | _ when name = firstCloneKilled -> kernel.FailedFirstCloneKills
+        | "E2BIG" -> not kernel.ClonesIntoCgroup
+        | "EBADF" -> kernel.ClonesIntoCgroup
+        | _ -> true
 
-    /// Every class there is in such sandboxes: operations, errnos, states.
+    /// Every class there is: operations, errnos, states. With each why it cannot be met in such sandboxes, none if it can.
+    let all (setting: Setting) : (string * string voption) list =
+        [
+            for name, needs in operations @ errnos @ states do
+                let lack =
+                    setting.Lacks |> List.tryFind (fun lack -> List.contains lack.Facility needs)
+
+                match lack with
+                | Some lack -> name, ValueSome lack.Why
+                | None when isKnown setting.Kernel name -> name, ValueNone
+                | None -> name, ValueSome "not on this kernel"
+        ]
+
+    /// Every class that can be met in such sandboxes.
     let classes (setting: Setting) : string list =
-        operations @ errnos @ states
-        |> List.filter (fun name -> setting.MakesUsers || name <> newUser)
-        |> List.filter (fun name -> setting.Kernel.FailedFirstCloneKills || name <> firstCloneKilled)
-        |> List.filter (fun name -> setting.WritesPidMax || not (needsPidMax.Contains name))
+        all setting |> List.filter (snd >> _.IsNone) |> List.map fst
 
     let private refusals (observation: Observation) =
         observation.Outcomes
@@ -182,6 +191,7 @@ module Coverage =
                     "write ns_last_pid"
             ]
         | Step.WritePidMax _ -> [ "write pid_max" ]
+        | Step.Malformed _ -> [ "clone3 with something wrong" ]
         | Step.Nothing -> []
 
     // One namespace in which a plain number was taken, before and after.
@@ -284,14 +294,14 @@ module Coverage =
         ]
 
     // What the text is, whatever comes of it: the first word of it, as the kernel sees words.
-    let private wordNames (text: string) =
+    let private wordNames (kernel: KernelRules) (text: string) =
         let word =
             text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0' |]).Split([| ' '; '\t'; '\n' |], 2)[0]
 
         let isDecimal = word <> "" && Seq.forall Char.IsAsciiDigit (word.TrimStart '-')
 
         [
-            if text.Length >= 4096 then
+            if text.Length >= kernel.PageSize then
                 "write of more than the first page"
 
             match word with
@@ -304,7 +314,7 @@ module Coverage =
             | _ -> ()
         ]
 
-    let private writeNames (text: string) offset outcome =
+    let private writeNames kernel (text: string) offset outcome =
         let number = text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0'; '-' |])
 
         let taken n =
@@ -321,14 +331,14 @@ module Coverage =
         match outcome with
         | Outcome.Wrote 0 -> [ "write of nothing" ]
         | Outcome.Wrote _ when offset > 0 -> [ "write not parsed" ]
-        | Outcome.Wrote n -> taken n @ wordNames text
+        | Outcome.Wrote n -> taken n @ wordNames kernel text
         | Outcome.Refused Errno.EINVAL ->
             let why =
-                match LastPidText.write true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
+                match LastPidText.write kernel true Int32.MaxValue 0L (ReadOnlySpan(Encoding.Latin1.GetBytes text)) with
                 | LastPidWrite.Stored _ -> "write out of range"
                 | _ -> "write of something that is not a number"
 
-            why :: wordNames text
+            why :: wordNames kernel text
         | _ -> []
 
     let private stateNames (before: World) step (observation: Observation) (after: World) =
@@ -346,7 +356,9 @@ module Coverage =
                 if inside then
                     "init died with processes inside"
             | Step.WriteLastPid(space, text, offset, _) ->
-                yield! observation.Outcomes |> List.collect (writeNames text offset)
+                yield!
+                    observation.Outcomes
+                    |> List.collect (writeNames before.Setting.Kernel text offset)
 
                 if PidNamespace.lastPid after.Spaces[space].Ns = 0 then
                     "last_pid 0"

@@ -54,6 +54,20 @@ module OperationGen =
                 2, Gen.map2 (fun late asThread -> Ending.Fails(late, asThread)) late (often 50)
             ]
 
+    let private flaw =
+        Gen.elements
+            [
+                Flaw.SizeWithoutArray
+                Flaw.ArrayWithoutSize
+                Flaw.SizeTooLarge
+                Flaw.UnreadableArray
+                Flaw.CutBeforeSize
+                Flaw.ExitSignal
+                Flaw.UnknownFlag
+                Flaw.ThreadAlone
+                Flaw.SiblingOfInit
+            ]
+
     let private setTid =
         Gen.frequency
             [
@@ -241,6 +255,7 @@ module OperationGen =
                 }
                 7, writeNear
                 5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
+                2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index flaw
             ]
 
     let private plain from ending =

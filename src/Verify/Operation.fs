@@ -78,6 +78,28 @@ type Bond =
     /// The session of a member that leads a process group of its own.
     | SessionAlone
 
+/// What is wrong with a request for a process, so that clone3 refuses it before it takes a number.
+[<RequireQualifiedAccess>]
+type Flaw =
+    /// No set_tid array, but a size of 1: EINVAL.
+    | SizeWithoutArray
+    /// A set_tid array that has no size: EINVAL.
+    | ArrayWithoutSize
+    /// Neither an array nor a size that is allowed, 33: EINVAL.
+    | SizeTooLarge
+    /// A set_tid array that cannot be read: EFAULT.
+    | UnreadableArray
+    /// A structure of 72 bytes, which has an array but no size of it: EINVAL.
+    | CutBeforeSize
+    /// An exit signal that is none: EINVAL.
+    | ExitSignal
+    /// A flag that clone3 does not take, CLONE_DETACHED: EINVAL.
+    | UnknownFlag
+    /// CLONE_THREAD without CLONE_SIGHAND: EINVAL.
+    | ThreadAlone
+    /// CLONE_PARENT by an init, whose siblings nobody could reap: EINVAL.
+    | SiblingOfInit
+
 /// One thing that is done to a tree of PID namespaces. Each namespace has one agent, its init, which does what is done
 /// in it. Namespaces and children are given by index: round and round through those that exist then, a negative one
 /// from the newest. So every operation means something in every state, and any part of a sequence can be run.
@@ -101,6 +123,8 @@ type Operation =
     | WriteLastPid of In: int * Text: Text * Offset: int * Capable: bool
     /// Writes pid_max, where that is allowed.
     | WritePidMax of In: int * Number: Number
+    /// The agent of `From` calls clone3 with something wrong.
+    | Malformed of From: int * Flaw: Flaw
 
 /// An operation once it is clear what it is done to. Namespaces and processes are numbered in the order they were made,
 /// from 0; namespace 0 is the outermost of the sandbox and process 0 its init.
@@ -116,6 +140,7 @@ type Step =
     | Enter of From: int * Into: int * Capable: bool
     | WriteLastPid of Space: int * Text: string * Offset: int * Capable: bool
     | WritePidMax of Space: int * Value: int
+    | Malformed of From: int * Flaw: Flaw
     /// There is nothing there to do it to.
     | Nothing
 
@@ -151,6 +176,82 @@ type Observation =
         Readings: Reading list
     }
 
+/// What an operation may need of the kernel, and of what the caller may do.
+[<RequireQualifiedAccess>]
+type Facility =
+    /// clone3.
+    | Clone3
+    /// clone3 with set_tid.
+    | SetTid
+    /// A clone that fails for CLONE_INTO_CGROUP.
+    | IntoCgroup
+    /// A clone that fails for CLONE_PIDFD.
+    | Pidfd
+    /// New PID namespaces.
+    | Namespaces
+    /// New user namespaces inside.
+    | Users
+    /// setns to a PID namespace.
+    | Setns
+    /// Writing ns_last_pid.
+    | LastPid
+    /// Writing pid_max, which is done only where no other namespace has the same one.
+    | PidMax
+    /// Being an init.
+    | Init
+
+/// What is not there.
+type Lack =
+    {
+        Facility: Facility
+        /// How that shows, such as `clone3: Function not implemented`.
+        Why: string
+    }
+
+/// What operations need.
+[<RequireQualifiedAccess; CompilationRepresentation(CompilationRepresentationFlags.ModuleSuffix)>]
+module Facility =
+    /// All that an operation needs; but for `Users` it is not done without.
+    let neededBy (operation: Operation) : Facility list =
+        match operation with
+        | Operation.Clone(_, nesting, setTid, _, ending) ->
+            [
+                if nesting <> Nesting.Same then
+                    Facility.Namespaces
+
+                if nesting = Nesting.NewUserAndPid then
+                    Facility.Users
+
+                if not setTid.IsEmpty then
+                    Facility.SetTid
+
+                match ending with
+                | Ending.Fails(Late.Cgroup, _) -> Facility.IntoCgroup
+                | Ending.Fails _ -> Facility.Pidfd
+                | Ending.Exits
+                | Ending.Lives
+                | Ending.Lingers -> ()
+            ]
+        | Operation.Unshare _
+        | Operation.EndInit _ -> [ Facility.Namespaces ]
+        | Operation.Enter _
+        | Operation.Leave _ -> [ Facility.Setns ]
+        | Operation.WriteLastPid _ -> [ Facility.LastPid ]
+        | Operation.WritePidMax _ -> [ Facility.PidMax ]
+        | Operation.Malformed(_, flaw) ->
+            match flaw with
+            | Flaw.SizeWithoutArray
+            | Flaw.ArrayWithoutSize
+            | Flaw.SizeTooLarge
+            | Flaw.UnreadableArray
+            | Flaw.CutBeforeSize -> [ Facility.SetTid ]
+            | Flaw.SiblingOfInit -> [ Facility.Clone3; Facility.Init ]
+            | Flaw.ExitSignal
+            | Flaw.UnknownFlag
+            | Flaw.ThreadAlone -> [ Facility.Clone3 ]
+        | Operation.End _
+        | Operation.Forsake _ -> []
+
 /// What a sandbox is like before anything is done in it.
 type Setting =
     {
@@ -163,16 +264,26 @@ type Setting =
         OwnUser: bool
         /// The pid_max it starts with.
         PidMax: int
-        /// Whether user namespaces can be made in it.
-        MakesUsers: bool
-        /// Whether pid_max is written: not where the kernel has only one for the whole system.
-        WritesPidMax: bool
+        /// What is not there; what needs it is not done.
+        Lacks: Lack list
+        /// Where the kernel is not what its version says, in words.
+        Surprises: string list
     }
+
+    /// Whether something is there.
+    member setting.Has(facility: Facility) : bool =
+        setting.Lacks |> List.forall (fun lack -> lack.Facility <> facility)
 
 /// A fresh sandbox: a PID namespace in which nothing happens but what is asked for. Disposing of it ends all that lives
 /// in it.
 type ISandbox =
     inherit System.IDisposable
+
+    /// The outermost namespace as it was before the first process of the sandbox, where it is not a new one.
+    abstract Before: PidNamespace voption
+
+    /// Whether others make processes in it just now. Takes a moment where that can be.
+    abstract IsDisturbed: unit -> bool
 
     /// What is seen before the first action.
     abstract Start: Observation

@@ -139,9 +139,9 @@ module Perform =
     let private levelOf world space =
         world.Setting.OuterLevels - 1 + World.depth world space
 
-    // Too many entries are seen first of all (copy_clone_args_from_user, kernel/fork.c).
+    // Too many entries are seen first of all but a structure that is too long (copy_clone_args_from_user, kernel/fork.c).
     let private tooMany (setTid: int list) errno =
-        if setTid.Length > Limits.Levels then
+        if errno <> Errno.E2BIG && setTid.Length > Limits.Levels then
             Errno.EINVAL
         else
             errno
@@ -152,6 +152,7 @@ module Perform =
         let isNested = nesting <> Nesting.Same
 
         match ending with
+        | Ending.Fails(Late.Cgroup, _) when not world.Setting.Kernel.ClonesIntoCgroup -> Some Errno.E2BIG
         | Ending.Fails(_, true) when isNested || elsewhere -> Some Errno.EINVAL
         | Ending.Fails((Late.DescriptorLimit | Late.PidfdPointer), true) when not world.Setting.Kernel.PidfdOfThread ->
             Some Errno.EINVAL
@@ -261,6 +262,7 @@ module Perform =
 
         let struct (write, ns) =
             allocator.WriteLastPid
+                world.Setting.Kernel
                 (int64 offset)
                 bytes
                 { world.Spaces[id].Ns with
@@ -317,6 +319,8 @@ module Perform =
             | Step.WriteLastPid(space, text, offset, capable) ->
                 one (writeLastPid allocator world space text offset capable)
             | Step.WritePidMax(space, value) -> one (writePidMax allocator world space value)
+            | Step.Malformed(_, Flaw.UnreadableArray) -> [ Outcome.Refused Errno.EFAULT ], world
+            | Step.Malformed _ -> [ Outcome.Refused Errno.EINVAL ], world
             | Step.Nothing -> [], world
 
         struct (World.observe outcomes world, world)

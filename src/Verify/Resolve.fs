@@ -38,7 +38,7 @@ module Resolve =
             | Some ns -> numberIn ns number
             | None -> outside number)
 
-    let private spelled n spelling =
+    let private spelled (kernel: KernelRules) n spelling =
         let sign = if n < 0 then "-" else ""
         let size = abs (int64 n)
         let octal = "0" + Convert.ToString(size, 8)
@@ -49,13 +49,13 @@ module Resolve =
         | Spelling.Octal -> sign + octal
         | Spelling.Spaced -> $" \t{string n} \n"
         | Spelling.Trailed -> $"{string n} 7\n"
-        | Spelling.Cut -> String(' ', 4094) + string n
+        | Spelling.Cut -> String(' ', kernel.PageSize - 2) + string n
         | Spelling.Filled length -> sign + octal.PadLeft(length - sign.Length, '0')
 
-    let private textFor ns text =
+    let private textFor kernel ns text =
         match text with
         | Text.Raw text -> text
-        | Text.Spelled(number, spelling) -> spelled (numberIn ns number) spelling
+        | Text.Spelled(number, spelling) -> spelled kernel (numberIn ns number) spelling
 
     /// How many inits a sandbox has at most: the next one exits at once.
     [<Literal>]
@@ -77,7 +77,7 @@ module Resolve =
     let private clampedUser world from nesting =
         // User namespaces go 32 deep as well; the model leaves that limit out, so nothing comes near it.
         match nesting with
-        | Nesting.NewUserAndPid when not world.Setting.MakesUsers || world.Spaces[from].Owner.Length >= 8 ->
+        | Nesting.NewUserAndPid when not (world.Setting.Has Facility.Users) || world.Spaces[from].Owner.Length >= 8 ->
             Nesting.NewPid
         | nesting -> nesting
 
@@ -88,8 +88,12 @@ module Resolve =
             | ValueSome id -> id
             | ValueNone -> 0
 
+        let isPossible =
+            Facility.neededBy operation
+            |> List.forall (fun facility -> facility = Facility.Users || world.Setting.Has facility)
+
         match operation with
-        | _ when (World.agents world).IsEmpty -> Step.Nothing
+        | _ when not isPossible || (World.agents world).IsEmpty -> Step.Nothing
         | Operation.Clone(from, nesting, setTid, capable, ending) ->
             let from = agent from
             let nesting = clampedUser world from nesting
@@ -138,10 +142,8 @@ module Resolve =
             Step.Enter(from, from, true)
         | Operation.WriteLastPid(index, text, offset, capable) ->
             let space = agent index
-            Step.WriteLastPid(space, textFor world.Spaces[space].Ns text, max 0 offset, capable)
+            Step.WriteLastPid(space, textFor world.Setting.Kernel world.Spaces[space].Ns text, max 0 offset, capable)
         | Operation.WritePidMax(index, number) ->
-            if world.Setting.WritesPidMax then
-                let space = agent index
-                Step.WritePidMax(space, numberIn world.Spaces[space].Ns number)
-            else
-                Step.Nothing
+            let space = agent index
+            Step.WritePidMax(space, numberIn world.Spaces[space].Ns number)
+        | Operation.Malformed(from, flaw) -> Step.Malformed(agent from, flaw)

@@ -17,7 +17,9 @@ type Row =
 /// A sequence of operations on which model and sandbox differ.
 type Difference =
     {
-        /// The run it was found in, from 0.
+        /// The fixed case it was found in; "" for a run.
+        Case: string
+        /// The run it was found in, from 0, or the case.
         Run: int
         /// The shortest sequence found that still differs.
         Operations: Operation list
@@ -27,35 +29,106 @@ type Difference =
         Tried: int
     }
 
+/// What became of one thing that was looked at.
+[<RequireQualifiedAccess>]
+type Verdict =
+    /// Model and kernel agree.
+    | Passed
+    | Failed of Difference
+    | Skipped of Why: string
+
+/// What became of a fixed case.
+type CaseReport = { Name: string; Verdict: Verdict }
+
 /// What all the runs came to.
 type Report =
     {
+        Cases: CaseReport list
         /// How many runs were made, the one with a difference included.
         Runs: int
+        /// How many runs and cases say nothing, since somebody else made processes in the namespace.
+        Disturbed: int
         /// How many operations were run, those of shrinking left out.
         Steps: int64
         /// How many of those made, or tried to make, a process.
         Clones: int64
         /// How often each class of `Coverage` was met.
         Coverage: IReadOnlyDictionary<string, int64>
+        /// That of the runs; those of the fixed cases are with them.
         Difference: Difference voption
     }
+
+    /// The first difference of all.
+    member report.First: Difference voption =
+        report.Cases
+        |> List.tryPick (fun case ->
+            match case.Verdict with
+            | Verdict.Failed difference -> Some difference
+            | Verdict.Passed
+            | Verdict.Skipped _ -> None)
+        |> function
+            | Some difference -> ValueSome difference
+            | None -> report.Difference
+
+/// A sandbox that is a model too: it shows what the property makes of an allocator.
+[<RequireQualifiedAccess>]
+module ModelSandbox =
+    /// Sandboxes in which this allocator is the kernel.
+    let create (allocator: Allocator) (setting: Setting) : ISandboxes =
+        { new ISandboxes with
+            member _.Setting = setting
+
+            member _.Open() =
+                let mutable world = Perform.start allocator setting
+
+                { new ISandbox with
+                    member _.Before = ValueNone
+                    member _.IsDisturbed() = false
+                    member _.Start = World.observe [] world
+
+                    member _.Perform step =
+                        let struct (observation, next) = Perform.step allocator world step
+                        world <- next
+                        observation
+
+                    member _.Dispose() = ()
+                }
+        }
 
 /// Runs sequences of operations on the model and on sandboxes side by side.
 [<RequireQualifiedAccess>]
 module Runner =
-    /// Runs a sequence until the first difference. `seen` is told of each step that both agreed on: the world before,
-    /// the step, what was seen and the world after. The steps, the last of which differs; none when all agree.
-    let compare
+    // A run that says nothing: others make processes in the namespace.
+    exception private Disturbed
+
+    // Runs a sequence until the first difference between the kernel and what is expected: the model, or what another kernel
+    // did, `recorded` for each operation from the start on.
+    let private attempt
         (sandboxes: ISandboxes)
         (seen: World -> Step -> Observation -> World -> unit)
+        (recorder: Recorder | null)
         (isInterrupted: Func<bool>)
+        (recorded: Observation list)
         (operations: Operation list)
-        : Row list voption =
+        : struct (Row list voption * bool) =
         use sandbox = sandboxes.Open()
-        let world = Perform.start Allocator.model sandboxes.Setting
 
-        let rec go world rows operations =
+        let world =
+            match sandbox.Before with
+            | ValueSome ns -> Perform.startIn ns Allocator.model sandboxes.Setting
+            | ValueNone -> Perform.start Allocator.model sandboxes.Setting
+
+        let note operation kernel =
+            match recorder with
+            | null -> ()
+            | recorder -> recorder.Add(operation, kernel)
+
+        let expected model recorded =
+            match recorded with
+            | [] -> struct (model, [])
+            | other :: rest -> struct (other, rest)
+
+        let rec go world rows recorded operations =
             match operations with
             | [] -> ValueNone
             | operation :: rest ->
@@ -65,10 +138,12 @@ module Runner =
                 let step = Resolve.step world operation
 
                 if step.IsNothing then
-                    go world rows rest
+                    go world rows recorded rest
                 else
                     let struct (model, next) = Perform.step Allocator.model world step
+                    let struct (model, recorded) = expected model recorded
                     let kernel = sandbox.Perform step
+                    note (ValueSome operation) kernel
 
                     let row =
                         {
@@ -79,21 +154,49 @@ module Runner =
 
                     if model = kernel then
                         seen world step model next
-                        go next (row :: rows) rest
+                        go next (row :: rows) recorded rest
                     else
                         ValueSome(List.rev (row :: rows))
+
+        let struct (start, recorded) = expected (World.observe [] world) recorded
+        note ValueNone sandbox.Start
 
         let first =
             {
                 Step = ValueNone
-                Model = World.observe [] world
+                Model = start
                 Kernel = sandbox.Start
             }
 
-        if first.Model = first.Kernel then
-            go world [ first ] operations
-        else
-            ValueSome [ first ]
+        let differing =
+            if first.Model = first.Kernel then
+                go world [ first ] recorded operations
+            else
+                ValueSome [ first ]
+
+        if differing.IsSome && sandbox.IsDisturbed() then
+            raise Disturbed
+
+        struct (differing, sandbox.Before.IsSome)
+
+    let private follow sandboxes seen recorder isInterrupted recorded operations =
+        match attempt sandboxes seen recorder isInterrupted recorded operations with
+        | struct (ValueSome rows, true) ->
+            // Where others can be it counts only if it comes again.
+            match attempt sandboxes (fun _ _ _ _ -> ()) null isInterrupted recorded operations with
+            | struct (ValueSome again, _) when again.Length = rows.Length -> ValueSome rows
+            | _ -> raise Disturbed
+        | struct (differing, _) -> differing
+
+    /// Runs a sequence until the first difference. `seen` is told of each step that both agreed on: the world before,
+    /// the step, what was seen and the world after. The steps, the last of which differs; none when all agree.
+    let compare
+        (sandboxes: ISandboxes)
+        (seen: World -> Step -> Observation -> World -> unit)
+        (isInterrupted: Func<bool>)
+        (operations: Operation list)
+        : Row list voption =
+        follow sandboxes seen null isInterrupted [] operations
 
     // Takes the first simpler sequence that still differs, again and again.
     let private minimize sandboxes isInterrupted operations rows =
@@ -102,9 +205,12 @@ module Runner =
         let differs candidate =
             tried <- tried + 1
 
-            match compare sandboxes (fun _ _ _ _ -> ()) isInterrupted candidate with
-            | ValueSome rows -> Some(candidate, rows)
-            | ValueNone -> None
+            try
+                match compare sandboxes (fun _ _ _ _ -> ()) isInterrupted candidate with
+                | ValueSome rows -> Some(candidate, rows)
+                | ValueNone -> None
+            with Disturbed ->
+                None
 
         let rec go best rows =
             match Seq.tryPick differs (OperationShrink.sequence best) with
@@ -119,19 +225,28 @@ module Runner =
         | Step.Forsake _ -> true
         | _ -> false
 
-    /// Runs each of the sequences until one differs, and then, if `shrinks`, finds a minimal one. `progress` is told the number of
-    /// runs made, after each. Throws OperationCanceledException when interrupted, with every sandbox disposed of.
+    // Why a case cannot be had in such sandboxes.
+    let private lack (setting: Setting) (case: FixedCase) =
+        let needed = case.Operations |> List.collect Facility.neededBy
+        setting.Lacks |> List.tryFind (fun lack -> List.contains lack.Facility needed)
+
+    /// Runs each of the cases, and then each of the sequences until one differs, and, if `shrinks`, finds a minimal sequence
+    /// for what differs. `progress` is told the number of runs made, after each. Throws OperationCanceledException when
+    /// interrupted, with every sandbox disposed of.
     let runAll
         (sandboxes: ISandboxes)
+        (recorder: Recorder | null)
         (shrinks: bool)
         (progress: Action<int>)
         (isInterrupted: Func<bool>)
+        (cases: FixedCase list)
         (sequences: Operation list seq)
         : Report =
         let counts = Dictionary<string, int64>()
         let mutable steps = 0L
         let mutable clones = 0L
         let mutable runs = 0
+        let mutable disturbed = 0
         let mutable difference = ValueNone
 
         for name in Coverage.classes sandboxes.Setting do
@@ -146,13 +261,16 @@ module Runner =
             for name in Coverage.classify world step observation after do
                 counts[name] <- counts.GetValueOrDefault(name, 0L) + 1L
 
-        use sequence = sequences.GetEnumerator()
+        let tryFollow operations =
+            try
+                follow sandboxes seen recorder isInterrupted [] operations
+            with Disturbed ->
+                disturbed <- disturbed + 1
+                ValueNone
 
-        while difference.IsNone && sequence.MoveNext() do
-            let operations = sequence.Current
-
-            match compare sandboxes seen isInterrupted operations with
-            | ValueNone -> ()
+        let tryDiffer case run operations =
+            match tryFollow operations with
+            | ValueNone -> ValueNone
             | ValueSome rows ->
                 let struct (best, rows, tried) =
                     if shrinks then
@@ -160,49 +278,134 @@ module Runner =
                     else
                         struct (operations, rows, 0)
 
-                difference <-
-                    ValueSome
-                        {
-                            Run = runs
-                            Operations = best
-                            Rows = rows
-                            Tried = tried
-                        }
+                ValueSome
+                    {
+                        Case = case
+                        Run = run
+                        Operations = best
+                        Rows = rows
+                        Tried = tried
+                    }
 
+        let verdict i (case: FixedCase) =
+            match lack sandboxes.Setting case with
+            | Some lack -> Verdict.Skipped lack.Why
+            | None ->
+                match tryDiffer case.Name i case.Operations with
+                | ValueSome difference -> Verdict.Failed difference
+                | ValueNone -> Verdict.Passed
+
+        let cases =
+            cases
+            |> List.mapi (fun i case ->
+                {
+                    CaseReport.Name = case.Name
+                    Verdict = verdict i case
+                })
+
+        use sequence = sequences.GetEnumerator()
+
+        while difference.IsNone && sequence.MoveNext() do
+            difference <- tryDiffer "" runs sequence.Current
             runs <- runs + 1
             progress.Invoke runs
 
         {
+            Cases = cases
             Runs = runs
+            Disturbed = disturbed
             Steps = steps
             Clones = clones
             Coverage = counts
             Difference = difference
         }
 
+    /// Runs what was recorded on another kernel until one run differs. Runs that need what is not there are left out. A
+    /// difference is shrunk where the model speaks for the other kernel, which it does as far as it agreed.
+    let replay
+        (sandboxes: ISandboxes)
+        (progress: Action<int>)
+        (isInterrupted: Func<bool>)
+        (trace: KernelTrace)
+        : Report =
+        // The numbers in operations mean what they meant there.
+        let there =
+            { new ISandboxes with
+                member _.Setting = trace.Setting
+                member _.Open() = sandboxes.Open()
+            }
+
+        let counts = Dictionary<string, int64>()
+        let mutable runs = 0
+        let mutable steps = 0L
+        let mutable clones = 0L
+
+        let seen _ step _ _ =
+            steps <- steps + 1L
+
+            if isClone step then
+                clones <- clones + 1L
+
+        let isPossible (traced: TracedRun) =
+            traced.Rows
+            |> List.collect (fst >> Facility.neededBy)
+            |> List.forall (fun facility -> facility = Facility.Users || sandboxes.Setting.Has facility)
+
+        let tryDiffer (traced: TracedRun) =
+            let operations, observations = List.unzip traced.Rows
+
+            match follow there seen null isInterrupted (traced.Start :: observations) operations with
+            | ValueNone -> None
+            | ValueSome rows ->
+                let operations = List.truncate (rows.Length - 1) operations
+
+                let isModels =
+                    match
+                        follow
+                            (ModelSandbox.create Allocator.model trace.Setting)
+                            (fun _ _ _ _ -> ())
+                            null
+                            isInterrupted
+                            (traced.Start :: List.truncate operations.Length observations)
+                            operations
+                    with
+                    | ValueNone -> true
+                    | ValueSome _ -> false
+
+                let struct (best, rows, tried) =
+                    if isModels then
+                        minimize there isInterrupted operations rows
+                    else
+                        struct (operations, rows, 0)
+
+                Some
+                    {
+                        Case = ""
+                        Run = runs
+                        Operations = best
+                        Rows = rows
+                        Tried = tried
+                    }
+
+        let difference =
+            trace.Runs
+            |> List.filter isPossible
+            |> List.tryPick (fun traced ->
+                let found = tryDiffer traced
+                runs <- runs + 1
+                progress.Invoke runs
+                found)
+
+        {
+            Cases = []
+            Runs = runs
+            Disturbed = 0
+            Steps = steps
+            Clones = clones
+            Coverage = counts
+            Difference = ValueOption.ofOption difference
+        }
+
     /// The sequences of `runs` runs of `steps` operations each by this seed.
     let sequences (seed: uint64) (runs: int) (steps: int) : Operation list seq =
         Seq.init runs (OperationGen.run seed steps)
-
-/// A sandbox that is a model too: it shows what the property makes of an allocator.
-[<RequireQualifiedAccess>]
-module ModelSandbox =
-    /// Sandboxes in which this allocator is the kernel.
-    let create (allocator: Allocator) (setting: Setting) : ISandboxes =
-        { new ISandboxes with
-            member _.Setting = setting
-
-            member _.Open() =
-                let mutable world = Perform.start allocator setting
-
-                { new ISandbox with
-                    member _.Start = World.observe [] world
-
-                    member _.Perform step =
-                        let struct (observation, next) = Perform.step allocator world step
-                        world <- next
-                        observation
-
-                    member _.Dispose() = ()
-                }
-        }

@@ -24,6 +24,18 @@ module Show =
         | Bond.Session -> "of a session, leaves a member behind"
         | Bond.SessionAlone -> "of a session, leaves a member with a group of its own behind"
 
+    let private flaw f =
+        match f with
+        | Flaw.SizeWithoutArray -> "a set_tid_size of 1 and no set_tid"
+        | Flaw.ArrayWithoutSize -> "a set_tid and no set_tid_size"
+        | Flaw.SizeTooLarge -> "a set_tid_size of 33 and no set_tid"
+        | Flaw.UnreadableArray -> "a set_tid that cannot be read"
+        | Flaw.CutBeforeSize -> "a set_tid in a structure of 72 bytes"
+        | Flaw.ExitSignal -> "exit_signal 0x100"
+        | Flaw.UnknownFlag -> "CLONE_DETACHED"
+        | Flaw.ThreadAlone -> "CLONE_THREAD alone"
+        | Flaw.SiblingOfInit -> "CLONE_PARENT"
+
     let private shortened (text: string) =
         let text = OperationText.quote text
 
@@ -70,6 +82,7 @@ module Show =
             let at = if offset = 0 then "" else $" at offset {string offset}"
             $"init of ns {string space}: write {shortened text} to ns_last_pid{at}{without capable}"
         | Step.WritePidMax(space, value) -> $"init of ns {string space}: write {string value} to pid_max"
+        | Step.Malformed(from, f) -> $"init of ns {string from}: clone3 with {flaw f}"
         | Step.Nothing -> "nothing"
 
     /// What it came to, on one line; of PIDs the one in the innermost namespace first.
@@ -83,7 +96,8 @@ module Show =
 
         String.Join(", then ", outcomes |> List.map one)
 
-    let private reading (r: Reading) =
+    /// The sysctls of a namespace, on one line.
+    let reading (r: Reading) : string =
         $"ns {string r.Space}: last_pid {string r.LastPid}, pid_max {string r.PidMax}"
 
     // Both sides' lines, those that tell nothing new left out.
@@ -114,8 +128,9 @@ module Show =
                     text m, text k
         ]
 
-    /// The steps as a numbered list, under each what the model and the kernel say, side by side; what differs is marked.
-    let rows (rows: Row list) : string list =
+    /// The steps as a numbered list, under each what the model, or another kernel as `left` names it, and the kernel say, side
+    /// by side; what differs is marked.
+    let rows (left: string) (rows: Row list) : string list =
         let width = 44
 
         let side (model: string, kernel: string) =
@@ -136,7 +151,7 @@ module Show =
                         side line
                 ])
 
-        ("     " + "model".PadRight width + " kernel") :: List.concat numbered
+        ("     " + left.PadRight width + " kernel") :: List.concat numbered
 
     /// The classes as a table, how often first, in columns.
     let coverage (report: Report) : string list =

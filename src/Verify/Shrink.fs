@@ -108,6 +108,7 @@ module OperationShrink =
         | Operation.WritePidMax(index, n) ->
             List.map (fun n -> Operation.WritePidMax(index, n)) (smallerNumber n)
             @ List.map (fun i -> Operation.WritePidMax(i, n)) (smallerIndex index)
+        | Operation.Malformed(from, flaw) -> List.map (fun i -> Operation.Malformed(i, flaw)) (smallerIndex from)
 
     /// Shorter sequences, then sequences with one simpler operation, the boldest first.
     let sequence (operations: Operation list) : Operation list seq =

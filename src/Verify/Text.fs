@@ -66,6 +66,19 @@ module OperationText =
             "session-alone", Bond.SessionAlone
         ]
 
+    let private flaws =
+        [
+            "size-without-array", Flaw.SizeWithoutArray
+            "array-without-size", Flaw.ArrayWithoutSize
+            "size-too-large", Flaw.SizeTooLarge
+            "unreadable-array", Flaw.UnreadableArray
+            "cut-before-size", Flaw.CutBeforeSize
+            "exit-signal", Flaw.ExitSignal
+            "unknown-flag", Flaw.UnknownFlag
+            "thread-alone", Flaw.ThreadAlone
+            "sibling-of-init", Flaw.SiblingOfInit
+        ]
+
     let private spellings =
         [
             "decimal", Spelling.Decimal
@@ -106,6 +119,7 @@ module OperationText =
 
             $"write-last-pid in={string index} {text} offset={string offset} capable={yesNo capable}"
         | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
+        | Operation.Malformed(from, flaw) -> $"malformed from={string from} flaw={nameOf flaws flaw}"
 
     // What is wrong with a line; only `parse` sees it.
     exception private Wrong of string
@@ -226,6 +240,7 @@ module OperationText =
 
             Operation.WriteLastPid(int "in", text, int "offset", capable ())
         | "write-pid-max" -> Operation.WritePidMax(int "in", parseNumber (value "number"))
+        | "malformed" -> Operation.Malformed(int "from", oneOf flaws (value "flaw"))
         | verb -> wrong $"'{verb}' is no operation"
 
     let private keyOf (word: string) = word.Split('=', 2)[0]
@@ -256,9 +271,9 @@ module OperationText =
 /// Files of operations.
 [<RequireQualifiedAccess>]
 module ReplayText =
-    /// The version of the format, which is in the first line.
+    /// The version of the format, which is in the first line. Version 1 had fewer operations, and is read as well.
     [<Literal>]
-    let Version = 1
+    let Version = 2
 
     [<Literal>]
     let private Header = "nslp-verify-replay"
@@ -301,8 +316,8 @@ module ReplayText =
 
         match lines with
         | first :: rest when first.StartsWith(Header + " ", StringComparison.Ordinal) ->
-            if first = Header + " " + string Version then
+            if first = Header + " 1" || first = Header + " " + string Version then
                 go 2 [] rest
             else
-                Error("its version is not " + string Version)
+                Error("its version is not 1 to " + string Version)
         | _ -> Error $"it does not begin with '{Header}'"

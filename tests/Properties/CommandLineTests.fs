@@ -146,6 +146,10 @@ let private verify: VerifyOptions =
         Steps = 50
         Seed = Nullable()
         Replay = null
+        Record = null
+        Here = false
+        Tap = false
+        Junit = null
         Json = false
     }
 

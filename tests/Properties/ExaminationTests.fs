@@ -32,6 +32,7 @@ let private root =
     {
         Major = 6
         Minor = 18
+        Kernel = KernelRules.ofVersion 6 18
         UserId = 0
         HasCheckpointRestore = true
         HasSysAdmin = true
@@ -305,6 +306,7 @@ let ``a flavour that the kernel is too old for says since when it is there`` () 
         { root with
             Major = 6
             Minor = 8
+            Kernel = KernelRules.ofVersion 6 8
             Flavours =
                 [
                     tried "pidfd-emfile-thread" Errno.EINVAL 6 9
@@ -324,6 +326,34 @@ let ``a flavour that the kernel is too old for says since when it is there`` () 
                     feature.Name
         ]
     )
+
+[<Fact>]
+let ``what the kernel was seen to do tells which features it has, and what is surprising of its release`` () =
+    let backported =
+        { root with
+            Major = 5
+            Minor = 14
+            Kernel =
+                KernelRules.withSeen
+                    [
+                        {
+                            Rule = KernelRule.PidMaxPerNamespace
+                            IsNew = true
+                        }
+                    ]
+                    (KernelRules.ofVersion 5 14)
+        }
+
+    let isThere name seen =
+        (Examination.diagnose seen).Features
+        |> List.find (fun feature -> feature.Name = name)
+        |> _.IsThere
+
+    Assert.Equal<string list>([ "as 6.14 in pid_max" ], (Examination.diagnose backported).Surprises)
+    Assert.True(isThere "pid_max_per_namespace" backported)
+    Assert.False(isThere "pidfd_of_thread" backported)
+    Assert.True(isThere "clone_into_cgroup" backported)
+    Assert.Empty((Examination.diagnose root).Surprises)
 
 let private errno =
     Gen.elements [ 0; 1; 2; 4; 5; 7; 9; 10; 11; 12; 13; 14; 17; 22; 24; 28; 30; 38; 71; 110 ]
@@ -379,6 +409,7 @@ let private observed =
         return
             {
                 Major = major
+                Kernel = KernelRules.ofVersion major minor
                 Minor = minor
                 UserId = user
                 HasCheckpointRestore = flags[0]

@@ -411,14 +411,15 @@ module Generate =
                 1, among [ "\r\n"; "abc"; ",456"; ".5"; "e3" ]
             ]
 
-    // Around the 4095th byte, which is the last one that is looked at.
-    let private padding = one [ 12, Gen.constant 0; 1, Gen.choose (4088, 4097) ]
+    // Around the last byte of a page but one, which is the last one that is looked at.
+    let private padding pageSize =
+        one [ 12, Gen.constant 0; 1, Gen.choose (pageSize - 8, pageSize + 1) ]
 
     /// What may be written to ns_last_pid: mostly a number with something around it.
-    let text (space: Space) : Gen<Text> =
+    let text (pageSize: int) (space: Space) : Gen<Text> =
         let structured =
             gen {
-                let! pad = padding
+                let! pad = padding pageSize
                 let! before = spaces
                 let! numeral = numeral space
                 let! after = tail
@@ -428,7 +429,7 @@ module Generate =
         let padded =
             gen {
                 let! numeral = numeral space
-                let! pad = Gen.choose (4085, 4100)
+                let! pad = Gen.choose (pageSize - 11, pageSize + 4)
                 let! after = among [ ""; "\n"; "x"; " x" ]
                 return numeral + String(' ', pad) + after
             }
@@ -454,11 +455,13 @@ module Generate =
     let lastPidRequest: Gen<LastPidRequest> =
         gen {
             let! space = space
-            let! text = text space
+            let! pageSize = one [ 4, Gen.constant 4096; 1, Gen.constant 16384 ]
+            let! text = text pageSize space
             let! offset = offset
 
             return
                 {
+                    Kernel = KernelRules.withPageSize pageSize KernelRules.newest
                     Space = space
                     Offset = offset
                     Text = text

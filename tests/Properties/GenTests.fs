@@ -56,7 +56,7 @@ let ``shrunk requests are valid and smaller`` () =
 
 [<Fact>]
 let ``shrunk texts are smaller`` () =
-    let texts = Generate.space |> Gen.bind Generate.text
+    let texts = Generate.space |> Gen.bind (Generate.text 4096)
     shrinksWell texts Shrink.text Shrink.weightOfText (fun _ -> true)
 
 [<Fact>]
@@ -246,7 +246,7 @@ let ``interesting texts are met`` () =
         Encoding.Latin1.GetString(bytes request)
 
     let result (request: LastPidRequest) =
-        ReferenceText.write true request.Space.PidMax 0L (bytes request)
+        ReferenceText.write request.Kernel true request.Space.PidMax 0L (bytes request)
 
     let stored request =
         match result request with

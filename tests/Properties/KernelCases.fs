@@ -170,7 +170,7 @@ type private Machine(a: Allocator, column: Column) =
 
     member m.Write(text: string, offset: int64) =
         let struct (result, after) =
-            a.WriteLastPid offset (Encoding.Latin1.GetBytes text) (List.item m.Caller stack)
+            a.WriteLastPid m.Kernel offset (Encoding.Latin1.GetBytes text) (List.item m.Caller stack)
 
         change m.Caller (fun _ -> after)
 

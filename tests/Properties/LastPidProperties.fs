@@ -8,16 +8,21 @@ open Xunit
 open SetNsLastPid
 open SetNsLastPid.Verification
 
-let private write (a: Allocator) offset (text: byte[]) ns = a.WriteLastPid offset text ns
+let private write (a: Allocator) offset (text: byte[]) ns =
+    a.WriteLastPid KernelRules.newest offset text ns
+
 let private decimal (n: int) = Encoding.ASCII.GetBytes(string n)
 
 let agreesWithTheReference: Law<Allocator> =
     Law.create Inputs.lastPidRequests (fun a request ->
         let (Text text) = request.Text
         let space = request.Space
-        let expected = ReferenceText.write space.MayChoose space.PidMax request.Offset text
+
+        let expected =
+            ReferenceText.write request.Kernel space.MayChoose space.PidMax request.Offset text
+
         let ns = Space.toModel space
-        let struct (result, after) = write a request.Offset text ns
+        let struct (result, after) = a.WriteLastPid request.Kernel request.Offset text ns
         Law.same "result" expected result
 
         match expected with
@@ -133,7 +138,7 @@ let takenIsWithinTheText: Law<Allocator> =
             Law.holds $"0 <= %d{n} <= pid_max" (n >= 0 && n <= ns.PidMax)
             Law.holds $"1 <= taken %d{taken} <= %d{text.Length}" (taken >= 1 && taken <= text.Length)
 
-            // What was taken says the same by itself, unless it was cut at the 4095th byte.
+            // What was taken says the same by itself, unless it was cut at the end of the page.
             if text.Length <= 4095 then
                 let struct (again, _) = write a 0L text[.. taken - 1] ns
                 Law.same "the part taken" (LastPidWrite.Stored(n, taken)) again
@@ -172,9 +177,9 @@ let private aroundBytes =
     ]
 
 // The number at its place around the last byte of the first page, and at the end of the token.
-let private aroundEdges =
+let private aroundEdges pageSize =
     [
-        for length in 4090..4098 do
+        for length in pageSize - 6 .. pageSize + 2 do
             String(' ', length - 1) + "7"
             String(' ', length - 2) + "77"
             "7" + String(' ', length - 1) + "x"
@@ -210,21 +215,33 @@ let private aroundEdges =
 
 [<Fact>]
 let ``every byte in every place, and every length around the limits, agrees with the reference`` () =
-    let agree (text: byte[]) =
+    let agree pageSize (text: byte[]) =
+        let kernel = KernelRules.withPageSize pageSize KernelRules.newest
+
         for pidMax in [ 301; Limits.PidMax ] do
-            Assert.Equal(ReferenceText.write true pidMax 0L text, LastPidText.write true pidMax 0L (ReadOnlySpan text))
+            Assert.Equal(
+                ReferenceText.write kernel true pidMax 0L text,
+                LastPidText.write kernel true pidMax 0L (ReadOnlySpan text)
+            )
 
     for before, after in aroundBytes do
         for b in 0uy .. 255uy do
-            agree (Array.concat [ Encoding.ASCII.GetBytes before; [| b |]; Encoding.ASCII.GetBytes after ])
+            agree 4096 (Array.concat [ Encoding.ASCII.GetBytes before; [| b |]; Encoding.ASCII.GetBytes after ])
 
-    for text in aroundEdges do
-        agree (Encoding.ASCII.GetBytes text)
+    for pageSize in [ 4096; 16384; 65536 ] do
+        for text in aroundEdges pageSize do
+            agree pageSize (Encoding.ASCII.GetBytes text)
 
 [<Theory>]
-[<InlineData(4194303, true)>]
-[<InlineData(4194304, false)>]
-let ``4 MiB are too much before anything else`` (length: int, fits: bool) =
+[<InlineData(4096, 4194303, true)>]
+[<InlineData(4096, 4194304, false)>]
+[<InlineData(16384, 4194304, true)>]
+[<InlineData(16384, 33554431, true)>]
+[<InlineData(16384, 33554432, false)>]
+[<InlineData(65536, 536870911, true)>]
+[<InlineData(65536, 536870912, false)>]
+let ``as much as a huge page is too much before anything else`` (pageSize: int, length: int, fits: bool) =
+    let kernel = KernelRules.withPageSize pageSize KernelRules.newest
     let text = Array.create length ' 'B
     text[0] <- '7'B
 
@@ -234,8 +251,8 @@ let ``4 MiB are too much before anything else`` (length: int, fits: bool) =
                 LastPidWrite.Refused Errno.ENOMEM
             elif not mayWrite then
                 LastPidWrite.Refused Errno.EPERM
-            // What is beyond the 4095th byte counts as taken only up to there, and the rest is left over.
+            // What is beyond the first page less a byte is left over, and does not count.
             else
-                ReferenceText.write true 32768 0L text
+                LastPidWrite.Stored(7, length)
 
-        Assert.Equal(expected, LastPidText.write mayWrite 32768 0L (ReadOnlySpan text))
+        Assert.Equal(expected, LastPidText.write kernel mayWrite 32768 0L (ReadOnlySpan text))

@@ -49,11 +49,13 @@ module ReferenceText =
                 Some((if sign = "-" then -value else value), sign + prefix + digits)
 
     /// One write of `bytes` at `offset`.
-    let write (mayWrite: bool) (pidMax: int) (offset: int64) (bytes: byte[]) : LastPidWrite =
+    let write (kernel: KernelRules) (mayWrite: bool) (pidMax: int) (offset: int64) (bytes: byte[]) : LastPidWrite =
         let text = Encoding.Latin1.GetString bytes
         let invalid = LastPidWrite.Refused Errno.EINVAL
 
-        if text.Length >= 4 * 1024 * 1024 then
+        let mebibytes = Map.find kernel.PageSize (Map [ 4096, 4; 16384, 32; 65536, 512 ])
+
+        if text.Length >= mebibytes * 1024 * 1024 then
             LastPidWrite.Refused Errno.ENOMEM
         elif not mayWrite then
             LastPidWrite.Refused Errno.EPERM
@@ -62,7 +64,7 @@ module ReferenceText =
         elif offset <> 0L then
             LastPidWrite.Ignored text.Length
         else
-            let seen = text.Substring(0, min 4095 text.Length)
+            let seen = text.Substring(0, min (kernel.PageSize - 1) text.Length)
             let rest = seen |> Seq.skipWhile isWhite |> Seq.toArray |> System.String
             let token = rest.Substring(0, min 21 rest.Length)
 

@@ -112,6 +112,7 @@ let private breaksAlone (a: Allocator) =
         for offset in [ 0L; 1L ] do
             laws.LastPid
                 {
+                    Kernel = KernelRules.newest
                     Space = space
                     Offset = offset
                     Text = Text(Encoding.ASCII.GetBytes(string space.Cursor))
@@ -264,7 +265,7 @@ let private follow (a: Allocator) kernel (state: State) =
             if sub.Head.Life = Life.Alive then
                 for n in 0 .. PidMaxLimit + 1 do
                     let struct (_, after) =
-                        a.WriteLastPid 0L (Encoding.ASCII.GetBytes(string n)) sub.Head
+                        a.WriteLastPid kernel 0L (Encoding.ASCII.GetBytes(string n)) sub.Head
 
                     within (after :: sub.Tail)
 
@@ -382,6 +383,8 @@ let private beyondSmallWorlds =
             "wraps at 64 bits"
             "refuses the empty text"
             "always takes the whole text"
+            "knows no pages but of 4096 bytes"
+            "looks at a whole page"
             "looks at more than 4095 bytes"
             "takes numbers of 21 characters"
         ]

@@ -128,6 +128,7 @@ type Text =
 /// One write to ns_last_pid.
 type LastPidRequest =
     {
+        Kernel: KernelRules
         Space: Space
         Offset: int64
         Text: Text

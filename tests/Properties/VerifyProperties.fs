@@ -11,7 +11,8 @@ open Xunit
 /// Kernels that differ in all that the model knows of.
 let private kernels =
     [
-        KernelRules.ofVersion 6 1
+        KernelRules.ofVersion 5 5
+        KernelRules.ofVersion 6 1 |> KernelRules.withPageSize 16384
         KernelRules.ofVersion 6 18
         KernelRules.ofVersion 7 0
         KernelRules.newest
@@ -23,8 +24,8 @@ let private setting kernel ownUser =
         OuterLevels = 1
         OwnUser = ownUser
         PidMax = if kernel.PidMaxPerNamespace then Limits.PidMax else 32768
-        MakesUsers = true
-        WritesPidMax = true
+        Lacks = []
+        Surprises = []
     }
 
 let private operationsOf steps =
@@ -36,9 +37,11 @@ let private sandboxes allocator kernel ownUser =
 let private runAll allocator kernel ownUser seed runs steps =
     Runner.runAll
         (sandboxes allocator kernel ownUser)
+        null
         true
         (Action<int> ignore)
         (Func<bool>(fun () -> false))
+        []
         (Runner.sequences seed runs steps)
 
 let private differs allocator kernel operations =
@@ -87,9 +90,11 @@ let ``every wrong allocator is found within 500 runs`` () =
             |> List.exists (fun kernel ->
                 (Runner.runAll
                     (sandboxes wrong kernel false)
+                    null
                     false
                     (Action<int> ignore)
                     (Func<bool>(fun () -> false))
+                    []
                     (List.truncate runs sequences))
                     .Difference.IsSome))
 
@@ -182,9 +187,9 @@ let ``the sequence of a seed is the one that was recorded`` () =
     Assert.Equal<string list>(
         [
             "write-pid-max in=0 number=303"
-            "clone from=0 new=same capable=no child=lives"
-            "leave from=0"
-            "unshare from=0 capable=yes"
+            "clone from=0 new=same set_tid=4194303,cursor,304,1,used#3 capable=yes child=lives"
+            "clone from=7 new=same set_tid=1,cursor-1 capable=yes child=lives"
+            "forsake from=-1 as=session"
         ],
         lines
     )
@@ -275,7 +280,7 @@ let ``no text makes the reader of replay files fail otherwise than with a messag
 [<Theory>]
 [<InlineData("", "it does not begin with 'nslp-verify-replay'")>]
 [<InlineData("\u007fELF", "it does not begin with 'nslp-verify-replay'")>]
-[<InlineData("nslp-verify-replay 2\nend-of-replay\n", "its version is not 1")>]
+[<InlineData("nslp-verify-replay 3\nend-of-replay\n", "its version is not 1 to 2")>]
 [<InlineData("nslp-verify-replay 1\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=x\nend-of-replay\n", "line 2: 'x' is not a number")>]
@@ -300,6 +305,8 @@ let ``a sandbox is disposed of once, whatever happens`` () =
                 let inner = (sandboxes Allocator.model KernelRules.newest false).Open()
 
                 { new ISandbox with
+                    member _.Before = inner.Before
+                    member _.IsDisturbed() = false
                     member _.Start = inner.Start
                     member _.Perform step = perform inner step
                     member _.Dispose() = disposed <- disposed + 1
@@ -309,9 +316,11 @@ let ``a sandbox is disposed of once, whatever happens`` () =
     let run perform =
         Runner.runAll
             (watched perform)
+            null
             true
             (Action<int> ignore)
             (Func<bool>(fun () -> false))
+            []
             (Runner.sequences 1UL 3 10)
         |> ignore
 

@@ -203,7 +203,7 @@ module WrongModels =
 
     // Another text of the same length in place of the one written.
     let private rewriting (edit: byte[] -> byte[]) =
-        writing (fun offset text ns -> model.WriteLastPid offset (edit text) ns)
+        writing (fun kernel offset text ns -> model.WriteLastPid kernel offset (edit text) ns)
 
     let private onInner change (stack: PidStack) : PidStack =
         match stack with
@@ -239,7 +239,7 @@ module WrongModels =
             | None -> text
             | Some length -> Array.append text[.. start + length - 1] (Array.create (text.Length - start - length) ' 'B)
 
-    let private writeWrapped (offset: int64) (text: byte[]) (ns: PidNamespace) =
+    let private writeWrapped kernel (offset: int64) (text: byte[]) (ns: PidNamespace) =
         let plain = Encoding.Latin1.GetString text
 
         match
@@ -247,8 +247,8 @@ module WrongModels =
         with
         | true, number when plain.Length <= 20 && number > BigInteger UInt64.MaxValue ->
             let wrapped = (number % (BigInteger.One <<< 64)).ToString()
-            model.WriteLastPid offset (Encoding.Latin1.GetBytes(wrapped.PadLeft plain.Length)) ns
-        | _ -> model.WriteLastPid offset text ns
+            model.WriteLastPid kernel offset (Encoding.Latin1.GetBytes(wrapped.PadLeft plain.Length)) ns
+        | _ -> model.WriteLastPid kernel offset text ns
 
     let private levelsOf (stack: PidStack) change = List.map change stack
 
@@ -852,44 +852,44 @@ module WrongModels =
 
             // ns_last_pid
             "ns_last_pid takes pid_max + 1",
-            writing (fun offset text ns ->
+            writing (fun kernel offset text ns ->
                 let struct (result, moved) =
-                    model.WriteLastPid offset text { ns with PidMax = ns.PidMax + 1 }
+                    model.WriteLastPid kernel offset text { ns with PidMax = ns.PidMax + 1 }
 
                 struct (result, { moved with PidMax = ns.PidMax }))
             "ns_last_pid refuses pid_max",
-            writing (fun offset text ns ->
+            writing (fun kernel offset text ns ->
                 let struct (result, moved) =
-                    model.WriteLastPid offset text { ns with PidMax = ns.PidMax - 1 }
+                    model.WriteLastPid kernel offset text { ns with PidMax = ns.PidMax - 1 }
 
                 struct (result, { moved with PidMax = ns.PidMax }))
             "ns_last_pid refuses 0",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored(0, _), _) -> struct (LastPidWrite.Refused Errno.EINVAL, ns)
                 | other -> other)
             "writing n makes n the next number",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored(n, _) as stored, moved) -> struct (stored, { moved with Cursor = n })
                 | other -> other)
             "writing n stores what is next instead",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored _ as stored, moved) ->
                     match PidNamespace.tryNext moved with
                     | ValueSome next -> struct (stored, { moved with Cursor = next })
                     | ValueNone -> struct (stored, moved)
                 | other -> other)
             "ns_last_pid refuses a number in use",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored(n, _), _) when PidSet.contains n ns.InUse ->
                     struct (LastPidWrite.Refused Errno.EINVAL, ns)
                 | other -> other)
             "ns_last_pid never moves backwards",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored _ as stored, moved) ->
                     struct (stored,
                             { moved with
@@ -906,46 +906,57 @@ module WrongModels =
             "drops the sign", mapBytes '-'B ' 'B
             "wraps at 64 bits", writing writeWrapped
             "EPERM after the parse",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text { ns with MayChoose = true } with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text { ns with MayChoose = true } with
                 | struct (LastPidWrite.Stored _, _) when not ns.MayChoose ->
                     struct (LastPidWrite.Refused Errno.EPERM, ns)
                 | struct (result, _) when not ns.MayChoose -> struct (result, ns)
                 | other -> other)
             "anybody writes ns_last_pid",
-            writing (fun offset text ns ->
+            writing (fun kernel offset text ns ->
                 let struct (result, moved) =
-                    model.WriteLastPid offset text { ns with MayChoose = true }
+                    model.WriteLastPid kernel offset text { ns with MayChoose = true }
 
                 struct (result, { moved with MayChoose = ns.MayChoose }))
-            "parses at every offset", writing (fun _ text ns -> model.WriteLastPid 0L text ns)
+            "parses at every offset", writing (fun kernel _ text ns -> model.WriteLastPid kernel 0L text ns)
             "refuses other offsets",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Ignored _, _) when offset <> 0L ->
                     struct (LastPidWrite.Refused Errno.EINVAL, ns)
                 | other -> other)
             "refuses the empty text",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Ignored 0, _) -> struct (LastPidWrite.Refused Errno.EINVAL, ns)
                 | other -> other)
             "always takes the whole text",
-            writing (fun offset text ns ->
-                match model.WriteLastPid offset text ns with
+            writing (fun kernel offset text ns ->
+                match model.WriteLastPid kernel offset text ns with
                 | struct (LastPidWrite.Stored(n, _), moved) -> struct (LastPidWrite.Stored(n, text.Length), moved)
                 | other -> other)
+            "knows no pages but of 4096 bytes",
+            writing (fun kernel offset text ns -> model.WriteLastPid { kernel with PageSize = 4096 } offset text ns)
+            "looks at a whole page",
+            writing (fun kernel offset text ns ->
+                model.WriteLastPid
+                    { kernel with
+                        PageSize = kernel.PageSize + 1
+                    }
+                    offset
+                    text
+                    ns)
             "looks at more than 4095 bytes",
-            writing (fun offset text ns ->
+            writing (fun kernel offset text ns ->
                 let rest = text |> Array.skipWhile (fun b -> b = ' 'B)
                 let skipped = text.Length - rest.Length
 
-                match model.WriteLastPid offset (if skipped > 3000 then rest else text) ns with
+                match model.WriteLastPid kernel offset (if skipped > 3000 then rest else text) ns with
                 | struct (LastPidWrite.Stored(n, taken), moved) when skipped > 3000 ->
                     struct (LastPidWrite.Stored(n, taken + skipped), moved)
                 | other -> other)
             "takes numbers of 21 characters",
-            writing (fun offset text ns ->
+            writing (fun kernel offset text ns ->
                 let start =
                     text
                     |> Array.tryFindIndex (fun b -> b <> ' 'B)
@@ -959,8 +970,8 @@ module WrongModels =
                 | 21 when text[start] = '0'B && text[start + 1] = '0'B ->
                     let copy = Array.copy text
                     copy[start] <- ' 'B
-                    model.WriteLastPid offset copy ns
-                | _ -> model.WriteLastPid offset text ns)
+                    model.WriteLastPid kernel offset copy ns
+                | _ -> model.WriteLastPid kernel offset text ns)
         ]
 
     /// The allocator that the wrong ones are made of, without a fault.

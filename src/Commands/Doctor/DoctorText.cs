@@ -43,6 +43,11 @@ internal static class DoctorText
             Wrap(text, $"It lacks {Features(diagnosis, isThere: false)}.", look.Columns, 0);
         }
 
+        if (!diagnosis.Surprises.IsEmpty)
+        {
+            Wrap(text, $"Linux {facts.Release}: {string.Join(", ", diagnosis.Surprises)}.", look.Columns, 0);
+        }
+
         text.Append('\n').Append(look.Paint(diagnosis.CanChoose ? Colour.Green : Colour.Red, diagnosis.Advice)).Append('\n');
         return text.ToString();
     }
@@ -54,6 +59,7 @@ internal static class DoctorText
         json.WriteArray("flavours", diagnosis.Flavours, Write);
         json.WriteString("kernel", facts.Release);
         json.WriteObject("features", () => diagnosis.Features.ToList().ForEach(feature => json.WriteBoolean(feature.Name, feature.IsThere)));
+        json.WriteArray("surprises", diagnosis.Surprises, json.WriteStringValue);
         json.WriteMaybe("pid_max", facts.PidMax < 0 ? null : facts.PidMax);
         json.WriteMaybe("last_pid", facts.LastPid < 0 ? null : facts.LastPid);
         json.WriteNumber("in_use", facts.InUse);

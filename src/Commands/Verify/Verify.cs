@@ -10,6 +10,9 @@ internal static class Verify
 
     private const int Unavailable = 3;
 
+    // Of so many runs one may be spoilt by others.
+    private const int LeastQuiet = 10;
+
     private const int MostFiles = 1000;
 
     // More than 10,000 operations, the most that a run has, take as text.
@@ -21,7 +24,8 @@ internal static class Verify
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
-        if (options.Replay is not null && !TryRead(options.Replay, out replay))
+        KernelTrace? trace = null;
+        if (options.Replay is not null && !TryRead(options.Replay, out replay, out trace))
         {
             return Unavailable;
         }
@@ -29,8 +33,10 @@ internal static class Verify
         try
         {
             // Before anything that makes a thread: the zygote is best the child of a process with one.
-            using Sandboxes sandboxes = new();
-            return Run(options, replay, sandboxes);
+            using Sandboxes sandboxes = new(here: options.Here);
+            return trace is null || CanCompare(trace.Setting, sandboxes.Setting)
+                ? Run(options, replay, sandboxes, trace)
+                : Unavailable;
         }
         catch (RemoteException e)
         {
@@ -39,12 +45,15 @@ internal static class Verify
         }
     }
 
-    /// <summary>Runs the command on these sandboxes, with the operations of a file if there are any.</summary>
-    internal static int Run(VerifyOptions options, FSharpList<Operation>? replay, ISandboxes sandboxes)
+    /// <summary>Runs the command on these sandboxes, with the operations or the trace of a file if there are any.</summary>
+    internal static int Run(
+        VerifyOptions options, FSharpList<Operation>? replay, ISandboxes sandboxes, KernelTrace? trace = null)
     {
         using CaughtSignals caught = new();
         Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
         int signal = 0, runs = 0;
+        bool isDrawn = options.Replay is null && replay is null;
+        Recorder? recorder = options.Record is null ? null : new Recorder(Linux.Kernel.Release(), sandboxes.Setting);
         ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
@@ -52,16 +61,26 @@ internal static class Verify
         long start = Stopwatch.GetTimestamp();
         try
         {
-            Report report = Runner.runAll(sandboxes, replay is null, Show, IsInterrupted, sequences);
+            FSharpList<FixedCase> cases = replay is null ? FixedCases.all : FSharpList<FixedCase>.Empty;
+            Report report = trace is null
+                ? Runner.runAll(sandboxes, recorder, isDrawn, Show, IsInterrupted, cases, sequences)
+                : Runner.replay(sandboxes, Show, IsInterrupted, trace);
             VerifyResult result = new(
-                options, replay is null ? seed : null, sandboxes.Setting, report, Stopwatch.GetElapsedTime(start));
+                options, isDrawn ? seed : null, trace?.Kernel, sandboxes.Setting, report, Stopwatch.GetElapsedTime(start));
             progress.Hide();
-            string? file = report.Difference.IsSome && replay is null ? Save(result) : null;
-            int written = options.Json
-                ? Output.PrintJson(Name, json => result.Write(json, file))
+            string? file = result.Differs && (isDrawn || trace is not null) ? Save(result) : null;
+            bool isWhole = (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
+                && (recorder is null || TryWrite(options.Record!, Encoding.Latin1.GetBytes(recorder.Text)));
+            if (!result.Differs && report.Disturbed > (report.Runs + report.Cases.Length) / LeastQuiet)
+            {
+                isWhole = Output.Fail(Name, "cannot tell: others make processes in this PID namespace") == Output.Done;
+            }
+
+            int written = options.Json ? Output.PrintJson(Name, json => result.Write(json, file))
+                : options.Tap ? Output.Print(Name, result.ToTap())
                 : Output.Print(Name, result.ToText(file));
-            return report.Difference.IsSome ? Output.Failed
-                : written == Output.Done ? Output.Done
+            return result.Differs ? Output.Failed
+                : isWhole && written == Output.Done ? Output.Done
                 : Unavailable;
         }
         catch (OperationCanceledException)
@@ -73,7 +92,7 @@ internal static class Verify
 
         void Show(int done)
         {
-            if (replay is null)
+            if (isDrawn)
             {
                 runs = done;
                 progress.Show((double)done / options.Runs, $"{done} of {options.Runs} runs", done);
@@ -87,9 +106,26 @@ internal static class Verify
         }
     }
 
-    private static bool TryRead(string path, out FSharpList<Operation>? operations)
+    // What is asked of levels further out depends on how many there are, and on whose they are.
+    private static bool CanCompare(Setting there, Setting here)
+    {
+        if (there.OuterLevels == here.OuterLevels && there.OwnUser == here.OwnUser)
+        {
+            return true;
+        }
+
+        _ = Output.Fail(
+            Name, $"cannot compare: it was recorded {Where(there)}, and this is {Where(here)}");
+        return false;
+
+        static string Where(Setting setting) =>
+            $"{(setting.OwnUser ? "in a user namespace" : "as root")} {setting.OuterLevels} levels deep";
+    }
+
+    private static bool TryRead(string path, out FSharpList<Operation>? operations, out KernelTrace? trace)
     {
         operations = null;
+        trace = null;
         byte[] text = new byte[MostBytes];
         SysResult length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text);
         if (length.IsError)
@@ -104,7 +140,15 @@ internal static class Verify
             return false;
         }
 
-        var parsed = ReplayText.parse(Encoding.Latin1.GetString(text, 0, length.Value));
+        string content = Encoding.Latin1.GetString(text, 0, length.Value);
+        if (TraceText.isTrace(content))
+        {
+            var read = TraceText.parse(content);
+            trace = read.IsOk ? read.ResultValue : null;
+            return read.IsOk || Output.Fail(Name, $"cannot replay '{path}': {read.ErrorValue}") == Output.Done;
+        }
+
+        var parsed = ReplayText.parse(content);
         if (!parsed.IsOk)
         {
             _ = Output.Fail(Name, $"cannot replay '{path}': {parsed.ErrorValue}");
@@ -115,12 +159,19 @@ internal static class Verify
         return true;
     }
 
+    private static bool TryWrite(string path, byte[] text)
+    {
+        using Fd file = Output.CreateNew(path);
+        Errno error = file.IsOpen ? Output.WriteTo(file.Number, text) : file.Error;
+        return error == 0 || Output.Fail(Name, $"cannot write '{path}'", error) == Output.Done;
+    }
+
     // A file that was not there before; null, said on stderr, where none can be made.
     private static string? Save(VerifyResult result)
     {
         for (int i = 1; i <= MostFiles; i++)
         {
-            string path = $"nslp-verify-{result.Seed}-{result.Run}{(i == 1 ? "" : $"-{i}")}.replay";
+            string path = $"nslp-verify-{result.Place}{(i == 1 ? "" : $"-{i}")}.replay";
             using Fd file = Output.CreateNew(path);
             Errno error = file.IsOpen ? Output.WriteTo(file.Number, Encoding.Latin1.GetBytes(result.ToReplay())) : file.Error;
             if (error == 0)

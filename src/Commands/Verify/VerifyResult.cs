@@ -6,27 +6,55 @@ namespace SetNsLastPid.Commands;
 
 /// <summary>What came of <c>nslp verify</c>, for a person, for a program, and as a file to replay.</summary>
 /// <param name="seed">What the runs were drawn from, null for a file.</param>
-internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting setting, Report report, TimeSpan time)
+/// <param name="recorded">The release of the kernel that is compared with, null for the model.</param>
+internal sealed class VerifyResult(
+    VerifyOptions options, ulong? seed, string? recorded, Setting setting, Report report, TimeSpan time)
 {
+    private readonly string _other = recorded is null ? "model" : $"Linux {recorded}";
     private readonly string _release = Linux.Kernel.Release();
     private readonly string _where = setting.OwnUser ? "in a user namespace" : "as root";
 
     internal ulong? Seed => seed;
 
     /// <summary>The run with a difference, from 0.</summary>
-    internal int Run => report.Difference.Value.Run;
+    internal int Run => report.First.Value.Run;
+
+    /// <summary>What differs, if anything does.</summary>
+    internal bool Differs => report.First.IsSome;
+
+    /// <summary>Where it differs, as part of a file's name.</summary>
+    internal string Place => recorded is not null ? $"trace-{Run}"
+        : report.First.Value.Case.Length > 0 ? $"case-{Run}"
+        : $"{seed}-{Run}";
+
+    private string Summary => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(seed is not null
+            ? $"{report.Cases.Length} cases, {report.Runs} {(report.Runs == 1 ? "run" : "runs")} of {options.Steps} steps, seed {seed}"
+            : options.Replay)}, on Linux {_release}, {_where}: "
+        + $"{report.Steps} operations in {time.TotalSeconds:F1} s ({Rate:F0}/s)");
+
+    // Where the kernel is not what its version says, and what was left out.
+    private IEnumerable<string> Notes =>
+    [
+        .. setting.Surprises.IsEmpty ? [] : (string[])[$"Linux {_release}: {string.Join(", ", setting.Surprises)}"],
+        .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} runs say nothing: others made processes meanwhile"],
+        .. setting.Lacks.Select(lack => lack.Why).Distinct().Select(why => $"left out what needs more: {why}"),
+    ];
 
     private double Rate => time > TimeSpan.Zero ? report.Steps / time.TotalSeconds : 0;
 
     /// <summary>The smallest sequence that differs as the text of a file.</summary>
     internal string ToReplay()
     {
-        Difference difference = report.Difference.Value;
+        Difference difference = report.First.Value;
         IEnumerable<string> remarks =
         [
-            $"Model and Linux {_release} differ: {_where}, seed {seed}, "
-                + $"run {difference.Run}, {options.Steps} steps",
-            .. Show.rows(difference.Rows).Select(line => line.TrimEnd()),
+            $"{_other} and Linux {_release} differ: {_where}, "
+                + (difference.Case.Length > 0
+                    ? $"case '{difference.Case}'"
+                    : $"seed {seed}, run {difference.Run}, {options.Steps} steps"),
+            .. Show.rows(_other, difference.Rows).Select(line => line.TrimEnd()),
         ];
         return ReplayText.format(ListModule.OfSeq(remarks), difference.Operations);
     }
@@ -35,19 +63,19 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
     internal string ToText(string? file)
     {
         StringBuilder text = new();
-        string what = seed is not null
-            ? $"{report.Runs} {(report.Runs == 1 ? "run" : "runs")} of {options.Steps} steps, seed {seed}"
-            : options.Replay!;
-        text.AppendLine(
-            CultureInfo.InvariantCulture,
-            $"{what}, on Linux {_release}, {_where}: {report.Steps} operations in {time.TotalSeconds:F1} s ({Rate:F0}/s)");
-        if (report.Difference.IsSome)
+        text.AppendLine(Summary);
+        if (Differs)
         {
-            AppendDifference(text, report.Difference.Value, file);
+            AppendDifference(text, report.First.Value, file);
         }
         else
         {
-            text.AppendLine("model and kernel agree");
+            text.AppendLine($"{_other} and kernel agree");
+        }
+
+        foreach (string note in Notes)
+        {
+            text.AppendLine(note);
         }
 
         if (seed is not null)
@@ -62,16 +90,27 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         return text.ToString();
     }
 
+    /// <summary>The result as test points.</summary>
+    internal string ToTap() => Points.tap(_release, ListModule.OfSeq([.. Notes, Summary]), Points.ofReport(setting, report));
+
+    /// <summary>The same for who reads JUnit's XML.</summary>
+    internal string ToJunit() => Points.junit(_release, time.TotalSeconds, Points.ofReport(setting, report));
+
     internal void Write(Utf8JsonWriter json, string? file)
     {
-        json.WriteBoolean("agree", report.Difference.IsNone);
+        json.WriteBoolean("agree", !Differs);
         json.WriteString("kernel", _release);
+        json.WriteArray("surprises", setting.Surprises, json.WriteStringValue);
+        json.WriteArray("lacks", setting.Lacks.Select(lack => lack.Why).Distinct(), json.WriteStringValue);
         json.WriteBoolean("user_namespace", setting.OwnUser);
+        json.WriteString("recorded", recorded);
         json.WritePropertyName("seed");
         json.WriteRawValue(seed?.ToString(CultureInfo.InvariantCulture) ?? "null");
         json.WriteMaybe("steps", seed is null ? null : options.Steps);
         json.WriteString("replay", options.Replay);
+        json.WriteNumber("cases", report.Cases.Length);
         json.WriteNumber("runs", report.Runs);
+        json.WriteNumber("disturbed", report.Disturbed);
         json.WriteNumber("operations", report.Steps);
         json.WriteNumber("clones", report.Clones);
         json.WriteSeconds("seconds", time.TotalSeconds);
@@ -80,16 +119,17 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
             json.WriteString("name", reached.Key);
             json.WriteNumber("count", reached.Value);
         }));
-        json.WriteMaybe("difference", report.Difference.IsSome, () => WriteDifference(json, report.Difference.Value, file));
+        json.WriteMaybe("difference", Differs, () => WriteDifference(json, report.First.Value, file));
     }
 
-    private static void AppendDifference(StringBuilder text, Difference difference, string? file)
+    private void AppendDifference(StringBuilder text, Difference difference, string? file)
     {
+        string where = difference.Case.Length > 0 ? $"the case '{difference.Case}'" : $"run {difference.Run}";
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"model and kernel differ in run {difference.Run}; the shortest sequence that shows it ({difference.Tried} tried):");
+            $"{_other} and kernel differ in {where}; the shortest sequence that shows it ({difference.Tried} tried):");
         text.AppendLine();
-        foreach (string line in Show.rows(difference.Rows))
+        foreach (string line in Show.rows(_other, difference.Rows))
         {
             text.AppendLine(line.TrimEnd());
         }
@@ -101,9 +141,10 @@ internal sealed class VerifyResult(VerifyOptions options, ulong? seed, Setting s
         }
     }
 
-    private static void WriteDifference(Utf8JsonWriter json, Difference difference, string? file)
+    private void WriteDifference(Utf8JsonWriter json, Difference difference, string? file)
     {
         json.WriteNumber("run", difference.Run);
+        json.WriteString("case", difference.Case.Length > 0 ? difference.Case : null);
         json.WriteNumber("tried", difference.Tried);
         json.WriteString("file", file);
         json.WriteArray("sequence", difference.Operations, operation => json.WriteStringValue(OperationText.format(operation)));

@@ -81,11 +81,14 @@ internal sealed unsafe class Order : IDisposable
     /// <summary>What the call that <see cref="Use"/> appended came to, or the opening.</summary>
     internal SysResult Used(int use) => this[use - 1].IsError ? this[use - 1] : this[use];
 
-    /// <summary>Appends clone(2) with <paramref name="flags"/> (no CLONE_VM) and, for CLONE_PIDFD, where the
-    /// descriptor shall go. The child's exit signal is
-    /// the low byte, best 0; wait for it with __WALL. Passes the seccomp profiles that refuse clone3.</summary>
-    internal int Clone(ulong flags, Child child, long parentTid = 0) =>
-        Born(Call(Kernel.SYS_clone, flags, 0, parentTid), flags, child);
+    /// <summary>Appends clone(2) with <paramref name="flags"/> (no CLONE_VM), for CLONE_PIDFD where the descriptor shall go, and
+    /// for CLONE_CHILD_SETTID where the child's PID shall. The child's exit signal is the low byte, best 0; wait for it with
+    /// __WALL. Passes the seccomp profiles that refuse clone3.</summary>
+    internal int Clone(ulong flags, Child child, long parentTid = 0, long childTid = 0) => Born(
+        Kernel.X64
+            ? Call(Kernel.SYS_clone, flags, 0, parentTid, childTid)
+            : Call(Kernel.SYS_clone, flags, 0, parentTid, 0, childTid),
+        flags, child);
 
     /// <summary>Appends clone3(2). <paramref name="args"/> is copied; without CLONE_VM, as the child needs a stack of its
     /// own. A nonempty <paramref name="setTid"/>, innermost namespace first, takes the place of args.set_tid.</summary>

@@ -50,7 +50,7 @@ internal sealed partial class Sandbox
             BecomeLate(ref args, late);
         }
 
-        int clone = _order.Clone3(args, child, step.SetTid.ToArray());
+        int clone = AppendClone(_order, args, child, step.SetTid.ToArray());
         if (late is { How.IsDescriptorLimit: true })
         {
             AppendDescriptorLimit(_home.DescriptorLimit);
@@ -117,6 +117,35 @@ internal sealed partial class Sandbox
             at == from.Space ? pid
             : owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First
             : Order.Int(ownPid)))]);
+    }
+
+    private int AppendClone(Order order, clone_args args, Child child, ReadOnlySpan<int> setTid = default) => _home.HasClone3
+        ? order.Clone3(args, child, setTid)
+        : order.Clone(args.flags, child, 0, (long)args.child_tid);
+
+    private unsafe Observation Malformed(Step.Malformed step)
+    {
+        SandboxAgent from = _agents[step.From];
+        _order.Clear();
+        ulong array = (ulong)_order.PutValue(from.Reading.LastPid + 1);
+        (clone_args args, int size) = step.Flaw.Tag switch
+        {
+            Flaw.Tags.SizeWithoutArray => (new clone_args { set_tid_size = 1 }, sizeof(clone_args)),
+            Flaw.Tags.ArrayWithoutSize => (new clone_args { set_tid = array }, sizeof(clone_args)),
+            Flaw.Tags.SizeTooLarge => (new clone_args { set_tid_size = Limits.Levels + 1 }, sizeof(clone_args)),
+            Flaw.Tags.UnreadableArray => (new clone_args { set_tid = BadPointer, set_tid_size = 1 }, sizeof(clone_args)),
+            Flaw.Tags.CutBeforeSize => (new clone_args { set_tid = array }, 72),
+            Flaw.Tags.ExitSignal => (new clone_args { exit_signal = 0x100 }, sizeof(clone_args)),
+            Flaw.Tags.UnknownFlag => (new clone_args { flags = Kernel.CLONE_DETACHED }, sizeof(clone_args)),
+            Flaw.Tags.ThreadAlone => (new clone_args { flags = (uint)CLONE_THREAD }, sizeof(clone_args)),
+            Flaw.Tags.SiblingOfInit => (new clone_args { flags = Kernel.CLONE_PARENT }, sizeof(clone_args)),
+            _ => throw new UnreachableException(),
+        };
+        int clone = _order.Clone3(_order.PutValue(args), size, Child.Exits());
+        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
+        from.Task.Run(_order);
+        from.Note(_order, reads);
+        return See([Of(_order[clone], Outcome.NewGiven(ListModule.OfSeq([_order[clone].Value])))], from);
     }
 
     private void BecomeLate(ref clone_args args, Ending.Fails late)
@@ -188,10 +217,9 @@ internal sealed partial class Sandbox
             _birth.Call(Kernel.SYS_prctl, Kernel.PR_SET_CHILD_SUBREAPER, 1);
         }
 
-        int pidMax = _home.WritesPidMax
-            ? _birth.Call(
-                Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"), O_RDWR | O_CLOEXEC)
-            : _birth.Call(Kernel.SYS_dup, _home.PidMaxFd);
+        int pidMax = _birth.Call(
+            Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"),
+            (_home.WritesPidMax ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         int ns = _birth.Call(Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/self/ns/pid"), O_CLOEXEC);
         SandboxAgent.Reads reads = agent.AppendReads(_birth, _birth.Result(pidMax));
         _ = task.Submit(_birth);
@@ -204,13 +232,14 @@ internal sealed partial class Sandbox
         _agents[agent.Space] = agent;
         agent.Task.AwaitIdle();
         foreach (SysResult result in
-            (SysResult[])[.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax], _birth[birth.Namespace]])
+            (SysResult[])[.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax]])
         {
             RemoteException.ThrowIf(result.Error, "cannot prepare an init of the sandbox");
         }
 
         agent.PidMaxFd = _birth[birth.PidMax].Value;
-        _descriptors[agent.Space] = _birth[birth.Namespace].Value;
+        // Negative where it cannot be opened, and then nobody enters.
+        _descriptors[agent.Space] = (int)_birth[birth.Namespace].Raw;
         if (birth.Capabilities != 0)
         {
             agent.Capabilities =

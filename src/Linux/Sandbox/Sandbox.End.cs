@@ -60,7 +60,7 @@ internal sealed partial class Sandbox
     // For where the outermost namespace goes on: ends all but the inits.
     private void EndEach()
     {
-        _reaping.UnderWay?.AwaitIdle();
+        AwaitReaping();
         foreach (Member process in _processes.Values.Where(process => !IsInit(process)))
         {
             _ = _agents[process.Parent].Task.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
@@ -86,8 +86,8 @@ internal sealed partial class Sandbox
             _ = leader.Submit(life);
             _order.Clear();
             nint ownPid = _order.Reserve(sizeof(int));
-            int clone = _order.Clone3(
-                new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
+            int clone = AppendClone(
+                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
             _order.Require(clone);
             _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
             from.Task.Run(_order);
@@ -143,7 +143,7 @@ internal sealed partial class Sandbox
     private int AppendLife(Order life, Bond bond)
     {
         life.Require(bond.IsGroup ? life.Call(Kernel.SYS_setpgid, 0, 0) : life.Call(Kernel.SYS_setsid));
-        int member = life.Clone3(new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
+        int member = AppendClone(life, new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
         life.Require(member);
         life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_SETOWN, life.Result(member));
         if (bond.IsSessionAlone)

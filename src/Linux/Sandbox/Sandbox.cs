@@ -1,4 +1,5 @@
 using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Linux;
@@ -36,6 +37,11 @@ internal sealed partial class Sandbox : ISandbox
         _birth = home.NewOrder();
         try
         {
+            if (home.IsHere)
+            {
+                Before = FSharpValueOption<PidNamespace>.NewValueSome(home.Observe());
+            }
+
             Birth birth = NewBirth(home.Base, Nesting.NewPid, capable: true, space: 0);
             _order.Clear();
             int clone = _order.Clone(home.IsHere ? 0 : Kernel.CLONE_NEWPID, Child.Becomes(birth.Agent.Task));
@@ -58,11 +64,15 @@ internal sealed partial class Sandbox : ISandbox
         }
     }
 
+    public FSharpValueOption<PidNamespace> Before { get; }
+
     public Observation Start { get; } = null!;
+
+    public bool IsDisturbed() => _home.IsHere && _home.IsDisturbed();
 
     public Observation Perform(Step step)
     {
-        _reaping.UnderWay?.AwaitIdle();
+        AwaitReaping();
         return step switch
         {
             Step.Clone clone => Clone(clone),
@@ -73,6 +83,7 @@ internal sealed partial class Sandbox : ISandbox
             Step.Enter enter => Enter(enter),
             Step.WriteLastPid write => Write(write),
             Step.WritePidMax write => Write(write),
+            Step.Malformed malformed => Malformed(malformed),
             _ => See([]),
         };
     }
@@ -97,6 +108,8 @@ internal sealed partial class Sandbox : ISandbox
         _reaping.Dispose();
         _birth.Dispose();
     }
+
+    private void AwaitReaping() => _reaping.UnderWay?.AwaitIdle();
 
     private Observation Unshare(Step.Unshare step)
     {

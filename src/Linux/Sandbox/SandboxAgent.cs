@@ -7,7 +7,8 @@ namespace SetNsLastPid.Linux;
 internal sealed class SandboxAgent(
     Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities) : IDisposable
 {
-    private const int TextSize = 32;
+    // /proc/loadavg is the longest.
+    private const int TextSize = 80;
 
     /// <summary>Where in an order ns_last_pid and then pid_max are read, and where the texts go.</summary>
     internal readonly record struct Reads(int First, nint LastText, nint MaxText);
@@ -80,7 +81,9 @@ internal sealed class SandboxAgent(
     private static int Parse(SysResult length, nint text)
     {
         RemoteException.ThrowIf(length.Error, "cannot read ns_last_pid or pid_max in the sandbox");
-        return Utf8Parser.TryParse(Order.Bytes(text, length.Value), out int value, out _)
+        ReadOnlySpan<byte> word = Order.Bytes(text, length.Value);
+        word = word[(word.LastIndexOf((byte)' ') + 1)..];
+        return Utf8Parser.TryParse(word, out int value, out _)
             ? value
             : throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox: no number");
     }

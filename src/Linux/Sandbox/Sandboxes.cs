@@ -1,3 +1,4 @@
+using Microsoft.FSharp.Collections;
 using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Linux;
@@ -7,29 +8,40 @@ namespace SetNsLastPid.Linux;
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
     private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
-    private const string PidMaxPath = "/proc/sys/kernel/pid_max";
+
+    // Long enough to notice whoever forks five times a second.
+    private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(0.2);
 
     private readonly Zygote _zygote;
-    private readonly KernelRules _kernel = Kernel.Rules;
+    private readonly KernelRules _byVersion;
+    private readonly List<Lack> _lacks = [];
 
-    /// <summary>Prepares for sandboxes; best on the main thread, before there are others. Throws
-    /// <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise than it ever
-    /// should.</summary>
-    /// <param name="here">In nslp's own PID namespace instead of new ones, with pid_max written even if it is the whole
-    /// system's: for a kernel on which nothing else happens.</param>
-    internal Sandboxes(bool here = false)
+    /// <summary>Prepares for sandboxes, and probes what there is and how the kernel behaves; best on the main thread, before
+    /// there are others. Throws <see cref="RemoteException"/> where there can be none, and where the kernel answers otherwise
+    /// than it ever should.</summary>
+    /// <param name="here">In nslp's own PID namespace instead of new ones.</param>
+    /// <param name="ownsAll">With pid_max written even if it is the whole system's: for a kernel on which nothing else
+    /// happens.</param>
+    /// <param name="byVersion">The rules of what cannot be probed; null for those of the running kernel's version.</param>
+    internal Sandboxes(bool here = false, bool ownsAll = false, KernelRules? byVersion = null)
     {
         IsHere = here;
+        _byVersion = byVersion ?? Kernel.Rules;
         _zygote = Zygote.Start();
         try
         {
-            RequireStrictWrites();
-            LastPidFd = Open(LastPidPath, O_RDWR, "needs CONFIG_CHECKPOINT_RESTORE and a writable /proc/sys");
-            OwnerFds = (Open(LastPidPath, O_RDONLY), Open(LastPidPath, O_RDONLY));
-            PidMaxFd = Open(PidMaxPath, O_RDONLY);
+            LastPidFd = OpenLastPid();
+            OwnerFds = (Open(LastPidText, O_RDONLY), Open(LastPidText, O_RDONLY));
             DescriptorLimit = RaiseDescriptorLimit();
+            Errno clone3 = _zygote.Root.Call(Kernel.SYS_clone3, 0, 0).Error;
+            HasClone3 = clone3 == Errno.EINVAL;
+            if (!HasClone3)
+            {
+                Add(clone3, "clone3", Facility.Clone3, Facility.SetTid, Facility.IntoCgroup, Facility.Pidfd);
+            }
+
             Base = NewBase();
-            Setting = Probe();
+            Setting = Probe(ownsAll);
             if (!here)
             {
                 RequireRoom();
@@ -47,12 +59,12 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>The parent of the outermost init of each sandbox.</summary>
     internal SandboxAgent Base { get; } = null!;
 
-    /// <summary>A descriptor of ns_last_pid, open for reading and writing in every process of a sandbox: it stands for
-    /// the namespace of whoever uses it.</summary>
+    /// <summary>A descriptor of what tells the last PID, ns_last_pid if there is one, in every process of a sandbox: it stands
+    /// for the namespace of whoever uses it.</summary>
     internal int LastPidFd { get; }
 
-    /// <summary>A descriptor of the pid_max of nslp's own namespace, or of the whole system before 6.14.</summary>
-    internal int PidMaxFd { get; }
+    /// <summary>The file behind it: /proc/loadavg, where the last PID comes last, if there is no ns_last_pid.</summary>
+    internal string LastPidText { get; private set; } = LastPidPath;
 
     /// <summary>Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs:
     /// F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).</summary>
@@ -63,12 +75,34 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>Whether their outermost namespace is nslp's own.</summary>
     internal bool IsHere { get; }
 
+    /// <summary>Whether processes are made by clone3, otherwise by clone.</summary>
+    internal bool HasClone3 { get; }
+
     /// <summary>Whether pid_max may be written: where each namespace has one of its own, or all is our own.</summary>
-    internal bool WritesPidMax => IsHere || _kernel.PidMaxPerNamespace;
+    internal bool WritesPidMax { get; private set; }
 
     internal RemoteTask NewTask() => _zygote.NewTask();
 
     internal Order NewOrder() => _zygote.Root.NewOrder();
+
+    /// <summary>nslp's own PID namespace as it is now.</summary>
+    internal PidNamespace Observe()
+    {
+        using PidSpace space = new();
+        SysResult pidMax = space.ReadPidMax(), lastPid = space.ReadLastPid();
+        RemoteException.ThrowIf(pidMax.IsError ? pidMax.Error : lastPid.Error, "cannot read last_pid and pid_max");
+        return PidNamespaceModule.withChoice(
+            PidNamespaceModule.observed(lastPid.Value, pidMax.Value, space.ReadNumbersInUse()));
+    }
+
+    /// <summary>Whether somebody moves last_pid of nslp's own PID namespace while nslp does nothing.</summary>
+    internal bool IsDisturbed()
+    {
+        using PidSpace space = new();
+        SysResult before = space.ReadLastPid();
+        Thread.Sleep(s_watch);
+        return space.ReadLastPid() != before;
+    }
 
     public ISandbox Open() => new Sandbox(this);
 
@@ -96,15 +130,48 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
     }
 
-    private int Open(string path, int flags, string? help = null)
+    private void Add(Errno errno, string what, params ReadOnlySpan<Facility> facilities)
+    {
+        string why = errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}";
+        foreach (Facility facility in facilities)
+        {
+            _lacks.Add(new Lack(facility, why));
+        }
+    }
+
+    // Without ns_last_pid (CONFIG_CHECKPOINT_RESTORE) nothing can be written, but the last PID is read elsewhere.
+    private int OpenLastPid()
+    {
+        SysResult writable = TryOpen(LastPidPath, O_RDWR);
+        if (!writable.IsError)
+        {
+            RequireStrictWrites();
+            return writable.Value;
+        }
+
+        Add(writable.Error, "ns_last_pid", Facility.LastPid);
+        if (TryOpen(LastPidPath, O_RDONLY) is { IsError: false } readable)
+        {
+            return readable.Value;
+        }
+
+        LastPidText = "/proc/loadavg";
+        return Open(LastPidText, O_RDONLY);
+    }
+
+    private SysResult TryOpen(string path, int flags)
     {
         using Order order = NewOrder();
         int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), flags | O_CLOEXEC);
         _zygote.Root.Run(order);
-        return !order[open].IsError
-            ? order[open].Value
-            : throw new RemoteException(
-                $"cannot open {path}{(flags == O_RDWR ? " for writing" : "")}", order[open].Error, help);
+        return order[open];
+    }
+
+    private int Open(string path, int flags)
+    {
+        SysResult open = TryOpen(path, flags);
+        RemoteException.ThrowIf(open.Error, "cannot read the last PID", "needs /proc mounted");
+        return open.Value;
     }
 
     // Two descriptors for each namespace that there ever is in a sandbox add up.
@@ -133,7 +200,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         RemoteTask root = _zygote.Root;
         Capabilities capabilities = ReadCapabilities(root);
         (int Uid, int Gid) ids = Namespaces.ReadUser(root);
-        if (capabilities.HasSysAdmin)
+        if (capabilities.HasSysAdmin || IsHere)
         {
             return new SandboxAgent(this, root, -1, ids, capabilities);
         }
@@ -161,18 +228,43 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         return new SandboxAgent(this, task, -1, (0, 0), ReadCapabilities(task));
     }
 
-    private Setting Probe()
+    private Setting Probe(bool ownsAll)
     {
         try
         {
+            List<SeenRule> rules = [];
+            Errno pidMax = SandboxProbe.TryPidMax(Base);
+            if (pidMax is 0 or Errno.EACCES)
+            {
+                rules.Add(new SeenRule(KernelRule.PidMaxPerNamespace, isNew: pidMax == 0));
+            }
+
+            KernelRules kernel = KernelRulesModule.withSeen(rules, _byVersion);
+            WritesPidMax = ownsAll || (!IsHere && kernel.PidMaxPerNamespace && pidMax is 0 or Errno.EPERM or Errno.EINVAL);
+            if (!WritesPidMax)
+            {
+                Add(
+                    kernel.PidMaxPerNamespace && !IsHere ? pidMax : 0,
+                    kernel.PidMaxPerNamespace && !IsHere ? "pid_max" : "pid_max is not the sandbox's own", Facility.PidMax);
+            }
+
+            if (IsHere)
+            {
+                Add(0, "the sandbox has no init", Facility.Init);
+            }
+
             using Sandbox sandbox = new(this);
+            SandboxProbe probe = new(this, sandbox, Add);
+            int outerLevels = probe.Facilities();
+            rules.AddRange(probe.Rules(outerLevels));
+            kernel = KernelRulesModule.withSeen(rules, _byVersion);
             return new Setting(
-                _kernel,
-                outerLevels: sandbox.CountLevels() - 1,
-                ownUser: !sandbox.CanChooseOutside(),
+                kernel,
+                outerLevels,
+                ownUser: _lacks.Any(lack => lack.Facility.IsSetTid) ? Base.Task != _zygote.Root : !sandbox.CanChooseOutside(),
                 pidMax: sandbox.Start.Readings.Head.PidMax,
-                makesUsers: sandbox.CanMakeUsers(),
-                writesPidMax: WritesPidMax);
+                lacks: ListModule.OfSeq(_lacks),
+                surprises: KernelRulesModule.surprises(_byVersion, kernel));
         }
         catch (RemoteException e) when (e.Errno != 0)
         {

@@ -73,6 +73,7 @@ internal static unsafe class Kernel
     internal static int SYS_capset => X64 ? 126 : 91;
     internal static int SYS_dup => X64 ? 32 : 23;
     internal static int SYS_getpgid => X64 ? 121 : 155;
+    internal static int SYS_setresuid => X64 ? 117 : 147;
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
     internal static int SYS_close_range => 436;
@@ -95,6 +96,7 @@ internal static unsafe class Kernel
     // linux/sched.h, as wide as the flags of clone3: Tmds.LibC has some of them as int.
     internal static ulong CLONE_PIDFD => 0x00001000;
     internal static ulong CLONE_PARENT => 0x00008000;
+    internal static ulong CLONE_DETACHED => 0x00400000;
     internal static ulong CLONE_NEWNS => 0x00020000;
     internal static ulong CLONE_CHILD_SETTID => 0x01000000;
     internal static ulong CLONE_NEWUSER => 0x10000000;
@@ -144,7 +146,8 @@ internal static unsafe class Kernel
     internal static ulong ThreadFlags =>
         (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | CLONE_IO);
 
-    private static bool X64 => X86Base.X64.IsSupported;
+    /// <summary>Whether this is x86-64, otherwise arm64.</summary>
+    internal static bool X64 => X86Base.X64.IsSupported;
 
     /// <summary>Ends the process at once: no handler runs and nothing is flushed.</summary>
     internal static void exit_group(int status) => Raw.Call(SYS_exit_group, status);
@@ -168,8 +171,10 @@ internal static unsafe class Kernel
         get
         {
             string[] release = Release().Split('.', '-', '+');
-            return KernelRulesModule.ofVersion(
-                int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture));
+            return KernelRulesModule.withPageSize(
+                Environment.SystemPageSize,
+                KernelRulesModule.ofVersion(
+                    int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture)));
         }
     }
 

@@ -62,6 +62,20 @@ internal static unsafe class Seccomp
             filter.Add(new(BPF_RET_K, SECCOMP_RET_ERRNO | EPERM));
         }
 
+        return Run(command, filter);
+    }
+
+    /// <summary>Runs a command for which one system call always comes to an errno, or to nothing if that is 0.</summary>
+    internal static int Fail(uint call, uint errno, string[] command) => Run(
+        command,
+        [
+            new(BPF_LD_W_ABS, Number),
+            new(BPF_JEQ_K, call, otherwise: 1),
+            new(BPF_RET_K, SECCOMP_RET_ERRNO | errno),
+        ]);
+
+    private static int Run(string[] command, List<sock_filter> filter)
+    {
         filter.Add(new(BPF_RET_K, SECCOMP_RET_ALLOW));
         fixed (sock_filter* first = CollectionsMarshal.AsSpan(filter))
         {

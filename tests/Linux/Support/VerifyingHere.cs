@@ -20,7 +20,7 @@ internal sealed class VerifyingHere : IDisposable
     private static readonly int[] s_pidMax = [4194304, 32768, 1000, 700];
 
     private readonly string _pidMax = File.ReadAllText(PidMaxPath);
-    private readonly Sandboxes _sandboxes = new(here: true);
+    private readonly Sandboxes _sandboxes = new(here: true, ownsAll: true);
     private readonly Setting _setting;
     private int _given;
 
@@ -32,8 +32,9 @@ internal sealed class VerifyingHere : IDisposable
         _setting = !isWrong ? setting : new Setting(
             new KernelRules(
                 kernel.PidMaxPerNamespace, kernel.PidfdOfThread, kernel.FailedFirstCloneKills,
-                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.PidMaxLimit, kernel.Levels),
-            setting.OuterLevels, setting.OwnUser, setting.PidMax, setting.MakesUsers, setting.WritesPidMax);
+                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.ClonesIntoCgroup, kernel.PageSize, kernel.PidMaxLimit,
+                kernel.Levels),
+            setting.OuterLevels, setting.OwnUser, setting.PidMax, setting.Lacks, setting.Surprises);
     }
 
     public void Dispose()

@@ -61,7 +61,7 @@ public sealed class SandboxTests : IDisposable
     [Fact]
     public void Set_tid_with_pid_max_lowered()
     {
-        Assert.SkipUnless(_home.Setting.WritesPidMax, "needs a pid_max for each namespace (6.14)");
+        Assert.SkipUnless(_home.Setting.Has(Facility.PidMax), "needs a pid_max for each namespace (6.14)");
         Do(Clone(0, setTid: [5000], ending: Ending.Lives), "PID 5000", "0:1");
         Do(Step.NewWritePidMax(0, 500), "done", "0:1");
         Do(Clone(0, setTid: [5000]), "EINVAL", "0:1");
@@ -100,7 +100,7 @@ public sealed class SandboxTests : IDisposable
     [Fact]
     public void Set_tid_beyond_a_user_namespace_of_ones_own()
     {
-        Assert.SkipUnless(_home.Setting.MakesUsers, "needs user namespaces");
+        Assert.SkipUnless(_home.Setting.Has(Facility.Users), "needs user namespaces");
         Do(Clone(0, Nesting.NewUserAndPid, ending: Ending.Lives), "PID 1 2", "0:2 1:1");
         Do(Clone(1, setTid: [9]), "PID 9 3", "0:3 1:1");
         Do(Clone(1, setTid: [9, 9]), "EPERM", "0:3 1:1");

@@ -18,7 +18,8 @@ public sealed class VerifySoak(ITestOutputHelper output)
         {
             // What the runtime opens once and keeps is open now.
             _ = Runner.runAll(
-                first, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested, Runner.sequences(98, 2, 50));
+                first, null, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested,
+                FixedCases.all, Runner.sequences(98, 2, 50));
         }
 
         int before = Descriptors();
@@ -26,8 +27,9 @@ public sealed class VerifySoak(ITestOutputHelper output)
         using (new Turmoil(2))
         {
             Report report = Runner.runAll(
-                sandboxes, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested, Runner.sequences(99, runs, 50));
-            Assert.True(report.Difference.IsNone, $"{report.Difference}");
+                sandboxes, null, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested,
+                FixedCases.all, Runner.sequences(99, runs, 50));
+            Assert.True(report.First.IsNone, $"{report.First}");
             output.WriteLine($"{report.Runs} runs, {report.Steps} operations");
         }
 
@@ -46,7 +48,8 @@ public sealed class VerifySoak(ITestOutputHelper output)
         double ratio = Soak.AgainstC(output, Count, 15, () =>
         {
             long start = Stopwatch.GetTimestamp();
-            Report report = Runner.runAll(sandboxes, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested, [forks]);
+            Report report = Runner.runAll(sandboxes, null, true, _ => { }, () => TestContext.Current.CancellationToken.IsCancellationRequested,
+                FSharpList<FixedCase>.Empty, [forks]);
             double rate = Count / Stopwatch.GetElapsedTime(start).TotalSeconds;
             Assert.True(report.Difference.IsNone && report.Clones == Count);
             return rate;

@@ -1,0 +1,297 @@
+namespace SetNsLastPid.Verification
+
+open System
+open System.Globalization
+open System.Text
+open SetNsLastPid
+
+/// One run on a kernel: what was done, and what was seen of each operation.
+type TracedRun =
+    {
+        Start: Observation
+        Rows: (Operation * Observation) list
+    }
+
+/// What a kernel did, to be compared with what another one does.
+type KernelTrace =
+    {
+        /// Its release.
+        Kernel: string
+        Setting: Setting
+        Runs: TracedRun list
+    }
+
+/// Traces as text. Each run begins with a line `run`, each operation is a line as in a replay file, and below each stands what
+/// was seen: `> given=1,2 ns=0:2:4194304`, the PIDs from the innermost level outwards, and each namespace with its last_pid and
+/// pid_max.
+[<RequireQualifiedAccess>]
+module TraceText =
+    [<Literal>]
+    let private Header = "nslp-verify-trace 1"
+
+    [<Literal>]
+    let private Footer = "end-of-trace"
+
+    let private rules =
+        [
+            "pid-max-per-namespace", KernelRule.PidMaxPerNamespace
+            "pidfd-of-thread", KernelRule.PidfdOfThread
+            "failed-first-clone-is-harmless", KernelRule.FailedFirstCloneKills
+            "checks-before-picks", KernelRule.ChecksBeforePicks
+            "checks-init-after-pick", KernelRule.ChecksInitAfterPick
+            "clones-into-cgroup", KernelRule.ClonesIntoCgroup
+        ]
+
+    let private facilities =
+        [
+            "clone3", Facility.Clone3
+            "set_tid", Facility.SetTid
+            "into-cgroup", Facility.IntoCgroup
+            "pidfd", Facility.Pidfd
+            "namespaces", Facility.Namespaces
+            "users", Facility.Users
+            "setns", Facility.Setns
+            "last_pid", Facility.LastPid
+            "pid_max", Facility.PidMax
+            "init", Facility.Init
+        ]
+
+    let private joined (separator: string) (words: string list) = String.Join(separator, words)
+
+    let private outcome (result: Outcome) =
+        match result with
+        | Outcome.Given pids -> "given=" + joined "," (List.map string pids)
+        | Outcome.Refused errno -> "refused=" + string (int errno)
+        | Outcome.Wrote bytes -> "wrote=" + string bytes
+        | Outcome.Done -> "done=yes"
+
+    let private observation (seen: Observation) =
+        [
+            ">"
+            yield! List.map outcome seen.Outcomes
+
+            for r in seen.Readings do
+                $"ns={string r.Space}:{string r.LastPid}:{string r.PidMax}"
+        ]
+        |> joined " "
+
+    /// The lines before the first run.
+    let head (kernel: string) (setting: Setting) : string list =
+        let isNew =
+            [
+                for name, rule in rules do
+                    if KernelRules.isNew rule setting.Kernel then
+                        name
+            ]
+
+        let lacks =
+            [
+                for name, facility in facilities do
+                    if not (setting.Has facility) then
+                        name
+            ]
+
+        [
+            Header
+            "kernel " + kernel
+            $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser} pid_max={string setting.PidMax} "
+            + $"page={string setting.Kernel.PageSize}"
+            "new " + joined " " isNew
+            "lacks " + joined " " lacks
+        ]
+
+    /// The lines of one step, of which the first of a run has no operation.
+    let row (operation: Operation voption) (seen: Observation) : string list =
+        match operation with
+        | ValueSome operation -> [ OperationText.format operation; observation seen ]
+        | ValueNone -> [ "run"; observation seen ]
+
+    /// The last line.
+    let foot: string = Footer
+
+    /// The whole text.
+    let format (trace: KernelTrace) : string =
+        let lines =
+            [
+                yield! head trace.Kernel trace.Setting
+
+                for run in trace.Runs do
+                    yield! row ValueNone run.Start
+
+                    for operation, seen in run.Rows do
+                        yield! row (ValueSome operation) seen
+
+                foot
+            ]
+
+        joined "\n" lines + "\n"
+
+    /// Whether a text means to be a trace.
+    let isTrace (text: string) : bool =
+        text.StartsWith("nslp-verify-trace ", StringComparison.Ordinal)
+
+    // What is wrong with a line; only `parse` sees it.
+    exception private Wrong of string
+
+    let private int (text: string) =
+        match Int32.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
+        | true, n -> n
+        | false, _ -> raise (Wrong $"'{text}' is not a number")
+
+    let private words (line: string) =
+        line.Split(' ', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray
+
+    let private pair (word: string) =
+        match word.Split('=', 2) with
+        | [| key; value |] -> key, value
+        | _ -> raise (Wrong $"'{word}' is no key=value")
+
+    let private ints (separator: char) (text: string) =
+        text.Split separator |> List.ofArray |> List.map int
+
+    let private parseObservation (line: string) =
+        let part (seen: Observation) word =
+            let add outcome =
+                { seen with
+                    Outcomes = seen.Outcomes @ [ outcome ]
+                }
+
+            match pair word with
+            | "given", pids -> add (Outcome.Given(ints ',' pids))
+            | "refused", errno -> add (Outcome.Refused(enum<Errno>(int errno)))
+            | "wrote", bytes -> add (Outcome.Wrote(int bytes))
+            | "done", _ -> add Outcome.Done
+            | "ns", reading ->
+                match ints ':' reading with
+                | [ space; lastPid; pidMax ] ->
+                    { seen with
+                        Readings =
+                            seen.Readings
+                            @ [
+                                {
+                                    Space = space
+                                    LastPid = lastPid
+                                    PidMax = pidMax
+                                }
+                            ]
+                    }
+                | _ -> raise (Wrong $"'{reading}' is no namespace")
+            | key, _ -> raise (Wrong $"'{key}=' does not belong here")
+
+        match words line with
+        | ">" :: rest -> List.fold part { Outcomes = []; Readings = [] } rest
+        | _ -> raise (Wrong "what was seen is missing")
+
+    let private oneOf names (text: string) =
+        match List.tryFind (fun (name, _) -> name = text) names with
+        | Some(_, value) -> value
+        | None -> raise (Wrong $"'{text}' is not known")
+
+    let private parseSetting (setting: string) (isNew: string) (lacks: string) =
+        let value key =
+            match
+                words setting
+                |> List.skip 1
+                |> List.map pair
+                |> List.tryFind (fun (k, _) -> k = key)
+            with
+            | Some(_, value) -> value
+            | None -> raise (Wrong $"'{key}=' is missing")
+
+        let known = words isNew |> List.skip 1 |> List.map (oneOf rules)
+
+        let seen =
+            [
+                for _, rule in rules do
+                    {
+                        Rule = rule
+                        IsNew = List.contains rule known
+                    }
+            ]
+
+        {
+            Kernel =
+                KernelRules.newest
+                |> KernelRules.withSeen seen
+                |> KernelRules.withPageSize (int (value "page"))
+            OuterLevels = int (value "levels")
+            OwnUser = value "own-user" = "True"
+            PidMax = int (value "pid_max")
+            Lacks =
+                words lacks
+                |> List.skip 1
+                |> List.map (fun name ->
+                    {
+                        Facility = oneOf facilities name
+                        Why = "not there when it was recorded"
+                    })
+            Surprises = []
+        }
+
+    let private parseOperation line =
+        match OperationText.parse line with
+        | Ok operation -> operation
+        | Error message -> raise (Wrong message)
+
+    /// The trace in a text, or what is wrong with it. A text without its last line is truncated.
+    let parse (text: string) : Result<KernelTrace, string> =
+        let mutable number = 0
+        let lines = text.Split '\n' |> List.ofArray |> List.map _.TrimEnd('\r')
+
+        let finish run = { run with Rows = List.rev run.Rows }
+
+        let rec go at (runs: TracedRun list) (lines: string list) =
+            number <- at
+
+            match lines, runs with
+            | Footer :: rest, _ when List.forall (fun line -> line = "") rest -> List.rev (List.map finish runs)
+            | ([] | [ _ ]), _ -> raise (Wrong "it is truncated: its last line is missing")
+            | "run" :: seen :: rest, _ ->
+                let run =
+                    {
+                        Start = parseObservation seen
+                        Rows = []
+                    }
+
+                go (at + 2) (run :: runs) rest
+            | operation :: seen :: rest, run :: before ->
+                let row = parseOperation operation, parseObservation seen
+                go (at + 2) ({ run with Rows = row :: run.Rows } :: before) rest
+            | _ -> raise (Wrong "no run has begun")
+
+        try
+            match lines with
+            | Header :: kernel :: setting :: isNew :: lacks :: rest when
+                kernel.StartsWith "kernel "
+                && setting.StartsWith "setting "
+                && isNew.StartsWith "new "
+                && lacks.StartsWith "lacks "
+                ->
+                number <- 3
+                let setting = parseSetting setting isNew lacks
+
+                Ok
+                    {
+                        Kernel = kernel.Substring 7
+                        Setting = setting
+                        Runs = go 6 [] rest
+                    }
+            | _ -> Error $"it does not begin as '{Header}' does"
+        with Wrong message ->
+            Error $"line {string number}: {message}"
+
+/// Writes down what a kernel does, step by step.
+type Recorder(kernel: string, setting: Setting) =
+    let text = StringBuilder()
+
+    let add lines =
+        for line: string in lines do
+            text.Append(line).Append('\n') |> ignore
+
+    do add (TraceText.head kernel setting)
+
+    /// Takes note of a step; the first of a run has no operation.
+    member _.Add(operation: Operation voption, seen: Observation) : unit = add (TraceText.row operation seen)
+
+    /// All that was written down, as a whole text.
+    member _.Text: string = text.ToString() + TraceText.foot + "\n"

@@ -1,0 +1,210 @@
+using System.Text.Json;
+using System.Xml.Linq;
+using Xunit;
+
+namespace SetNsLastPid.Tests.Linux;
+
+/// <summary>nslp verify as a conformance test: its test points, kernels that are not what they say, and those that lack
+/// something.</summary>
+public sealed class ConformanceTests : IDisposable
+{
+    // asm/unistd_64.h
+    private const int Pwrite64 = 18, Unshare = 272, Setns = 308, Clone3 = 435;
+    private const int EPERM = 1, EINVAL = 22, ENOSYS = 38;
+
+    private readonly DirectoryInfo _directory = Directory.CreateTempSubdirectory("nslp-verify-");
+
+    private static string Support => Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
+
+    public void Dispose() => _directory.Delete(recursive: true);
+
+    [Fact]
+    public void Perl_reads_the_test_points()
+    {
+        NeedsProve();
+        Finished run = Verify("--runs 50 --seed 1 --tap >points");
+        Finished proved = Run("prove -v -e cat points");
+        Assert.Equal((0, "Result: PASS"), (proved.Status, proved.Lines[^1]));
+        string[] points = File.ReadAllLines(Path.Combine(_directory.FullName, "points"));
+        Assert.Contains(points, line => line.EndsWith(" - case: set_tid: a free number", StringComparison.Ordinal));
+        Assert.Contains(points, line => line.EndsWith(" - class: wrap to 300 or above", StringComparison.Ordinal));
+        Assert.Equal(0, run.Status);
+    }
+
+    [Fact]
+    public void Perl_sees_the_points_that_fail()
+    {
+        NeedsProve();
+        Assert.Equal(1, Run($"{Support} verify --tap >points").Status);
+        Finished proved = Run("prove -e cat points");
+        Assert.Equal((1, "Result: FAIL"), (proved.Status, proved.Lines[^1]));
+        Assert.DoesNotContain("Parse errors", proved.Output);
+        string points = File.ReadAllText(Path.Combine(_directory.FullName, "points"));
+        Assert.Contains("not ok ", points);
+        Assert.Contains("    - 'unshare from=0 capable=yes'\n", points);
+    }
+
+    [Fact]
+    public void The_XML_holds_the_same_points()
+    {
+        Finished run = Verify("--runs 20 --seed 1 --tap --junit points.xml");
+        XElement suite = XDocument.Load(Path.Combine(_directory.FullName, "points.xml")).Root!.Element("testsuite")!;
+        Assert.Equal("0", suite.Attribute("failures")!.Value);
+        Assert.Equal(
+            run.Lines.Count(line => line.StartsWith("ok ", StringComparison.Ordinal)), suite.Elements("testcase").Count());
+        Assert.Equal(
+            run.Lines.Count(line => line.Contains(" # SKIP ", StringComparison.Ordinal)), suite.Descendants("skipped").Count());
+    }
+
+    [Fact]
+    public void A_file_that_is_there_is_not_overwritten_with_points()
+    {
+        File.WriteAllText(Path.Combine(_directory.FullName, "mine"), "mine");
+        Finished run = Run($"{Tool.Path} verify --runs 1 --seed 1 --junit mine");
+        Assert.SkipWhen(run.Errors.Contains("namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal((3, "nslp: verify: cannot write 'mine': File exists\n"), (run.Status, run.Errors));
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(_directory.FullName, "mine")));
+    }
+
+    [Theory]
+    [InlineData(5, 5)]
+    [InlineData(6, 8)]
+    [InlineData(6, 12)]
+    [InlineData(7, 0)]
+    [InlineData(7, 3)]
+    public void What_the_kernel_is_seen_to_do_counts_and_not_its_version(int major, int minor)
+    {
+        Finished run = Run($"{Support} verify-as {major} {minor} 1");
+        Assert.SkipWhen(run.Errors.Contains("namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.NotEmpty(Texts(run, "surprises"));
+    }
+
+    [Fact]
+    public void A_kernel_that_tells_another_version_is_verified_and_told_of()
+    {
+        // Linux 6.18 tells 2.6.78 then.
+        const string Old = "setarch --uname-2.6";
+        Assert.SkipUnless(Run($"{Old} uname -r").Output.StartsWith("2.6.", StringComparison.Ordinal), "needs setarch");
+        string[] now = Texts(Verify("--runs 50 --seed 1 --json"), "surprises");
+        Assert.Empty(now);
+        Finished run = Run($"{Old} {Tool.Path} verify --runs 50 --seed 1 --json");
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        string[] told = Texts(run, "surprises");
+        Assert.Contains("as 5.7 in CLONE_INTO_CGROUP", told);
+        Assert.Equal(Machine.HasPidMaxPerNamespace, told.Contains("as 6.14 in pid_max"));
+        Assert.Equal(told, Texts(Run($"{Old} {Tool.Path} doctor --json"), "surprises"));
+        Assert.Contains("as 5.7 in CLONE_INTO_CGROUP", Run($"{Old} {Tool.Path} doctor").Output);
+    }
+
+    [Theory]
+    [InlineData("clone3", "clone3: Function not implemented")]
+    [InlineData("set_tid", "set_tid of clone3: Argument list too long")]
+    [InlineData("pidfd", "CLONE_PIDFD: Operation not permitted")]
+    public void What_clone3_lacks_is_left_out_and_the_rest_verified(string lack, string why)
+    {
+        string program = Path.Combine(_directory.FullName, "without");
+        Finished compiled = Run($"gcc -O1 -o {program} {Source.Directory}/tests/Kernels/without.c");
+        Assert.SkipUnless(compiled.Status == 0, "needs gcc");
+        LeavesOut($"{program} {lack} ", why);
+    }
+
+    [Theory]
+    [InlineData(Setns, EPERM, "setns: Operation not permitted")]
+    [InlineData(Clone3, EPERM, "clone3: Operation not permitted")]
+    [InlineData(Pwrite64, EPERM, "ns_last_pid: Operation not permitted")]
+    public void What_a_filter_refuses_is_left_out_and_the_rest_verified(int call, int errno, string why)
+    {
+        NeedsX64();
+        LeavesOut($"{Support} fail {call} {errno} ", why);
+    }
+
+    [Theory]
+    [InlineData(Unshare, 0)]
+    [InlineData(Unshare, EINVAL)]
+    [InlineData(Unshare, ENOSYS)]
+    public void The_default_run_finds_a_kernel_with_a_wrong_call(int call, int errno)
+    {
+        NeedsX64();
+        Finished run = Run($"{Support} fail {call} {errno} {Tool.Path} verify --seed 1 --json");
+        Assert.SkipWhen(run.Errors.Contains("user namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal(1, run.Status);
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        Assert.False(json.RootElement.GetProperty("agree").GetBoolean());
+    }
+
+    [Fact]
+    public void What_was_recorded_is_compared_with_what_the_kernel_does()
+    {
+        Verify("--runs 30 --seed 1 --record trace");
+        string trace = Path.Combine(_directory.FullName, "trace");
+        Finished same = Run($"{Tool.Path} verify --replay trace");
+        Assert.Equal((0, ""), (same.Status, same.Errors));
+        Assert.Matches("^Linux .* and kernel agree$", same.Lines[^1]);
+
+        // As if the other kernel had given another PID after a wrap.
+        string text = File.ReadAllText(trace);
+        int at = text.IndexOf("\n> given=300 ", StringComparison.Ordinal);
+        File.WriteAllText(trace, text[..at] + "\n> given=301 " + text[(at + "\n> given=300 ".Length)..]);
+        Finished other = Run($"{Tool.Path} verify --replay trace");
+        Assert.Equal((1, ""), (other.Status, other.Errors));
+        Assert.Contains(other.Lines, line => line.StartsWith("   * PID 301", StringComparison.Ordinal)
+            && line.EndsWith(" PID 300", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Without_namespaces_it_runs_in_the_one_it_is_in()
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Shell.InNewPidNamespace(
+            $"sleep 1000 & setsid sleep 1000 & cat /proc/sys/kernel/pid_max; $N verify --here --runs 50 --seed 1 --tap; "
+            + "cat /proc/sys/kernel/pid_max").Finish();
+        Assert.Equal(0, run.Status);
+        Assert.Equal(run.Lines[0], run.Lines[^1]);
+        Assert.DoesNotContain("not ok", run.Output);
+        Assert.Contains(" # SKIP pid_max is not the sandbox's own\n", run.Output);
+        Assert.Contains("case: set_tid: a free number\n", run.Output);
+
+        Finished plain = Shell.InNewPidNamespace(
+            "setpriv --reuid 61017 --regid 61017 --clear-groups --inh-caps=-all --bounding-set=-all "
+            + "$N verify --here --runs 50 --seed 1 --tap").Finish();
+        Assert.Equal(0, plain.Status);
+        Assert.Contains(" # SKIP CLONE_NEWPID: Operation not permitted\n", plain.Output);
+        Assert.Contains(" # SKIP ns_last_pid: Operation not permitted\n", plain.Output);
+        Assert.Contains("class: fork: child exits and is reaped\n", plain.Output);
+    }
+
+    private void LeavesOut(string prefix, string why)
+    {
+        Finished run = Run($"{prefix}{Tool.Path} verify --runs 50 --seed 1 --json");
+        Assert.SkipWhen(run.Errors.Contains("user namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        Assert.Contains(why, Texts(run, "lacks"));
+        Finished points = Run($"{prefix}{Tool.Path} verify --runs 1 --seed 1 --tap");
+        Assert.Contains($" # SKIP {why}\n", points.Output);
+        Assert.DoesNotContain("not ok", points.Output);
+    }
+
+    private static string[] Texts(Finished run, string name)
+    {
+        using JsonDocument json = JsonDocument.Parse(run.Output);
+        return [.. json.RootElement.GetProperty(name).EnumerateArray().Select(text => text.GetString()!)];
+    }
+
+    private static void NeedsProve() => Assert.SkipUnless(
+        Shell.Start("command -v prove").Finish().Status == 0, "needs prove, of Debian's perl");
+
+    private static void NeedsX64() => Assert.SkipUnless(
+        System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture == System.Runtime.InteropServices.Architecture.X64,
+        "needs the numbers of x86-64's system calls");
+
+    private Finished Verify(string arguments)
+    {
+        Finished run = Run($"{Tool.Path} verify {arguments}");
+        Assert.SkipWhen(run.Status == 3, run.Errors);
+        Assert.Equal((0, ""), (run.Status, run.Errors));
+        return run;
+    }
+
+    private Finished Run(string script) => Shell.Start($"cd {_directory.FullName} && {script}").Finish();
+}
