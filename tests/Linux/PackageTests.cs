@@ -14,6 +14,8 @@ public sealed class PackageTests : IDisposable
 
     public static TheoryData<string> Forms => ["tarball", "deb", "tool"];
 
+    public static TheoryData<string> Machines => ["x64", "arm64"];
+
     public void Dispose() => Directory.Delete(_scratch, recursive: true);
 
     [Theory]
@@ -72,15 +74,15 @@ public sealed class PackageTests : IDisposable
 
         Assert.All(files, file => Assert.True(File.Exists(Path.Combine(root, file)), file));
         Assert.Equal("", Run($"dpkg --root={root} --verify nslp"));
-        Assert.Equal($"amd64 {Version}\n", Run($"echo $(dpkg-deb -f {Deb} Architecture) $(dpkg-deb -f {Deb} Version)"));
 
         Run($"dpkg --root={root} --log=/dev/null --force-script-chrootless --remove nslp");
 
         Assert.Empty(Run($"find {root} -path {root}/var -prune -o -not -type d -print"));
     }
 
-    [Fact]
-    public void The_tarball_has_the_usual_tree()
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public void The_tarball_has_the_usual_tree(string machine)
     {
         string[] files =
         [
@@ -103,41 +105,48 @@ public sealed class PackageTests : IDisposable
             "share/zsh/site-functions/_nslp",
         ];
 
-        string listed = Run($"tar -tf {Tarball} | sed 's|^[^/]*/||' | grep -v '/$' | sort");
+        string listed = Run($"tar -tf {Tarball(machine)} | sed 's|^[^/]*/||' | grep -v '/$' | sort");
 
         Assert.Equal(files, listed.Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal));
-        Assert.Equal("ExecStart=/usr/local/bin/nslp serve --method write\n", Run($"tar -xOf {Tarball} --wildcards '*/nslp.service' | grep ExecStart"));
+        Assert.Equal("ExecStart=/usr/local/bin/nslp serve --method write\n", Run($"tar -xOf {Tarball(machine)} --wildcards '*/nslp.service' | grep ExecStart"));
     }
 
-    [Fact]
-    public void Every_package_has_the_same_static_file()
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public void Every_package_has_the_same_static_file(string machine)
     {
         File.SetUnixFileMode(_scratch, (UnixFileMode)0b111_101_101);
-        Run($"tar -C {_scratch} -xf {Tarball} --strip-components=1; dpkg-deb -x {Deb} {_scratch}/deb");
-        Run($"cmp {Package("nslp")} {_scratch}/bin/nslp && cmp {Package("nslp")} {_scratch}/deb/usr/bin/nslp");
-        Run($"unzip -q -d {_scratch}/tool {Package($"nslp.linux-x64.{Version}.nupkg")} && cmp {Package("nslp")} {_scratch}/tool/tools/any/linux-x64/nslp");
+        Run($"tar -C {_scratch} -xf {Tarball(machine)} --strip-components=1; dpkg-deb -x {Deb(machine)} {_scratch}/deb");
+        string nslp = Package(machine == "x64" ? "nslp" : $"nslp-{machine}");
+        Run($"cmp {nslp} {_scratch}/bin/nslp && cmp {nslp} {_scratch}/deb/usr/bin/nslp");
+        Run($"unzip -q -d {_scratch}/tool {Package($"nslp.linux-{machine}.{Version}.nupkg")} && cmp {nslp} {_scratch}/tool/tools/any/linux-{machine}/nslp");
 
-        Assert.Equal("", Run($"dpkg-deb -f {Deb} Depends").Trim());
-        Assert.Equal("", Run($"ldd {_scratch}/bin/nslp 2>/dev/null || true"));
+        Assert.Equal(
+            $"{(machine == "x64" ? "amd64" : machine)} {Version}\n",
+            Run($"echo $(dpkg-deb -f {Deb(machine)} Architecture) $(dpkg-deb -f {Deb(machine)} Version)"));
+        Assert.Equal("", Run($"dpkg-deb -f {Deb(machine)} Depends").Trim());
+        Assert.Equal("", Run($"readelf -lW {nslp} | grep INTERP || true"));
+        Assert.Contains(machine == "x64" ? "X86-64" : "AArch64", Run($"readelf -hW {nslp}"), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Every_package_says_what_is_in_it_and_by_whose_licence()
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public void Every_package_says_what_is_in_it_and_by_whose_licence(string machine)
     {
-        JsonElement sbom = JsonDocument.Parse(File.ReadAllText(Package("sbom.spdx.json"))).RootElement;
+        JsonElement sbom = JsonDocument.Parse(File.ReadAllText(Package($"about/linux-{machine}/sbom.spdx.json"))).RootElement;
         string[] names = [.. sbom.GetProperty("packages").EnumerateArray().Select(package => package.GetProperty("name").GetString()!)];
         string nslp = sbom.GetProperty("packages")[0].GetProperty("checksums")[0].GetProperty("checksumValue").GetString()!;
 
-        Assert.Equal($"{nslp}\n", Run($"sha256sum <{Package("nslp")} | cut -d' ' -f1"));
+        Assert.Equal($"{nslp}\n", Run($"sha256sum <{Package(machine == "x64" ? "nslp" : $"nslp-{machine}")} | cut -d' ' -f1"));
         Assert.All(
-            (string[])["nslp", "FSharp.Core", "FsCheck", "Tmds.LibC", "glibc", "runtime.linux-x64.Microsoft.DotNet.ILCompiler"],
+            (string[])["nslp", "FSharp.Core", "FsCheck", "Tmds.LibC", "glibc", $"runtime.linux-{machine}.Microsoft.DotNet.ILCompiler"],
             name => Assert.Contains(name, names));
         Assert.Equal(names.Length, sbom.GetProperty("relationships").GetArrayLength());
-        string notices = File.ReadAllText(Package("THIRD-PARTY-NOTICES"));
+        string notices = File.ReadAllText(Package($"about/linux-{machine}/THIRD-PARTY-NOTICES"));
         Assert.All((string[])["GNU LESSER GENERAL PUBLIC LICENSE", "LIBRARY_PATH=", "License notice for"], words => Assert.Contains(words, notices));
         foreach (string file in (string[])["THIRD-PARTY-NOTICES", "sbom.spdx.json"])
         {
-            Run($"tar -xOf {Tarball} --wildcards '*/{file}' | cmp - {Package(file)} && unzip -p {Package($"nslp.linux-x64.{Version}.nupkg")} {file} | cmp - {Package(file)}");
+            Run($"tar -xOf {Tarball(machine)} --wildcards '*/{file}' | cmp - {Package($"about/linux-{machine}/{file}")} && unzip -p {Package($"nslp.linux-{machine}.{Version}.nupkg")} {file} | cmp - {Package($"about/linux-{machine}/{file}")}");
         }
     }
 
@@ -151,12 +160,13 @@ public sealed class PackageTests : IDisposable
         Assert.All(pages, page => Assert.DoesNotMatch(@"nslp[:_-][0-9]+\.[0-9]", File.ReadAllText(Path.Combine(Source.Directory, page))));
     }
 
-    [Fact]
-    public void Lintian_finds_no_error()
+    [Theory]
+    [MemberData(nameof(Machines))]
+    public void Lintian_finds_no_error(string machine)
     {
         Assert.SkipUnless(Shell.Start("command -v lintian").Finish().Status == 0, "needs lintian");
 
-        Finished run = Shell.Start($"lintian --fail-on error --tag-display-limit 0 --allow-root {Deb}").Finish();
+        Finished run = Shell.Start($"lintian --fail-on error --tag-display-limit 0 --allow-root {Deb(machine)}").Finish();
 
         Assert.True(run.Status == 0, run.Output + run.Errors);
     }
@@ -179,7 +189,7 @@ public sealed class PackageTests : IDisposable
             mkdir {_scratch}/bin {_scratch}/run {_scratch}/run/systemd {_scratch}/run/systemd/system
             for c in systemctl deb-systemd-invoke; do printf '#!/bin/sh\necho "$(basename $0) $*" >>{_scratch}/calls\n' >{_scratch}/bin/$c; done
             chmod +x {_scratch}/bin/*; : >{_scratch}/calls
-            dpkg-deb -e {Deb} {_scratch}/control
+            dpkg-deb -e {Deb()} {_scratch}/control
             unshare -m sh -ec 'mount --bind {_scratch}/run /run; PATH={_scratch}/bin:$PATH {_scratch}/control/{script} {arguments}'
             cat {_scratch}/calls
             """);
@@ -267,7 +277,7 @@ public sealed class PackageTests : IDisposable
         string made = Run(
             $"""
             git clone -q {Source.Directory} {_scratch}/elsewhere && cd {_scratch}/elsewhere && contrib/package tarball deb >&2
-            cd artifacts/packages; for f in nslp *.tar.gz *.deb; do cmp $f {s_packages}/$f && echo $f; done
+            cd artifacts/packages; for f in nslp *-x64.tar.gz *_amd64.deb; do cmp $f {s_packages}/$f && echo $f; done
             """);
 
         Assert.Equal(["nslp", $"nslp-{Version}-linux-x64.tar.gz", $"nslp_{Version}_amd64.deb"], made.Split('\n', StringSplitOptions.RemoveEmptyEntries));
@@ -275,9 +285,9 @@ public sealed class PackageTests : IDisposable
 
     private static string Version => typeof(Command).Assembly.GetName().Version!.ToString(3);
 
-    private static string Tarball => Package($"nslp-{Version}-linux-x64.tar.gz");
+    private static string Tarball(string machine = "x64") => Package($"nslp-{Version}-linux-{machine}.tar.gz");
 
-    private static string Deb => Package($"nslp_{Version}_amd64.deb");
+    private static string Deb(string machine = "x64") => Package($"nslp_{Version}_{(machine == "x64" ? "amd64" : machine)}.deb");
 
     private static string Package(string name)
     {
@@ -308,7 +318,7 @@ public sealed class PackageTests : IDisposable
                 Run($"chmod a+x {_scratch}/tool/nslp");
                 return $"{_scratch}/tool/nslp";
             default:
-                Run($"tar -C {_scratch} -xf {Tarball} --strip-components=1");
+                Run($"tar -C {_scratch} -xf {Tarball()} --strip-components=1");
                 return $"{_scratch}/bin/nslp";
         }
     }
@@ -321,7 +331,7 @@ public sealed class PackageTests : IDisposable
             $"""
             mkdir -p {root}/var/lib/dpkg/info {root}/var/lib/dpkg/updates
             touch {root}/var/lib/dpkg/status {root}/var/lib/dpkg/available
-            dpkg --root={root} --log=/dev/null --force-script-chrootless --install {Deb}
+            dpkg --root={root} --log=/dev/null --force-script-chrootless --install {Deb()}
             """);
         return root;
     }

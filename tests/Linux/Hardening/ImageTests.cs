@@ -25,7 +25,7 @@ public sealed class ImageTests
         {
             Finished run = Shell.Start($$"""
                 command -v podman >/dev/null && command -v runc >/dev/null && command -v busybox >/dev/null || { echo 'podman, runc and busybox'; exit 77; }
-                cd {{scratch}} && mkdir nslp control && cp {{Tool.Path}} nslp/nslp && touch nslp/THIRD-PARTY-NOTICES nslp/sbom.spdx.json && cp $(command -v busybox) control/busybox
+                cd {{scratch}} && mkdir -p nslp/about/linux-x64 control && cp {{Tool.Path}} nslp/nslp && touch nslp/about/linux-x64/THIRD-PARTY-NOTICES && cp $(command -v busybox) control/busybox
                 podman() {
                     local verb=$1 limits=; shift
                     case $verb in run | create) limits='--ulimit nofile=1024:1024 --ulimit nproc=4096:4096 --network none' ;; esac

@@ -300,19 +300,23 @@ public sealed class ZygoteTests : IDisposable
         Assert.Equal("1", ZygoteHelper.Run("pids", ["unshare", "--pid", "--fork", "--mount-proc"]));
     }
 
-    /// <summary>Of the native file: reads the machine code of TaskLoop.Start.</summary>
-    [Fact]
-    public void The_task_loop_of_the_native_file_calls_nothing_but_syscall_and_constants()
+    /// <summary>Of the native files: reads the machine code of TaskLoop.Start.</summary>
+    [Theory]
+    [InlineData("linux-x64", @"^mov +\$0x[0-9a-f]+,%eax;ret *; constant 0*([0-9a-f]+)$", "*%", "*-0x2({0})")]
+    [InlineData("linux-arm64", @"^stp\t[^;]*;mov\tx29, sp;mov\tw0, #0x[^;]*;ldp\t[^;]*;ret; constant 0*([0-9a-f]+)$", "x", "[{0}, #-2]")]
+    public void The_task_loop_of_a_native_file_calls_nothing_but_syscall_and_constants(
+        string machine, string constant, string register, string shared)
     {
-        Assert.SkipUnless(Tool.IsNative, "needs a C compiler, to make the native file");
-        string symbols = Path.Combine(
-            Source.Directory, $"artifacts/native/bin/Cli/release_{RuntimeInformation.RuntimeIdentifier}/native/nslp.dbg");
+        string directory = Path.Combine(Source.Directory, $"artifacts/native/bin/Cli/release_{machine}/native");
+        Assert.SkipUnless(File.Exists($"{directory}/nslp.dbg"), $"needs the native file for {machine}, by contrib/package");
+        string prefix = machine == "linux-arm64" && RuntimeInformation.OSArchitecture != Architecture.Arm64 ? "aarch64-linux-gnu-" : "";
         Finished run = Shell.Start($$"""
             set -e
             code() { # from, size
-                objdump -d --no-show-raw-insn --start-address=$((0x$1)) --stop-address=$((0x$1 + 0x$2)) {{Tool.Path}} | grep '^ '
+                {{prefix}}objdump -d --no-show-raw-insn --start-address=$((0x$1)) --stop-address=$((0x$1 + 0x$2)) nslp | grep '^ '
             }
-            nm -S {{symbols}} | while read -r from size type name; do
+            cd {{directory}}
+            {{prefix}}nm -S nslp.dbg | grep -v lsda | while read -r from size type name; do
                 case $name in
                 *_TaskLoop__Start) code $from $size ;;
                 *_Kernel__get_SYS_*) code $from $size | awk -v from=$from '{ sub(/^[^	]*	/, ""); printf "%s", $0 ";" } END { print " constant", from }' ;;
@@ -322,20 +326,41 @@ public sealed class ZygoteTests : IDisposable
         Assert.Equal((0, ""), (run.Status, run.Errors));
 
         // A getter that is a call of its own does nothing but return a number.
-        string[] constants = [.. run.Lines
+        HashSet<string> constants = [.. run.Lines
             .Where(line => line.Contains(" constant ", StringComparison.Ordinal))
-            .Select(line => Assert.Single(Regex.Matches(line, @"^mov +\$0x[0-9a-f]+,%eax;ret *; constant 0*([0-9a-f]+)$")).Groups[1].Value)];
-        string[] calls = [.. run.Lines
-            .Select(line => Regex.Match(line, @"\b(?:call|jmp) +(\*.*|[0-9a-f]+)(?: <.*)?$"))
-            .Where(match => match.Success && (match.Value.StartsWith("call", StringComparison.Ordinal) || match.Groups[1].Value[0] == '*'))
+            .Select(line => Assert.Single(Regex.Matches(line, constant)).Groups[1].Value)];
+
+        // What else leaves the method: calls, and jumps to what a register says.
+        string[] code = [.. run.Lines.Where(line => Regex.IsMatch(line, @"^ +[0-9a-f]+:\t"))];
+        string[] calls = [.. code
+            .Select(line => Regex.Match(line, @"\t(?:call|bl|blr|br|jmp(?= +\*))\s+(?:0x)?([^ ]+)"))
+            .Where(match => match.Success)
             .Select(match => match.Groups[1].Value)];
         Assert.True(calls.Length > 10, run.Output);
 
         // Through one register, also where it could be the descriptor of a shared generic method, which it is not.
-        string pointer = Assert.Single(calls.Where(call => call[0] == '*' && !call.Contains('(')).Distinct());
+        string pointer = calls.Where(to => to.StartsWith(register, StringComparison.Ordinal)).GroupBy(to => to).MaxBy(some => some.Count())!.Key;
+        string descriptor = shared.Replace("{0}", pointer.TrimStart('*'), StringComparison.Ordinal);
         Assert.All(
-            calls.Where(call => call != pointer && call != $"*-0x2({pointer[1..]})"),
-            call => Assert.Contains(call, constants));
+            calls.Where(to => to != pointer && to != descriptor),
+            to => Assert.True(constants.Contains(to) || Loads(code, to).SequenceEqual([descriptor]), to));
+
+        // What a register is loaded from before calls through it.
+        static IEnumerable<string> Loads(string[] code, string to)
+        {
+            string last = "";
+            HashSet<string> loads = [];
+            foreach (string line in code)
+            {
+                last = Regex.Match(line, $@"\tldu?r\t{to}, (\[.*\])") is { Success: true } load ? load.Groups[1].Value : last;
+                if (Regex.IsMatch(line, $@"\tblr\t{to}$"))
+                {
+                    loads.Add(last);
+                }
+            }
+
+            return loads;
+        }
     }
 
     /// <summary>Of the build for the JIT.</summary>

@@ -40,6 +40,22 @@ public sealed class LibCTests
         Assert.Equal("", program.Compile());
     }
 
+    /// <summary>Whatever machine this is: arm64 has the numbers of asm-generic.</summary>
+    [Fact]
+    public void Numbers_of_system_calls_on_arm64_are_those_of_asm_generic()
+    {
+        CProgram program = new();
+        program.Include("asm-generic/unistd.h");
+        string numbers = File.ReadAllText(Path.Combine(Source.Directory, "src/Linux/Sys/Kernel.cs"));
+        foreach (Match number in Regex.Matches(numbers, @" SYS_(\w+) => X64 \? \d+ : (\d+);"))
+        {
+            program.StaticAssert($"__NR_{number.Groups[1]} == {number.Groups[2]}");
+        }
+
+        Assert.True(program.Assertions > 50);
+        Assert.Equal("", program.Compile());
+    }
+
     [Theory]
     [MemberData(nameof(TypeNames))]
     public void Types_have_the_size_and_the_offsets_of_C(string typeName)
