@@ -113,18 +113,19 @@ let ``the first fault is that of the kernel's first look`` (major: int, minor: i
 
 [<Fact>]
 let ``each fault is said with its entry, counted from 1, and what would be right`` () =
-    let say = SetTid.describe
+    let say = SetTid.describe 4
 
     Assert.Equal("3 PIDs: the process would have 2, one in each of its PID namespaces", say (SetTidFault.TooMany(3, 2)))
     Assert.Equal("1st PID 70000: this namespace allows 1 to 32767", say (SetTidFault.OutOfRange(0, 70000, 32768)))
     Assert.Equal("2nd PID 5: the first process of a namespace gets PID 1", say (SetTidFault.NotFirst(1, 5)))
     Assert.Equal("3rd PID 6: needs CAP_CHECKPOINT_RESTORE over this namespace", say (SetTidFault.NotAllowed(2, 6)))
     Assert.Equal("4th PID 7: it is in use", say (SetTidFault.Taken(3, 7)))
+    Assert.Equal("PID 7: it is in use", SetTid.describe 1 (SetTidFault.Taken(0, 7)))
 
 [<Fact>]
 let ``entries are counted in English`` () =
     let ordinal n =
-        (SetTid.describe (SetTidFault.Taken(n - 1, 1))).Split(' ')[0]
+        (SetTid.describe 32 (SetTidFault.Taken(n - 1, 1))).Split(' ')[0]
 
     for n, expected in
         [

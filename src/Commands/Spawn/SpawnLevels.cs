@@ -58,9 +58,7 @@ internal static class SpawnLevels
         // Of a range any number that is not taken for certain.
         IEnumerable<int> pids = options.Goals.Select(goal => Math.Min(Math.Max(goal.First, goal.IsLoose ? 2 : 0), goal.Last));
         var fault = SetTid.fault(kernel, ListModule.OfSeq(pids), ListModule.OfSeq(stack));
-        // Of one PID nobody counts.
-        string? words = fault.IsValueSome ? SetTid.describe(fault.Value) : null;
-        return options.Goals.Length == 1 ? words?.Replace("1st PID", "PID") : words;
+        return fault.IsValueSome ? SetTid.describe(options.Goals.Length, fault.Value) : null;
     }
 
     /// <summary>How many PID namespaces the command's own one is below nslp's.</summary>

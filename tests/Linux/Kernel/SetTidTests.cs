@@ -39,22 +39,6 @@ public sealed class SetTidTests
         Assert.Equal(6, seen.Count);
     }
 
-    [Theory]
-    [InlineData(1, "1st")]
-    [InlineData(2, "2nd")]
-    [InlineData(3, "3rd")]
-    [InlineData(4, "4th")]
-    [InlineData(11, "11th")]
-    [InlineData(12, "12th")]
-    [InlineData(13, "13th")]
-    [InlineData(21, "21st")]
-    [InlineData(22, "22nd")]
-    [InlineData(32, "32nd")]
-    public void The_entry_is_counted_as_one_counts(int number, string word) =>
-        Assert.Equal(
-            $"{word} PID 70000: this namespace allows 1 to 32767",
-            SetTid.describe(SetTidFault.NewOutOfRange(number - 1, 70000, 32768)));
-
     private static IEnumerable<int[]> Arrays()
     {
         yield return [];

@@ -44,7 +44,7 @@ public sealed class NestTests
     [Theory]
     [InlineData("1,1 --new-pidns=2 -- true", "2nd PID 1: it is in use")]
     [InlineData("1,70000 --new-pidns -- true", "2nd PID 70000: this namespace allows 1 to 32767")]
-    [InlineData("400 --new-pidns --pid-max 400 -- true", "1st PID 400: this namespace allows 1 to 399")]
+    [InlineData("400 --new-pidns --pid-max 400 -- true", "PID 400: this namespace allows 1 to 399")]
     [InlineData("1,42,800 --new-pidns=2 -- true", "PID 800 is taken by process 800 (sleep 100)")]
     public void The_entry_that_is_wrong_is_named(string arguments, string message)
     {

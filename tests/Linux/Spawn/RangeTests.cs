@@ -56,7 +56,9 @@ public sealed class RangeTests
         Assert.Equal(["125", "125", "125"], run.Lines);
         Assert.Equal(
             "nslp: spawn: no PID of 1000-1001 is free\nnslp: spawn: PID 1001 is taken by process 1001 (sleep 100)\n"
-            + "nslp: spawn: 1st PID 40000: this namespace allows 1 to 32767\n",
+            + "nslp: spawn: PID 40000: this namespace allows 1 to 32767\n"
+            + "nslp: spawn: needs a higher pid_max: sysctl -w kernel.pid_max=4194304; a PID namespace of its own has one: "
+            + "nslp spawn 40000 --new-pidns -- COMMAND\n",
             run.Errors);
     }
 
@@ -100,7 +102,9 @@ public sealed class RangeTests
         Assert.Equal(["right", "3003", "1", "1"], run.Lines[2..]);
         Assert.Equal(
             "nslp: set: cannot put last_pid before 3002: no PID of 3002 is free\n"
-            + "nslp: set: cannot put last_pid before 40000: here PIDs are 1 to 32767\n",
+            + "nslp: set: cannot put last_pid before 40000-: here PIDs are 1 to 32767, as pid_max is 32768\n"
+            + "nslp: set: needs a higher pid_max: sysctl -w kernel.pid_max=4194304; a PID namespace of its own has one: "
+            + "nslp spawn 40000 --new-pidns -- COMMAND\n",
             run.Errors);
     }
 
