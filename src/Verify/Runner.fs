@@ -231,8 +231,8 @@ module Runner =
         setting.Lacks |> List.tryFind (fun lack -> List.contains lack.Facility needed)
 
     /// Runs each of the cases, and then each of the sequences until one differs, and, if `shrinks`, finds a minimal sequence
-    /// for what differs. `progress` is told the number of runs made, after each. Throws OperationCanceledException when
-    /// interrupted, with every sandbox disposed of.
+    /// for what differs. `progress` is told the number of runs made, before each case and after each run. Throws
+    /// OperationCanceledException when interrupted, with every sandbox disposed of.
     let runAll
         (sandboxes: ISandboxes)
         (recorder: Recorder | null)
@@ -298,6 +298,8 @@ module Runner =
         let cases =
             cases
             |> List.mapi (fun i case ->
+                progress.Invoke 0
+
                 {
                     CaseReport.Name = case.Name
                     Verdict = verdict i case

@@ -23,7 +23,8 @@ public sealed class RecipeTests
         Finished run = Shell.InNewPidNamespace($"{before}{s_directory}/{script}").Finish();
         Assert.SkipWhen(run.Status == 77, run.Output);
 
-        Assert.Equal("", run.Errors.Replace("Terminated", "").Trim());
+        // On a busy machine reserve may run too late, and says so.
+        Assert.Matches("^((Terminated|nslp: reserve: nslp ran [0-9]+ ms too late: .*)\n)*$", run.Errors);
         Assert.Matches($"^{output}\n$", run.Output);
         Assert.Equal(0, run.Status);
     }

@@ -15,12 +15,14 @@ internal static class Verify
 
     private const int MostFiles = 1000;
 
+    private const int BySignal = 128;
+
     // More than 10,000 operations, the most that a run has, take as text.
     private const int MostBytes = 16 << 20;
 
     /// <summary>Runs the command.</summary>
     /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 3 this cannot be done here, the file to replay not be read or the
-    /// result not be written, 128 + n ended by signal n.</returns>
+    /// result not be written. A signal ends it, or 128 + n is returned where it cannot, as PID 1.</returns>
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
@@ -32,11 +34,21 @@ internal static class Verify
 
         try
         {
+            int status;
             // Before anything that makes a thread: the zygote is best the child of a process with one.
-            using Sandboxes sandboxes = new(here: options.Here);
-            return trace is null || CanCompare(trace.Setting, sandboxes.Setting)
-                ? Run(options, replay, sandboxes, trace)
-                : Unavailable;
+            using (Sandboxes sandboxes = new(here: options.Here))
+            {
+                status = trace is null || CanCompare(trace.Setting, sandboxes.Setting)
+                    ? Run(options, replay, sandboxes, trace)
+                    : Unavailable;
+            }
+
+            if (status > BySignal)
+            {
+                CaughtSignals.Suffer(status - BySignal);
+            }
+
+            return status;
         }
         catch (RemoteException e)
         {
@@ -87,7 +99,7 @@ internal static class Verify
         {
             progress.Hide();
             Output.Say(Name, $"interrupted: {runs} of {options.Runs} runs, in which model and kernel agree");
-            return 128 + signal;
+            return BySignal + signal;
         }
 
         void Show(int done)

@@ -268,7 +268,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
-            throw new RemoteException(e.Message, 0, Namespaces.WhyNot(e.Errno));
+            throw e.Errno == Errno.EAGAIN ? NoRoom(e) : new RemoteException(e.Message, 0, Namespaces.WhyNot(e.Errno));
         }
     }
 
@@ -282,9 +282,11 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e) when (e.Errno == Errno.EAGAIN)
         {
-            throw new RemoteException(
-                $"cannot make {Resolve.MostAgents + Resolve.MostChildren} processes", e.Errno,
-                "needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup");
+            throw NoRoom(e);
         }
     }
+
+    private static RemoteException NoRoom(RemoteException e) =>
+        new($"cannot make {Resolve.MostAgents + Resolve.MostChildren} processes", e.Errno,
+            "needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup");
 }

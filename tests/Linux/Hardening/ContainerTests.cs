@@ -214,7 +214,7 @@ public sealed class ContainerTests
                 ["set"] = $"1 nslp: set: {cannotCycle}{Again("set")}",
                 ["spawn"] = "125 nslp: spawn: " + (most == 1 ? NoHelper("spawn") : cannotCycle + Again("spawn")),
                 ["cycle"] = $"1 nslp: set: {cannotCycle}{Again("set")}",
-                ["verify"] = "3 nslp: verify: " + (most == 1 ? NoHelper("verify") : "cannot create a PID namespace: Resource temporarily unavailable|"),
+                ["verify"] = most == 1 ? "3 nslp: verify: " + NoHelper("verify") : NoRoom,
             }),
             run.Lines);
     }
@@ -288,6 +288,9 @@ public sealed class ContainerTests
         "Resource temporarily unavailable|"
         + $"nslp: {command}: the limit of processes and threads is reached: see pids.max of the cgroup, ulimit -u, pid_max|";
 
+    private const string NoRoom = "3 nslp: verify: cannot make 304 processes: Resource temporarily unavailable|"
+        + "nslp: verify: needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup|";
+
     private static string NoHelper(string command) => "cannot clone a helper process: " + Again(command);
 
     private static string[] Limited(Dictionary<string, string> otherwise)
@@ -295,8 +298,7 @@ public sealed class ContainerTests
         Dictionary<string, string> expected = new(s_works)
         {
             ["cycle"] = "0 ",
-            ["verify"] = "3 nslp: verify: cannot make 304 processes: Resource temporarily unavailable|"
-                + "nslp: verify: needs a higher RLIMIT_NPROC (ulimit -u), or pids.max of its cgroup|",
+            ["verify"] = NoRoom,
         };
         return [.. expected.Select(pair => $"{pair.Key}: {otherwise.GetValueOrDefault(pair.Key, pair.Value)}")];
     }
