@@ -109,6 +109,19 @@ module Words =
     let private needsCapability =
         "needs CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN over the PID namespace; without them "
 
+    // Before anything was tried.
+    let private untried (instead: string) : Attempted =
+        {
+            Goals = []
+            Timeout = 0.0
+            LastPid = -1
+            Tries = 0
+            Flavour = null
+            Locker = null
+            Instead = instead
+            Needed = 0.0
+        }
+
     // A system call that failed; `goal` is what it was for.
     let private call (goal: string) (attempted: Attempted) (stage: Stage) (errno: Errno) : Complaint =
         match stage, errno with
@@ -153,20 +166,7 @@ module Words =
 
     /// For a command that has not begun to choose a PID.
     let look (stage: Stage) (errno: Errno) : Complaint =
-        call
-            ""
-            {
-                Goals = []
-                Timeout = 0.0
-                LastPid = -1
-                Tries = 0
-                Flavour = null
-                Locker = null
-                Instead = "--method cycle works"
-                Needed = 0.0
-            }
-            stage
-            errno
+        call "" (untried "--method cycle works") stage errno
 
     /// What helps where a PID is not below pid_max.
     /// <param name="perNamespace">Whether each PID namespace has a pid_max (Linux 6.14).</param>
@@ -313,21 +313,7 @@ module Words =
     /// For `nslp reserve` without the means to write ns_last_pid.
     let reserveLook (ending: End) : Complaint =
         match ending with
-        | End.Failed(stage, errno) ->
-            call
-                "keep a range free"
-                {
-                    Goals = []
-                    Timeout = 0.0
-                    LastPid = -1
-                    Tries = 0
-                    Flavour = null
-                    Locker = null
-                    Instead = "nothing keeps a range free"
-                    Needed = 0.0
-                }
-                stage
-                errno
+        | End.Failed(stage, errno) -> call "keep a range free" (untried "nothing keeps a range free") stage errno
         | _ -> plain ""
 
     /// What `nslp reserve` tells of a look; null for nothing.

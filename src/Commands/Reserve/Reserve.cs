@@ -171,18 +171,17 @@ internal static class Reserve
         launcher.Meanwhile = run.Work;
         SpawnParent.Catch(caught);
         Launch launch = launcher.TryNext(1, Limits.PidMax);
+        launcher.Dispose();
         if (launch.End != LaunchEnd.Running)
         {
-            caught.Release();
             End end = launch.End == LaunchEnd.NotExecuted
                 ? End.NewNotExecuted(launch.Error)
                 : End.NewFailed(Stage.MakeProcess, launch.Error);
             Attempted attempted = new([], 0, -1, 1, null, null, "", 0);
             _ = Output.Fail(Name, Words.spawn(attempted, Printable.From(options.Command[0]), end));
-            Kernel.exit_group(Words.spawnStatus(end));
+            return Words.spawnStatus(end) << 8;
         }
 
-        launcher.Dispose();
         bool isFailureTold = false;
         return new SpawnParent(caught, launch.Pid).Wait(() =>
         {

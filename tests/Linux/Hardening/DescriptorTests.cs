@@ -23,6 +23,7 @@ public sealed class DescriptorTests
     [InlineData("predict 3")]
     [InlineData("predict 3 --target $T")]
     [InlineData("preflight /mnt/none")]
+    [InlineData("reserve 700-799 -- COMMAND")]
     [InlineData("doctor")]
     [InlineData("bench --seconds 0.1")]
     [InlineData("serve /mnt/d/s --method write")]

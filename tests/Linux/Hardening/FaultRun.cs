@@ -26,7 +26,11 @@ internal sealed record FaultRun(
             echo 400 >/proc/sys/kernel/ns_last_pid
             $FAULTS /mnt/log 20 $F SOCKET $N ARGUMENTS >/mnt/out 2>/mnt/err; S=$?
             read a b c d L </proc/loadavg
-            set -- /proc/[0-9]* /mnt/d/*; LEFT="$*"
+            # What is killed as its parent ends may take a moment on a busy machine.
+            for i in $(seq 100); do
+                set -- /proc/[0-9]* /mnt/d/*; LEFT="$*"
+                [ "$LEFT" = "$BEFORE /mnt/d/*" ] && break; sleep 0.02
+            done
             echo "fault $F $S $L"
             if [ "$LEFT" != "$BEFORE /mnt/d/*" ]; then
                 for P in $LEFT; do

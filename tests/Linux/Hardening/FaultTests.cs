@@ -67,7 +67,9 @@ public sealed class FaultTests
         [111] = [], // getpgrp
         [121] = [ESRCH], // getpgid
         [138] = [ENOMEM], // fstatfs
+        [124] = [ESRCH], // getsid
         [140] = [ESRCH],
+        [144] = [EPERM], // sched_setscheduler
         [157] = [EINVAL],
         [165] = [EPERM, EBUSY, ENOMEM],
         [186] = [], // gettid
@@ -116,6 +118,8 @@ public sealed class FaultTests
         "spawn 700 --new-pidns -- COMMAND",
         "spawn 700 --target $T -- COMMAND",
         "who 1",
+        "preflight IMAGES",
+        "reserve 700-799 -- COMMAND",
         "serve /mnt/d/s --method write",
         "serve /mnt/d/s --method cycle",
     ];
@@ -154,7 +158,8 @@ public sealed class FaultTests
     }
 
     private static string Arguments(string command) => command.Replace(
-        "COMMAND", "/bin/sh -c 'echo $$ $(ulimit -Sn) $(ulimit -Hn); grep -E \"^Sig(Blk|Ign)\" /proc/self/status'");
+        "COMMAND", "/bin/sh -c 'echo $$ $(ulimit -Sn) $(ulimit -Hn); grep -E \"^Sig(Blk|Ign)\" /proc/self/status'")
+        .Replace("IMAGES", Path.Combine(Source.Directory, "tests/Linux/Checkpoints/plain"));
 
     // Each call with each errno. Of many alike the first and the last, and some between.
     private static string[] AllOf(string command)
@@ -247,7 +252,7 @@ public sealed class FaultTests
         }
         else
         {
-            int[] statuses = name switch { "spawn" => [125, 126, 127], "who" => [3], _ => [1] };
+            int[] statuses = name switch { "spawn" or "reserve" => [125, 126, 127], "who" or "preflight" => [3], _ => [1] };
             if (!statuses.Contains(run.Status) || run.Output != "")
             {
                 wrong.Add($"status {run.Status}: {run.Output}");

@@ -34,6 +34,7 @@ public sealed class KillTests
         { "$N set 4000000 --method cycle", 1.5 },
         { "$N spawn 4242 -- sleep 0.2", 0.7 },
         { "$N spawn 4242 --new-pidns -- sleep 0.2", 0.8 },
+        { "$N reserve 5000-5999 -- sleep 0.2", 0.7 },
         { "$N serve /mnt/d/s --method cycle", 1.5 },
         { "$N verify --runs 1000 >/dev/null", 1.5 },
     };

@@ -64,15 +64,15 @@ public sealed class PrivilegeTests
         Machine.NeedsRoot();
         Finished run = Shell.InNewPidNamespace($$"""
             {{s_capable}}
-            for method in clone3 write cycle; do
-                {{User}} /mnt/nslp spawn 4000 --method $method -- grep -c '^Cap[IPEA].*:.0000000000000000$' /proc/self/status
+            for call in 'spawn 4000 --method clone3' 'spawn 4000 --method write' 'spawn 4000 --method cycle' 'reserve 4000-4099'; do
+                {{User}} /mnt/nslp $call -- grep -c '^Cap[IPEA].*:.0000000000000000$' /proc/self/status
             done
             {{Ambient}} $N spawn 5000 -- grep CapEff /proc/self/status
             """).Finish();
 
         Assert.SkipWhen(run.Status == 77, "needs setcap");
         // Inheritable, permitted, effective, ambient.
-        Assert.Equal(["4", "4", "4", "CapEff:\t0000010000000000"], run.Lines);
+        Assert.Equal(["4", "4", "4", "4", "CapEff:\t0000010000000000"], run.Lines);
     }
 
     [Fact]
@@ -124,6 +124,8 @@ public sealed class PrivilegeTests
     [InlineData("get")]
     [InlineData("set 4000")]
     [InlineData("spawn 4000 -- /bin/true")]
+    [InlineData("reserve 4000-4099 -- /bin/true")]
+    [InlineData("preflight /mnt")]
     [InlineData("who 1")]
     [InlineData("predict")]
     [InlineData("doctor")]
