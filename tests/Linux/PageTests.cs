@@ -9,7 +9,7 @@ public sealed class PageTests : IDisposable
     // Each block and each line in PID, mount and network namespaces of its own, with what the pages take for granted.
     private const string Prepare = """
         mount -t tmpfs none /run; mount -t tmpfs none /mnt; cd /mnt; mkdir bin; PATH=/mnt/bin:$PATH; ln -s $N bin/nslp; cp -r $C/plain images
-        for p in bin/PROGRAM bin/COMMAND bin/criu test.sh test; do printf '#!/bin/sh\n' >$p; chmod +x $p; done
+        for p in bin/PROGRAM bin/COMMAND bin/criu bin/java bin/server test.sh test; do printf '#!/bin/sh\n' >$p; chmod +x $p; done
         old=4100; unshare -Upf --mount-proc sleep 1000 & wait_for '[ -n "$(cat /proc/$!/task/$!/children)" ]'
         process=$(cat /proc/$!/task/$!/children); nslp spawn 4244 --detach -- sleep 1000 >/dev/null
 
@@ -17,6 +17,9 @@ public sealed class PageTests : IDisposable
 
     private static readonly string[] s_pages =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", .. Directory.GetFiles(Path.Combine(Source.Directory, "doc"), "*.md").Select(file => "doc/" + Path.GetFileName(file))];
+
+    private static readonly string s_recipes = string.Join('\n', Directory
+        .GetFiles(Path.Combine(Source.Directory, "tests/Recipes"), "*", SearchOption.AllDirectories).Select(file => Trimmed(File.ReadAllText(file))));
 
     private readonly string _scripts = Directory.CreateTempSubdirectory("nslp-page-").FullName;
 
@@ -74,12 +77,23 @@ public sealed class PageTests : IDisposable
             link => Assert.True(Path.Exists(Path.Combine(Source.Directory, Path.GetDirectoryName(page)!, link)), link));
     }
 
+    [Fact]
+    public void What_is_no_command_of_nslp_stands_in_a_recipe()
+    {
+        Assert.All(Indented("doc/recipes.md").Where(block => !block.Contains("nslp ")), block => Assert.Contains(Trimmed(block), s_recipes));
+    }
+
     private static string Text(string page) => File.ReadAllText(Path.Combine(Source.Directory, page));
 
-    // What is of a shell and of nslp; the commands that build it are the gate's.
-    private static IEnumerable<string> Runnable(string page) => Regex.Matches(Text(page), @"(?<=\n\n)((    .*)?\n)+")
-        .Select(block => Regex.Replace(block.Value, "(?m)^    ", "").Trim('\n'))
-        .Where(block => Regex.IsMatch(block, "nslp ") && !Regex.IsMatch(block, "^(COPY|dotnet)"));
+    // What is of a shell and of nslp; the commands that build it are the gate's, and a recipe runs what stands in it.
+    private static IEnumerable<string> Runnable(string page) => Indented(page)
+        .Where(block => block.Contains("nslp ") && !block.StartsWith("dotnet") && !s_recipes.Contains(Trimmed(block)));
+
+    private static IEnumerable<string> Indented(string page) => Regex.Matches(Text(page), @"(?<=\n\n)((    .*)?\n)+")
+        .Select(block => Regex.Replace(block.Value, "(?m)^    ", "").Trim('\n')).Where(block => block != "");
+
+    // Without indentation.
+    private static string Trimmed(string text) => Regex.Replace(text, "(?m)^ +", "");
 
     private Finished Run(string script)
     {
