@@ -26,7 +26,7 @@ public sealed class RecipeTests : IDisposable
     [InlineData("Restore/hosts", "(by (ssh|kubectl)\nanna: can\nberta: 5003 held by sleep 1000\ncarla: .*5003 criu.*\n"
         + "dora: cannot read /proc/sys/kernel/pid_max: .*\nemil: no answer\n?){2}")]
     [InlineData("Containers/entry-point", "nslp is PID 1, CMD is PID 1000\nstopped with status 143\n"
-        + "another command is PID 1000\nand ends with status 7")]
+        + "another command is PID 1000\nand ends with status 7\na child is PID 1001")]
     [InlineData("Containers/pods", "exact: PID 1000 by clone3\nunprivileged: PID 1000 by pidfd\na node: ok is true, 2 processes")]
     public void A_recipe_does_what_it_says(string script, string output, string before = "")
     {
