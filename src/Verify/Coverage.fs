@@ -36,11 +36,15 @@ module Coverage =
             "init killed", [ Facility.Namespaces ]
             "leader of a group dies", []
             "leader of a session dies", []
+            "clone with CLONE_PARENT", []
             "unshare", [ Facility.Namespaces ]
             "setns", [ Facility.Setns ]
             "write ns_last_pid", [ Facility.LastPid ]
             "write ns_last_pid without the capability", [ Facility.LastPid ]
             "write ns_last_pid not at offset 0", [ Facility.LastPid ]
+            "write ns_last_pid opened in another namespace", [ Facility.LastPid; Facility.Namespaces ]
+            "splice to ns_last_pid", [ Facility.LastPid; Facility.Splice ]
+            "sendfile to ns_last_pid", [ Facility.LastPid; Facility.Splice ]
             "write pid_max", [ Facility.PidMax ]
         ]
 
@@ -94,6 +98,7 @@ module Coverage =
             "fork into a dead namespace", [ Facility.Namespaces; Facility.Setns ]
             "init died with processes inside", [ Facility.Namespaces ]
             "five levels deep", [ Facility.Namespaces ]
+            "process made next to a sibling namespace", [ Facility.Namespaces ]
         ]
 
     // What only some kernels can do.
@@ -178,6 +183,7 @@ module Coverage =
         | Step.End _ -> [ "child killed and reaped" ]
         | Step.EndInit _ -> [ "init killed" ]
         | Step.Forsake(_, Bond.Group) -> [ "leader of a group dies" ]
+        | Step.Forsake(_, Bond.Sibling) -> [ "clone with CLONE_PARENT" ]
         | Step.Forsake _ -> [ "leader of a session dies" ]
         | Step.Unshare _ -> [ "unshare" ]
         | Step.Enter _ -> [ "setns" ]
@@ -190,6 +196,12 @@ module Coverage =
                 else
                     "write ns_last_pid"
             ]
+        | Step.Pass(space, route, _, _, _) ->
+            match route with
+            | Route.OpenedBy by when by <> space -> [ "write ns_last_pid opened in another namespace" ]
+            | Route.OpenedBy _ -> []
+            | Route.Splice -> [ "splice to ns_last_pid" ]
+            | Route.SendFile -> [ "sendfile to ns_last_pid" ]
         | Step.WritePidMax _ -> [ "write pid_max" ]
         | Step.Malformed _ -> [ "clone3 with something wrong" ]
         | Step.Nothing -> []
@@ -291,6 +303,12 @@ module Coverage =
 
             if isGiven observation && World.depth before into >= 5 then
                 "five levels deep"
+
+            let isSibling (id: int) (space: WorldSpace) =
+                id <> into && space.Init >= 0 && space.Parent = before.Spaces[into].Parent
+
+            if isGiven observation && Map.exists isSibling before.Spaces then
+                "process made next to a sibling namespace"
         ]
 
     // What the text is, whatever comes of it: the first word of it, as the kernel sees words.

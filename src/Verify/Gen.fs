@@ -241,7 +241,7 @@ module OperationGen =
                 Gen.map2
                     (fun from bond -> Operation.Forsake(from, bond))
                     index
-                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone ])
+                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone; Bond.Sibling ])
                 2, Gen.map2 (fun from capable -> Operation.Unshare(from, capable)) index (often 85)
                 3, Gen.map3 (fun from into capable -> Operation.Enter(from, into, capable)) index index (often 85)
                 4, Gen.map Operation.Leave index
@@ -254,6 +254,23 @@ module OperationGen =
                     return Operation.WriteLastPid(at, text, offset, capable)
                 }
                 7, writeNear
+                3,
+                gen {
+                    let! at = index
+
+                    let! route =
+                        Gen.oneof
+                            [
+                                Gen.map Route.OpenedBy index
+                                Gen.constant Route.Splice
+                                Gen.constant Route.SendFile
+                            ]
+
+                    let! text = text
+                    let! offset = Gen.frequency [ 5, Gen.constant 0; 1, Gen.choose (1, 3) ]
+                    let! capable = often 85
+                    return Operation.Pass(at, route, text, offset, capable)
+                }
                 5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
                 2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index flaw
             ]

@@ -196,7 +196,7 @@ module Perform =
         | Some errno -> [ Outcome.Refused(tooMany setTid errno) ], world
         | None -> cloneInto allocator world from nesting setTid capable ending
 
-    let private forsake (allocator: Allocator) world from =
+    let private forsake (allocator: Allocator) world from bond =
         let kernel = world.Setting.Kernel
         let space = world.Spaces[from].ChildrenIn
         let isInit = World.isUnborn world space
@@ -212,14 +212,22 @@ module Perform =
             let id, world = addProcess from space leader [] world
 
             let struct (second, moved) =
-                allocator.Allocate kernel [] (World.stackOf world space @ world.Outer)
+                let stack = World.stackOf world space @ world.Outer
+
+                // An init has no siblings (copy_process, kernel/fork.c).
+                if isInit && bond = Bond.Sibling then
+                    struct (Allocation.Refused Errno.EINVAL, stack)
+                else
+                    allocator.Allocate kernel [] stack
 
             let world = World.withStack space moved world
+
+            let parent, kept = if bond = Bond.Sibling then from, [] else space, [ id ]
 
             let outcome, world =
                 match second with
                 | Allocation.Refused errno -> Outcome.Refused errno, world
-                | Allocation.Given pids -> shown world space pids, snd (addProcess space space pids [ id ] world)
+                | Allocation.Given pids -> shown world space pids, snd (addProcess parent space pids kept world)
 
             let world =
                 if isInit then
@@ -257,7 +265,7 @@ module Perform =
         else
             Outcome.Done, World.withSpace from (fun s -> { s with ChildrenIn = into }) world
 
-    let private writeLastPid (allocator: Allocator) world id (text: string) offset capable =
+    let private writeLastPid (allocator: Allocator) world id (text: string) offset capable route =
         let bytes = Text.Encoding.Latin1.GetBytes text
 
         let struct (write, ns) =
@@ -269,13 +277,19 @@ module Perform =
                     MayChoose = capable
                 }
 
-        let outcome =
-            match write with
-            | LastPidWrite.Stored(_, n)
-            | LastPidWrite.Ignored n -> Outcome.Wrote n
-            | LastPidWrite.Refused errno -> Outcome.Refused errno
+        match route, write with
+        // Asks for nothing, and so nobody asks who it is (do_splice, fs/splice.c).
+        | ValueSome(Route.Splice | Route.SendFile), _ when text = "" -> Outcome.Wrote 0, world
+        | _, LastPidWrite.Refused errno -> Outcome.Refused errno, world
+        | _, LastPidWrite.Ignored n -> Outcome.Wrote n, world
+        | _, LastPidWrite.Stored(_, n) ->
+            let taken =
+                match route with
+                // What is left over is written behind, where it is ignored (iter_file_splice_write).
+                | ValueSome(Route.Splice | Route.SendFile) -> text.Length
+                | _ -> n
 
-        outcome, World.withSpace id (fun s -> { s with Ns = ns }) world
+            Outcome.Wrote taken, World.withSpace id (fun s -> { s with Ns = ns }) world
 
     let private writePidMax (allocator: Allocator) world id value =
         match allocator.WritePidMax world.Setting.Kernel value (World.stackFor world id true id) with
@@ -313,11 +327,13 @@ module Perform =
                 clone allocator world from nesting setTid capable ending
             | Step.End id -> [ Outcome.Done ], reap allocator id world
             | Step.EndInit(space, _) -> [ Outcome.Done ], collapse allocator space world
-            | Step.Forsake(from, _) -> forsake allocator world from
+            | Step.Forsake(from, bond) -> forsake allocator world from bond
             | Step.Unshare(from, capable) -> one (unshare allocator world from capable)
             | Step.Enter(from, into, capable) -> one (enter world from into capable)
             | Step.WriteLastPid(space, text, offset, capable) ->
-                one (writeLastPid allocator world space text offset capable)
+                one (writeLastPid allocator world space text offset capable ValueNone)
+            | Step.Pass(space, route, text, offset, capable) ->
+                one (writeLastPid allocator world space text offset capable (ValueSome route))
             | Step.WritePidMax(space, value) -> one (writePidMax allocator world space value)
             | Step.Malformed(_, Flaw.UnreadableArray) -> [ Outcome.Refused Errno.EFAULT ], world
             | Step.Malformed _ -> [ Outcome.Refused Errno.EINVAL ], world

@@ -143,6 +143,15 @@ module Resolve =
         | Operation.WriteLastPid(index, text, offset, capable) ->
             let space = agent index
             Step.WriteLastPid(space, textFor world.Setting.Kernel world.Spaces[space].Ns text, max 0 offset, capable)
+        | Operation.Pass(index, route, text, offset, capable) ->
+            let space = agent index
+
+            let route =
+                match route with
+                | Route.OpenedBy index -> Route.OpenedBy(agent index)
+                | route -> route
+
+            Step.Pass(space, route, textFor world.Setting.Kernel world.Spaces[space].Ns text, max 0 offset, capable)
         | Operation.WritePidMax(index, number) ->
             let space = agent index
             Step.WritePidMax(space, numberIn world.Spaces[space].Ns number)

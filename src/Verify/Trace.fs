@@ -52,6 +52,7 @@ module TraceText =
             "users", Facility.Users
             "setns", Facility.Setns
             "last_pid", Facility.LastPid
+            "splice", Facility.Splice
             "pid_max", Facility.PidMax
             "init", Facility.Init
         ]

@@ -188,6 +188,26 @@ let private tampered: (string * (Step -> Step)) list =
         | Step.Forsake(from, (Bond.Session | Bond.SessionAlone)) ->
             Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
         | step -> step)
+        "CLONE_PARENT makes a child that keeps its maker's number",
+        (function
+        | Step.Forsake(from, Bond.Sibling) -> Step.Forsake(from, Bond.Group)
+        | step -> step)
+        "what one of two siblings makes is the other's",
+        (function
+        | Step.Clone(2, nesting, tids, capable, ending) -> Step.Clone(1, nesting, tids, capable, ending)
+        | step -> step)
+        "a descriptor of ns_last_pid stands for where it was opened",
+        (function
+        | Step.Pass(_, Route.OpenedBy by, text, offset, capable) -> Step.WriteLastPid(by, text, offset, capable)
+        | step -> step)
+        "splice stops where write does",
+        (function
+        | Step.Pass(space, Route.Splice, text, offset, capable) -> Step.WriteLastPid(space, text, offset, capable)
+        | step -> step)
+        "sendfile needs no capability",
+        (function
+        | Step.Pass(space, Route.SendFile, text, offset, _) -> Step.Pass(space, Route.SendFile, text, offset, true)
+        | step -> step)
         "a new user namespace owns nothing",
         (function
         | Step.Clone(from, Nesting.NewUserAndPid, tids, capable, ending) ->
@@ -264,6 +284,7 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
             [ Facility.Clone3; Facility.SetTid; Facility.IntoCgroup; Facility.Pidfd ]
             [ Facility.PidMax ]
             [ Facility.LastPid ]
+            [ Facility.Splice ]
             [ Facility.Users ]
             [ Facility.Setns ]
             [ Facility.Namespaces; Facility.Users; Facility.Setns ]
@@ -294,7 +315,12 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
                                     || (ending.IsFails && not (setting.Has Facility.Pidfd))
                                 | Step.Unshare _ -> not (setting.Has Facility.Namespaces)
                                 | Step.Enter _ -> not (setting.Has Facility.Setns)
-                                | Step.WriteLastPid _ -> not (setting.Has Facility.LastPid)
+                                | Step.Pass(_, (Route.Splice | Route.SendFile), _, _, _) when
+                                    not (setting.Has Facility.Splice)
+                                    ->
+                                    true
+                                | Step.WriteLastPid _
+                                | Step.Pass _ -> not (setting.Has Facility.LastPid)
                                 | Step.WritePidMax _ -> not (setting.Has Facility.PidMax)
                                 | Step.Malformed(_, flaw) ->
                                     not (setting.Has Facility.Clone3)

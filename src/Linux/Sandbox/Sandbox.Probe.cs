@@ -162,6 +162,10 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
         {
             add(write, "ns_last_pid", Facility.LastPid);
         }
+        else if (write == Errno.EINVAL && !sandbox.CanSplice())
+        {
+            add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
+        }
 
         if (home.WritesPidMax && sandbox.TryToWrite() is var max && max != Errno.EINVAL)
         {

@@ -82,6 +82,7 @@ internal sealed partial class Sandbox : ISandbox
             Step.Unshare unshare => Unshare(unshare),
             Step.Enter enter => Enter(enter),
             Step.WriteLastPid write => Write(write),
+            Step.Pass pass => Pass(pass),
             Step.WritePidMax write => Write(write),
             Step.Malformed malformed => Malformed(malformed),
             _ => See([]),

@@ -7,7 +7,7 @@ namespace SetNsLastPid.Linux;
 /// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.</summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
-    private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
+    internal const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
 
     // Long enough to notice whoever forks five times a second.
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(0.2);

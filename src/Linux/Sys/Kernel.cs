@@ -19,6 +19,7 @@ internal static unsafe class Kernel
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;
+    internal static int SYS_lseek => X64 ? 8 : 62;
     internal static int SYS_mmap => X64 ? 9 : 222;
     internal static int SYS_munmap => X64 ? 11 : 215;
     internal static int SYS_rt_sigaction => X64 ? 13 : 134;
@@ -65,6 +66,9 @@ internal static unsafe class Kernel
     internal static int SYS_eventfd2 => X64 ? 290 : 19;
     internal static int SYS_dup3 => X64 ? 292 : 24;
     internal static int SYS_pipe2 => X64 ? 293 : 59;
+    internal static int SYS_sendfile => X64 ? 40 : 71;
+    internal static int SYS_splice => X64 ? 275 : 76;
+    internal static int SYS_memfd_create => X64 ? 319 : 279;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;
     internal static int SYS_recvmmsg => X64 ? 299 : 243;
     internal static int SYS_renameat2 => X64 ? 316 : 276;
