@@ -333,7 +333,37 @@ module FixedCases =
             pids [ 1; 2 ]
         ]
 
+    let private threads =
+        let thread numbers fate =
+            Operation.Thread(0, exactly numbers, fate)
+
+        let made leader thread =
+            [ Outcome.Given leader; Outcome.Given thread ]
+
+        [
+            "thread: the next number", [ thread [] Fate.Stays ], made [ 2 ] [ 3 ]
+            "thread: set_tid", [ thread [ 50 ] Fate.Stays ], made [ 2 ] [ 50 ]
+            "thread: set_tid leaves the cursor", [ thread [ 50 ] Fate.Stays; fork ], pids [ 3 ]
+            "thread: set_tid of its leader's number",
+            [ thread [ 2 ] Fate.Stays ],
+            [ Outcome.Given [ 2 ]; Outcome.Refused Errno.EEXIST ]
+            "thread: set_tid of 0", [ thread [ 0 ] Fate.Stays ], [ Outcome.Given [ 2 ]; Outcome.Refused Errno.EINVAL ]
+            "thread: a number at each of two levels",
+            [ inner; Operation.Enter(0, 1, true); thread [ 30; 40 ] Fate.Stays ],
+            made [ 2; 3 ] [ 30; 40 ]
+            "thread: its number is skipped", [ last 49; thread [] Fate.Stays; last 50; fork ], pids [ 52 ]
+            "thread: its number is refused", [ thread [ 50 ] Fate.Stays; chosen [ 50 ] ], refused Errno.EEXIST
+            "thread: its number is free when its process was reaped",
+            [ thread [ 50 ] Fate.Stays; Operation.End 0; chosen [ 50 ] ],
+            pids [ 50 ]
+            "thread: exec frees its number", [ thread [ 50 ] Fate.Execs; chosen [ 50 ] ], pids [ 50 ]
+            "thread: exec keeps its leader's number", [ thread [ 50 ] Fate.Execs; chosen [ 2 ] ], refused Errno.EEXIST
+            "thread: exec leaves nothing else behind",
+            [ thread [ 50 ] Fate.Execs; Operation.End 0; last 1; fork ],
+            pids [ 2 ]
+        ]
+
     /// Every case, each in a sandbox of its own.
     let all: FixedCase list =
-        setTid @ pidMax @ cursor @ texts @ life
+        setTid @ pidMax @ cursor @ texts @ life @ threads
         |> List.map (fun (name, operations, last) -> case name operations last)

@@ -37,6 +37,9 @@ module Coverage =
             "leader of a group dies", []
             "leader of a session dies", []
             "clone with CLONE_PARENT", []
+            "thread", [ Facility.Threads ]
+            "thread with set_tid", [ Facility.Threads ]
+            "exec by a thread", [ Facility.Threads ]
             "unshare", [ Facility.Namespaces ]
             "setns", [ Facility.Setns ]
             "write ns_last_pid", [ Facility.LastPid ]
@@ -74,6 +77,8 @@ module Coverage =
             "number of a dead leader skipped", [ Facility.LastPid ]
             "number of a dead leader refused", [ Facility.SetTid; Facility.LastPid ]
             "number of a zombie refused", [ Facility.SetTid ]
+            "number of a thread skipped", [ Facility.Threads; Facility.LastPid ]
+            "number of a thread refused", [ Facility.Threads ]
             "full above 300, free below", [ Facility.PidMax; Facility.LastPid ]
             "refused at an outer level, inner number given back", [ Facility.Namespaces; Facility.SetTid ]
             "cursor ahead of pid_max", [ Facility.PidMax; Facility.LastPid ]
@@ -185,6 +190,13 @@ module Coverage =
         | Step.Forsake(_, Bond.Group) -> [ "leader of a group dies" ]
         | Step.Forsake(_, Bond.Sibling) -> [ "clone with CLONE_PARENT" ]
         | Step.Forsake _ -> [ "leader of a session dies" ]
+        | Step.Thread(_, setTid, fate) ->
+            [
+                if setTid.IsEmpty then "thread" else "thread with set_tid"
+
+                if fate = Fate.Execs then
+                    "exec by a thread"
+            ]
         | Step.Unshare _ -> [ "unshare" ]
         | Step.Enter _ -> [ "setns" ]
         | Step.WriteLastPid(_, _, offset, capable) ->
@@ -238,6 +250,9 @@ module Coverage =
 
             if List.exists (World.isForsaken world space) skipped then
                 "number of a dead leader skipped"
+
+            if List.exists (World.isThreads world space) skipped then
+                "number of a thread skipped"
         ]
 
     let private cloneStates (before: World) from nesting (setTid: int list) ending observation (after: World) =
@@ -278,6 +293,9 @@ module Coverage =
 
             if List.exists (fun (space, n) -> World.isZombies before space n) asked then
                 "number of a zombie refused"
+
+            if List.exists (fun (space, n) -> World.isThreads before space n) asked then
+                "number of a thread refused"
 
             if refused = [ Errno.EAGAIN ] then
                 "full above 300, free below"

@@ -90,6 +90,14 @@ type Bond =
     /// Nothing: the member is its sibling (CLONE_PARENT), and the leader leads nobody.
     | Sibling
 
+/// What becomes of a thread.
+[<RequireQualifiedAccess>]
+type Fate =
+    /// It stays as long as its process.
+    | Stays
+    /// It executes a program that exits: it takes over its leader's number, and its own is free.
+    | Execs
+
 /// What is wrong with a request for a process, so that clone3 refuses it before it takes a number.
 [<RequireQualifiedAccess>]
 type Flaw =
@@ -125,6 +133,8 @@ type Operation =
     | EndInit of Of: int
     /// A child becomes a leader, forks a member and dies; the member lives on.
     | Forsake of From: int * Bond: Bond
+    /// A child of the agent makes a thread with `SetTid`, and stays.
+    | Thread of From: int * SetTid: Number list * Fate: Fate
     /// unshare(CLONE_NEWPID): the agent's next child is the init of a new namespace.
     | Unshare of From: int * Capable: bool
     /// setns: the agent's next children are made in the namespace `Into`, which may be dead.
@@ -150,6 +160,7 @@ type Step =
     /// has to reap them first.
     | EndInit of Space: int * Reaped: int list
     | Forsake of From: int * Bond: Bond
+    | Thread of From: int * SetTid: int list * Fate: Fate
     | Unshare of From: int * Capable: bool
     | Enter of From: int * Into: int * Capable: bool
     | WriteLastPid of Space: int * Text: string * Offset: int * Capable: bool
@@ -202,6 +213,8 @@ type Facility =
     | IntoCgroup
     /// A clone that fails for CLONE_PIDFD.
     | Pidfd
+    /// Threads that live, with set_tid, and execute a program.
+    | Threads
     /// New PID namespaces.
     | Namespaces
     /// New user namespaces inside.
@@ -249,6 +262,7 @@ module Facility =
                 | Ending.Lives
                 | Ending.Lingers -> ()
             ]
+        | Operation.Thread _ -> [ Facility.Threads ]
         | Operation.Unshare _
         | Operation.EndInit _ -> [ Facility.Namespaces ]
         | Operation.Enter _
@@ -309,6 +323,9 @@ type ISandbox =
 
     /// Does it and looks.
     abstract Perform: Step -> Observation
+
+    /// Waits until what takes a moment is over.
+    abstract Settle: unit -> unit
 
 /// Where sandboxes come from.
 type ISandboxes =

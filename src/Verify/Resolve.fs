@@ -125,6 +125,15 @@ module Resolve =
                 Step.EndInit(space, reaped)
         | Operation.Forsake _ when (World.children world).Length >= MostChildren -> Step.Nothing
         | Operation.Forsake(from, bond) -> Step.Forsake(agent from, bond)
+        | Operation.Thread _ when (World.children world).Length >= MostChildren -> Step.Nothing
+        | Operation.Thread(from, setTid, fate) ->
+            let from = agent from
+            let into = world.Spaces[from].ChildrenIn
+
+            if World.isUnborn world into then
+                Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
+            else
+                Step.Thread(from, numbersFor (World.stackOf world into) setTid |> List.truncate 64, fate)
         | Operation.Unshare(from, capable) -> Step.Unshare(agent from, capable)
         | Operation.Enter(from, into, capable) ->
             let known =

@@ -77,6 +77,19 @@ module Show =
         | Step.End id -> $"process {string id}: killed and reaped"
         | Step.EndInit(space, _) -> $"init of ns {string space}: killed and reaped"
         | Step.Forsake(from, b) -> $"init of ns {string from}: its child, leader {bond b} and dies"
+        | Step.Thread(from, setTid, fate) ->
+            let call =
+                if setTid.IsEmpty then
+                    "makes a thread"
+                else
+                    $"makes a thread with set_tid [{joined setTid}]"
+
+            let fate =
+                match fate with
+                | Fate.Stays -> "which stays"
+                | Fate.Execs -> "which executes a program that exits"
+
+            $"init of ns {string from}: its child {call}, {fate}"
         | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"
         | Step.Enter(from, into, capable) -> $"init of ns {string from}: setns to ns {string into}{without capable}"
         | Step.WriteLastPid(space, text, offset, capable) ->

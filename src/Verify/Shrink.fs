@@ -92,6 +92,14 @@ module OperationShrink =
             [ Operation.Clone(from, Nesting.Same, [], true, Ending.Exits) ]
             @ List.map (fun b -> Operation.Forsake(from, b)) (smallerBond bond)
             @ List.map (fun i -> Operation.Forsake(i, bond)) (smallerIndex from)
+        | Operation.Thread(from, setTid, fate) ->
+            [ Operation.Clone(from, Nesting.Same, [], true, Ending.Lives) ]
+            @ (if fate = Fate.Execs then
+                   [ Operation.Thread(from, setTid, Fate.Stays) ]
+               else
+                   [])
+            @ List.map (fun s -> Operation.Thread(from, s, fate)) (smallerList smallerNumber setTid)
+            @ List.map (fun i -> Operation.Thread(i, setTid, fate)) (smallerIndex from)
         | Operation.Unshare(from, capable) ->
             List.map (fun i -> Operation.Unshare(i, capable)) (smallerIndex from)
             @ List.map (fun c -> Operation.Unshare(from, c)) (smallerFlag capable)

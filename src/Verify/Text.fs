@@ -67,6 +67,8 @@ module OperationText =
             "sibling", Bond.Sibling
         ]
 
+    let private fates = [ "stays", Fate.Stays; "execs", Fate.Execs ]
+
     let private flaws =
         [
             "size-without-array", Flaw.SizeWithoutArray
@@ -96,6 +98,11 @@ module OperationText =
     let private nameOf names value =
         names |> List.find (fun (_, v) -> v = value) |> fst
 
+    let private chosen setTid =
+        match setTid with
+        | [] -> ""
+        | setTid -> " set_tid=" + String.Join(",", List.map number setTid)
+
     let private written text =
         match text with
         | Text.Raw raw -> $"text={quote raw}"
@@ -105,14 +112,10 @@ module OperationText =
     let format (operation: Operation) : string =
         match operation with
         | Operation.Clone(from, nesting, setTid, capable, ending) ->
-            let setTid =
-                match setTid with
-                | [] -> ""
-                | setTid -> " set_tid=" + String.Join(",", List.map number setTid)
-
-            $"clone from={string from} new={nameOf nestings nesting}{setTid} capable={yesNo capable} child={nameOf endings ending}"
+            $"clone from={string from} new={nameOf nestings nesting}{chosen setTid} capable={yesNo capable} child={nameOf endings ending}"
         | Operation.End child -> "end child=" + string child
         | Operation.EndInit index -> "end-init of=" + string index
+        | Operation.Thread(from, setTid, fate) -> $"thread from={string from}{chosen setTid} fate={nameOf fates fate}"
         | Operation.Forsake(from, bond) -> $"forsake from={string from} as={nameOf bonds bond}"
         | Operation.Unshare(from, capable) -> $"unshare from={string from} capable={yesNo capable}"
         | Operation.Enter(from, into, capable) -> $"enter from={string from} into={string into} capable={yesNo capable}"
@@ -227,6 +230,11 @@ module OperationText =
         let capable () =
             oneOf [ "yes", true; "no", false ] (value "capable")
 
+        let setTid () =
+            match pairs.TryFind "set_tid" with
+            | None -> []
+            | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
+
         let text () =
             match pairs.TryFind "text" with
             | Some raw -> Text.Raw raw
@@ -234,12 +242,14 @@ module OperationText =
 
         match verb with
         | "clone" ->
-            let setTid =
-                match pairs.TryFind "set_tid" with
-                | None -> []
-                | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
-
-            Operation.Clone(int "from", oneOf nestings (value "new"), setTid, capable (), oneOf endings (value "child"))
+            Operation.Clone(
+                int "from",
+                oneOf nestings (value "new"),
+                setTid (),
+                capable (),
+                oneOf endings (value "child")
+            )
+        | "thread" -> Operation.Thread(int "from", setTid (), oneOf fates (value "fate"))
         | "end" -> Operation.End(int "child")
         | "end-init" -> Operation.EndInit(int "of")
         | "forsake" -> Operation.Forsake(int "from", oneOf bonds (value "as"))

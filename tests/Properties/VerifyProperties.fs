@@ -187,7 +187,7 @@ let ``the sequence of a seed is the one that was recorded`` () =
     Assert.Equal<string list>(
         [
             "write-pid-max in=0 number=303"
-            "write-last-pid in=0 number=303 spelling=decimal offset=0 capable=yes"
+            "clone from=0 new=same capable=no child=lives"
             "leave from=0"
             "unshare from=0 capable=yes"
         ],
@@ -307,6 +307,7 @@ let ``a sandbox is disposed of once, whatever happens`` () =
                 { new ISandbox with
                     member _.Before = inner.Before
                     member _.IsDisturbed() = false
+                    member _.Settle() = inner.Settle()
                     member _.Start = inner.Start
                     member _.Perform step = perform inner step
                     member _.Dispose() = disposed <- disposed + 1

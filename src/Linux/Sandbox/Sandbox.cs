@@ -77,6 +77,7 @@ internal sealed partial class Sandbox : ISandbox
         {
             Step.Clone clone => Clone(clone),
             Step.Forsake forsake => Forsake(forsake),
+            Step.Thread thread => Thread(thread),
             Step.End end => End(end.Process),
             Step.EndInit end => EndInit(end.Space, end.Reaped),
             Step.Unshare unshare => Unshare(unshare),
