@@ -72,6 +72,9 @@ type KernelRules =
         ChecksBeforePicks: bool
         /// That a namespace has had no init is checked after the entry was free to take (7.1), instead of after its range.
         ChecksInitAfterPick: bool
+        /// A thread frees its number only after its process can have been reaped (6.15, release_task in kernel/exit.c), so
+        /// that it may be in use a moment longer.
+        FreesThreadsLate: bool
         /// clone_args has `cgroup` (5.7); before, clone3 refuses one that is not 0 with E2BIG before it looks at anything
         /// else (copy_struct_from_user).
         ClonesIntoCgroup: bool
@@ -83,7 +86,7 @@ type KernelRules =
         Levels: int
     }
 
-/// A rule that changed once, which a probe can see: vendors change it in kernels with older versions.
+/// A rule that changed once. But for `FreesThreadsLate` a probe can see it: vendors change it in kernels with older versions.
 [<RequireQualifiedAccess>]
 type KernelRule =
     | PidMaxPerNamespace
@@ -91,6 +94,7 @@ type KernelRule =
     | FailedFirstCloneKills
     | ChecksBeforePicks
     | ChecksInitAfterPick
+    | FreesThreadsLate
     | ClonesIntoCgroup
 
 /// What a probe saw of a rule of the running kernel.
@@ -111,6 +115,7 @@ module KernelRules =
             KernelRule.ClonesIntoCgroup, (5, 7), "CLONE_INTO_CGROUP"
             KernelRule.PidfdOfThread, (6, 9), "CLONE_PIDFD of threads"
             KernelRule.PidMaxPerNamespace, (6, 14), "pid_max"
+            KernelRule.FreesThreadsLate, (6, 15), "numbers of threads"
             KernelRule.ChecksBeforePicks, (7, 0), "the order of set_tid's checks"
             KernelRule.ChecksInitAfterPick, (7, 1), "set_tid without an init"
             KernelRule.FailedFirstCloneKills, (7, 1), "a failed first clone"
@@ -124,6 +129,7 @@ module KernelRules =
         | KernelRule.FailedFirstCloneKills -> not kernel.FailedFirstCloneKills
         | KernelRule.ChecksBeforePicks -> kernel.ChecksBeforePicks
         | KernelRule.ChecksInitAfterPick -> kernel.ChecksInitAfterPick
+        | KernelRule.FreesThreadsLate -> kernel.FreesThreadsLate
         | KernelRule.ClonesIntoCgroup -> kernel.ClonesIntoCgroup
 
     let private withRule kernel (seen: SeenRule) =
@@ -147,6 +153,10 @@ module KernelRules =
         | KernelRule.ChecksInitAfterPick ->
             { kernel with
                 ChecksInitAfterPick = seen.IsNew
+            }
+        | KernelRule.FreesThreadsLate ->
+            { kernel with
+                FreesThreadsLate = seen.IsNew
             }
         | KernelRule.ClonesIntoCgroup ->
             { kernel with
@@ -173,6 +183,7 @@ module KernelRules =
                 FailedFirstCloneKills = true
                 ChecksBeforePicks = false
                 ChecksInitAfterPick = false
+                FreesThreadsLate = false
                 ClonesIntoCgroup = false
                 PageSize = 4096
                 PidMaxLimit = Limits.PidMax

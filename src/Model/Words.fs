@@ -291,6 +291,12 @@ module Words =
     let ownPid (pid: int) : string =
         "nslp itself got PID " + string pid + "; " + itsOwn
 
+    /// For `nslp spawn` where a number is in use and nobody has it.
+    let nobodys (pid: int) : string =
+        "PID "
+        + string pid
+        + " is in use, but no process, thread, group or session has it: a thread may keep its number a moment after its end"
+
     /// A range as it is typed.
     let numbers (first: int) (last: int) : string =
         if first = last then

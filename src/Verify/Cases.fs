@@ -52,6 +52,9 @@ module FixedCases =
     let private write text =
         Operation.WriteLastPid(0, Text.Raw text, 0, true)
 
+    let private pass route text offset capable =
+        Operation.Pass(0, route, Text.Raw text, offset, capable)
+
     let private last (number: int) = write (string number)
 
     let private lastIn space number =
@@ -233,6 +236,35 @@ module FixedCases =
                 fork
             ],
             pids [ 8 ]
+            for route, what in
+                [
+                    Route.OpenedBy 1, "a descriptor of a nested namespace"
+                    Route.Splice, "splice"
+                    Route.SendFile, "sendfile"
+                ] do
+                $"last_pid: by {what}", [ inner; pass route "123" 0 true; fork ], pids [ 124 ]
+
+                $"last_pid: by {what}, not at offset 0", [ inner; pass route "7" 1 true ], [ Outcome.Wrote 1 ]
+
+                $"last_pid: by {what}, without the capability", [ inner; pass route "7" 0 false ], refused Errno.EPERM
+
+                $"last_pid: by {what}, no number", [ inner; pass route "x" 0 true ], refused Errno.EINVAL
+            "last_pid: by a descriptor of the namespace around it",
+            [
+                inner
+                Operation.Pass(1, Route.OpenedBy 0, Text.Raw "70", 0, true)
+                innerFork Ending.Exits
+            ],
+            pids [ 71; 3 ]
+            "last_pid: by splice, the second number is swallowed",
+            [ pass Route.Splice "123 456\n" 0 true ],
+            [ Outcome.Wrote 8 ]
+            "last_pid: by sendfile, the second number is swallowed",
+            [ pass Route.SendFile "123 456\n" 0 true ],
+            [ Outcome.Wrote 8 ]
+            "last_pid: by splice, nothing and without the capability",
+            [ pass Route.Splice "" 0 false ],
+            [ Outcome.Wrote 0 ]
             "last_pid: without the capability",
             [ Operation.WriteLastPid(0, Text.Raw "x", 0, false) ],
             refused Errno.EPERM
@@ -271,12 +303,67 @@ module FixedCases =
             "namespace: a new one inside one that was entered",
             [ inner; Operation.Enter(0, 1, true); nested [] ],
             refused Errno.EINVAL
+            "namespace: two siblings, each with its own numbers",
+            [
+                inner
+                inner
+                innerFork Ending.Lives
+                Operation.Clone(2, Nesting.Same, [], true, Ending.Exits)
+            ],
+            pids [ 2; 5 ]
+            "namespace: two siblings, each with its own cursor",
+            [
+                inner
+                inner
+                lastIn 1 (Number.Exactly 70)
+                Operation.Clone(2, Nesting.Same, [], true, Ending.Exits)
+            ],
+            pids [ 2; 4 ]
+            "namespace: the maker of a sibling by CLONE_PARENT leaves no number behind",
+            [ last 49; Operation.Forsake(0, Bond.Sibling); last 49; fork ],
+            pids [ 50 ]
+            "namespace: a sibling made by CLONE_PARENT keeps its own",
+            [ last 49; Operation.Forsake(0, Bond.Sibling); chosen [ 51 ] ],
+            refused Errno.EEXIST
+            "namespace: no sibling of an init by CLONE_PARENT",
+            [ unshare; Operation.Forsake(0, Bond.Sibling) ],
+            [ Outcome.Given [ 1; 2 ]; Outcome.Refused Errno.EINVAL ]
             "namespace: of a new user namespace",
             [ clone Nesting.NewUserAndPid (exactly [ 1 ]) Ending.Exits ],
             pids [ 1; 2 ]
         ]
 
+    let private threads =
+        let thread numbers fate =
+            Operation.Thread(0, exactly numbers, fate)
+
+        let made leader thread =
+            [ Outcome.Given leader; Outcome.Given thread ]
+
+        [
+            "thread: the next number", [ thread [] Fate.Stays ], made [ 2 ] [ 3 ]
+            "thread: set_tid", [ thread [ 50 ] Fate.Stays ], made [ 2 ] [ 50 ]
+            "thread: set_tid leaves the cursor", [ thread [ 50 ] Fate.Stays; fork ], pids [ 3 ]
+            "thread: set_tid of its leader's number",
+            [ thread [ 2 ] Fate.Stays ],
+            [ Outcome.Given [ 2 ]; Outcome.Refused Errno.EEXIST ]
+            "thread: set_tid of 0", [ thread [ 0 ] Fate.Stays ], [ Outcome.Given [ 2 ]; Outcome.Refused Errno.EINVAL ]
+            "thread: a number at each of two levels",
+            [ inner; Operation.Enter(0, 1, true); thread [ 30; 40 ] Fate.Stays ],
+            made [ 2; 3 ] [ 30; 40 ]
+            "thread: its number is skipped", [ last 49; thread [] Fate.Stays; last 50; fork ], pids [ 52 ]
+            "thread: its number is refused", [ thread [ 50 ] Fate.Stays; chosen [ 50 ] ], refused Errno.EEXIST
+            "thread: its number is free when its process was reaped",
+            [ thread [ 50 ] Fate.Stays; Operation.End 0; chosen [ 50 ] ],
+            pids [ 50 ]
+            "thread: exec frees its number", [ thread [ 50 ] Fate.Execs; chosen [ 50 ] ], pids [ 50 ]
+            "thread: exec keeps its leader's number", [ thread [ 50 ] Fate.Execs; chosen [ 2 ] ], refused Errno.EEXIST
+            "thread: exec leaves nothing else behind",
+            [ thread [ 50 ] Fate.Execs; Operation.End 0; last 1; fork ],
+            pids [ 2 ]
+        ]
+
     /// Every case, each in a sandbox of its own.
     let all: FixedCase list =
-        setTid @ pidMax @ cursor @ texts @ life
+        setTid @ pidMax @ cursor @ texts @ life @ threads
         |> List.map (fun (name, operations, last) -> case name operations last)

@@ -36,11 +36,18 @@ module Coverage =
             "init killed", [ Facility.Namespaces ]
             "leader of a group dies", []
             "leader of a session dies", []
+            "clone with CLONE_PARENT", []
+            "thread", [ Facility.Threads ]
+            "thread with set_tid", [ Facility.Threads ]
+            "exec by a thread", [ Facility.Threads ]
             "unshare", [ Facility.Namespaces ]
             "setns", [ Facility.Setns ]
             "write ns_last_pid", [ Facility.LastPid ]
             "write ns_last_pid without the capability", [ Facility.LastPid ]
             "write ns_last_pid not at offset 0", [ Facility.LastPid ]
+            "write ns_last_pid opened in another namespace", [ Facility.LastPid; Facility.Namespaces ]
+            "splice to ns_last_pid", [ Facility.LastPid; Facility.Splice ]
+            "sendfile to ns_last_pid", [ Facility.LastPid; Facility.Splice ]
             "write pid_max", [ Facility.PidMax ]
         ]
 
@@ -70,6 +77,8 @@ module Coverage =
             "number of a dead leader skipped", [ Facility.LastPid ]
             "number of a dead leader refused", [ Facility.SetTid; Facility.LastPid ]
             "number of a zombie refused", [ Facility.SetTid ]
+            "number of a thread skipped", [ Facility.Threads; Facility.LastPid ]
+            "number of a thread refused", [ Facility.Threads ]
             "full above 300, free below", [ Facility.PidMax; Facility.LastPid ]
             "refused at an outer level, inner number given back", [ Facility.Namespaces; Facility.SetTid ]
             "cursor ahead of pid_max", [ Facility.PidMax; Facility.LastPid ]
@@ -94,6 +103,7 @@ module Coverage =
             "fork into a dead namespace", [ Facility.Namespaces; Facility.Setns ]
             "init died with processes inside", [ Facility.Namespaces ]
             "five levels deep", [ Facility.Namespaces ]
+            "process made next to a sibling namespace", [ Facility.Namespaces ]
         ]
 
     // What only some kernels can do.
@@ -178,7 +188,15 @@ module Coverage =
         | Step.End _ -> [ "child killed and reaped" ]
         | Step.EndInit _ -> [ "init killed" ]
         | Step.Forsake(_, Bond.Group) -> [ "leader of a group dies" ]
+        | Step.Forsake(_, Bond.Sibling) -> [ "clone with CLONE_PARENT" ]
         | Step.Forsake _ -> [ "leader of a session dies" ]
+        | Step.Thread(_, setTid, fate) ->
+            [
+                if setTid.IsEmpty then "thread" else "thread with set_tid"
+
+                if fate = Fate.Execs then
+                    "exec by a thread"
+            ]
         | Step.Unshare _ -> [ "unshare" ]
         | Step.Enter _ -> [ "setns" ]
         | Step.WriteLastPid(_, _, offset, capable) ->
@@ -190,6 +208,12 @@ module Coverage =
                 else
                     "write ns_last_pid"
             ]
+        | Step.Pass(space, route, _, _, _) ->
+            match route with
+            | Route.OpenedBy by when by <> space -> [ "write ns_last_pid opened in another namespace" ]
+            | Route.OpenedBy _ -> []
+            | Route.Splice -> [ "splice to ns_last_pid" ]
+            | Route.SendFile -> [ "sendfile to ns_last_pid" ]
         | Step.WritePidMax _ -> [ "write pid_max" ]
         | Step.Malformed _ -> [ "clone3 with something wrong" ]
         | Step.Nothing -> []
@@ -226,6 +250,9 @@ module Coverage =
 
             if List.exists (World.isForsaken world space) skipped then
                 "number of a dead leader skipped"
+
+            if List.exists (World.isThreads world space) skipped then
+                "number of a thread skipped"
         ]
 
     let private cloneStates (before: World) from nesting (setTid: int list) ending observation (after: World) =
@@ -267,6 +294,9 @@ module Coverage =
             if List.exists (fun (space, n) -> World.isZombies before space n) asked then
                 "number of a zombie refused"
 
+            if List.exists (fun (space, n) -> World.isThreads before space n) asked then
+                "number of a thread refused"
+
             if refused = [ Errno.EAGAIN ] then
                 "full above 300, free below"
 
@@ -291,6 +321,12 @@ module Coverage =
 
             if isGiven observation && World.depth before into >= 5 then
                 "five levels deep"
+
+            let isSibling (id: int) (space: WorldSpace) =
+                id <> into && space.Init >= 0 && space.Parent = before.Spaces[into].Parent
+
+            if isGiven observation && Map.exists isSibling before.Spaces then
+                "process made next to a sibling namespace"
         ]
 
     // What the text is, whatever comes of it: the first word of it, as the kernel sees words.

@@ -4,39 +4,11 @@ open System
 open FsCheck
 open FsCheck.FSharp
 open SetNsLastPid
+open SetNsLastPid.Verification.PartGen
 
 /// Random operations.
 [<RequireQualifiedAccess>]
 module OperationGen =
-    // Mostly the oldest and the newest, so that operations meet.
-    let private index =
-        Gen.frequency [ 5, Gen.constant 0; 4, Gen.constant -1; 3, Gen.choose (0, 9) ]
-
-    let private number =
-        Gen.frequency
-            [
-                3, Gen.choose (1, 8) |> Gen.map Number.Exactly
-                3, Gen.choose (297, 304) |> Gen.map Number.Exactly
-                4, Gen.choose (-2, 4) |> Gen.map Number.FromCursor
-                3, Gen.choose (0, 12) |> Gen.map Number.InUse
-                3, Gen.choose (-4, 1) |> Gen.map Number.FromPidMax
-                1,
-                Gen.elements
-                    [
-                        0
-                        -1
-                        Int32.MinValue
-                        Int32.MaxValue
-                        32768
-                        Limits.PidMax - 1
-                        Limits.PidMax
-                    ]
-                |> Gen.map Number.Exactly
-            ]
-
-    let private often percent =
-        Gen.frequency [ percent, Gen.constant true; 100 - percent, Gen.constant false ]
-
     let private late =
         Gen.frequency
             [
@@ -88,106 +60,6 @@ module OperationGen =
                 1, setTid
             ]
 
-    let private orEmpty texts =
-        Gen.frequency [ 2, Gen.constant ""; 3, Gen.elements texts ]
-
-    // White space that separates and that does not, signs, prefixes of other bases, and what fills the 21 bytes that are
-    // looked at.
-    let private before =
-        orEmpty
-            [
-                " "
-                "\n\t"
-                "\u00a0"
-                "\v"
-                "\u0000"
-                "-"
-                "+"
-                "- "
-                "0"
-                "00"
-                "0x"
-                "0X"
-                "0x0"
-                "-0x"
-                "0o"
-                "0000000000000000000"
-                "00000000000000000000"
-            ]
-
-    let private digits =
-        Gen.frequency
-            [
-                6, Gen.choose (0, 310) |> Gen.map string
-                2, Gen.elements [ "1f"; "a"; "F0"; "08"; "7g"; "."; "" ]
-                2,
-                Gen.elements
-                    [
-                        "4194304"
-                        "4194305"
-                        "2147483648"
-                        "4294967297"
-                        "18446744073709551615"
-                        "18446744073709551617"
-                        "36893488147419103233"
-                    ]
-            ]
-
-    let private after =
-        orEmpty
-            [
-                "\n"
-                " "
-                "\t\u00a0"
-                "\r"
-                "\r\n"
-                "\v"
-                "\u00a0"
-                "\u0000"
-                " 5"
-                "\n\n5\n"
-                ","
-                "a"
-                " \u0000"
-            ]
-
-    let private bytes =
-        Gen.frequency
-            [
-                8, Gen.map3 (fun a b c -> a + b + c) before digits after
-                // What the kernel reads otherwise than one would think.
-                2,
-                Gen.map2 (+) (Gen.elements [ "-0"; "-00"; "-0x0"; "0x"; "0X"; "0x 5"; "-0x"; "0x\n"; "-"; "- 0" ]) after
-                1,
-                Gen.choose (0, 6)
-                |> Gen.bind (fun size -> Gen.listOfLength size (Gen.choose (0, 255)))
-                |> Gen.map (fun codes -> String.Concat(List.map (fun code -> string (char code)) codes))
-            ]
-
-    let private text =
-        Gen.frequency
-            [
-                5,
-                Gen.map2
-                    (fun n spelling -> Text.Spelled(n, spelling))
-                    number
-                    (Gen.frequency
-                        [
-                            6, Gen.constant Spelling.Decimal
-                            4,
-                            Gen.elements
-                                [
-                                    Spelling.Hexadecimal
-                                    Spelling.Octal
-                                    Spelling.Spaced
-                                    Spelling.Trailed
-                                    Spelling.Cut
-                                ]
-                            3, Gen.choose (20, 22) |> Gen.map Spelling.Filled
-                        ])
-                5, Gen.map Text.Raw bytes
-            ]
-
     let private smallPidMax =
         Gen.frequency [ 4, Gen.choose (301, 304); 2, Gen.choose (301, 340) ]
         |> Gen.map Number.Exactly
@@ -228,6 +100,9 @@ module OperationGen =
             return Operation.Clone(from, nesting, setTid, capable, ending)
         }
 
+    let private threadSetTid = Gen.frequency [ 2, Gen.constant []; 3, setTid ]
+    let private fate = Gen.elements [ Fate.Stays; Fate.Stays; Fate.Execs ]
+
     /// One operation, whatever came before.
     let operation: Gen<Operation> =
         Gen.frequency
@@ -241,7 +116,7 @@ module OperationGen =
                 Gen.map2
                     (fun from bond -> Operation.Forsake(from, bond))
                     index
-                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone ])
+                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone; Bond.Sibling ])
                 2, Gen.map2 (fun from capable -> Operation.Unshare(from, capable)) index (often 85)
                 3, Gen.map3 (fun from into capable -> Operation.Enter(from, into, capable)) index index (often 85)
                 4, Gen.map Operation.Leave index
@@ -254,8 +129,26 @@ module OperationGen =
                     return Operation.WriteLastPid(at, text, offset, capable)
                 }
                 7, writeNear
+                3,
+                gen {
+                    let! at = index
+
+                    let! route =
+                        Gen.oneof
+                            [
+                                Gen.map Route.OpenedBy index
+                                Gen.constant Route.Splice
+                                Gen.constant Route.SendFile
+                            ]
+
+                    let! text = text
+                    let! offset = Gen.frequency [ 5, Gen.constant 0; 1, Gen.choose (1, 3) ]
+                    let! capable = often 85
+                    return Operation.Pass(at, route, text, offset, capable)
+                }
                 5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
                 2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index flaw
+                2, Gen.map3 (fun from setTid fate -> Operation.Thread(from, setTid, fate)) index threadSetTid fate
             ]
 
     let private plain from ending =
@@ -360,6 +253,25 @@ module OperationGen =
 
                             Operation.WriteLastPid(at, last cursor Spelling.Decimal, 0, true)
                             plain at Ending.Exits
+                        ]
+                }
+                // A thread's number is next, or asked for, while it lives and after it.
+                2,
+                gen {
+                    let! at = index
+                    let! target = Gen.choose (3, 310)
+                    let! fate = fate
+
+                    return
+                        [
+                            Operation.WriteLastPid(at, last (target - 2) Spelling.Decimal, 0, true)
+                            Operation.Thread(at, [], fate)
+                            Operation.WriteLastPid(at, last (target - 1) Spelling.Decimal, 0, true)
+                            plain at Ending.Exits
+                            Operation.Clone(at, Nesting.Same, [ Number.Exactly target ], true, Ending.Exits)
+                            Operation.End -1
+                            Operation.Clone(at, Nesting.Same, [ Number.Exactly target ], true, Ending.Exits)
+                            Operation.Clone(at, Nesting.Same, [ Number.Exactly target ], true, Ending.Exits)
                         ]
                 }
                 // A number that only a group or session holds is next, or asked for.

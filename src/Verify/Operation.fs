@@ -37,6 +37,16 @@ type Text =
     /// These bytes, a character each (Latin-1).
     | Raw of string
 
+/// A way into ns_last_pid other than pwrite to a descriptor that was opened before there was the sandbox.
+[<RequireQualifiedAccess>]
+type Route =
+    /// pwrite to a descriptor that the agent of a namespace opened, by index.
+    | OpenedBy of Space: int
+    /// splice from a pipe.
+    | Splice
+    /// sendfile, to a descriptor that has not been used yet.
+    | SendFile
+
 /// Whether a clone makes a PID namespace for its child.
 [<RequireQualifiedAccess>]
 type Nesting =
@@ -77,6 +87,16 @@ type Bond =
     | Session
     /// The session of a member that leads a process group of its own.
     | SessionAlone
+    /// Nothing: the member is its sibling (CLONE_PARENT), and the leader leads nobody.
+    | Sibling
+
+/// What becomes of a thread.
+[<RequireQualifiedAccess>]
+type Fate =
+    /// It stays as long as its process.
+    | Stays
+    /// It executes a program that exits: it takes over its leader's number, and its own is free.
+    | Execs
 
 /// What is wrong with a request for a process, so that clone3 refuses it before it takes a number.
 [<RequireQualifiedAccess>]
@@ -113,6 +133,8 @@ type Operation =
     | EndInit of Of: int
     /// A child becomes a leader, forks a member and dies; the member lives on.
     | Forsake of From: int * Bond: Bond
+    /// A child of the agent makes a thread with `SetTid`, and stays.
+    | Thread of From: int * SetTid: Number list * Fate: Fate
     /// unshare(CLONE_NEWPID): the agent's next child is the init of a new namespace.
     | Unshare of From: int * Capable: bool
     /// setns: the agent's next children are made in the namespace `Into`, which may be dead.
@@ -121,6 +143,8 @@ type Operation =
     | Leave of From: int
     /// One pwrite of a text to ns_last_pid.
     | WriteLastPid of In: int * Text: Text * Offset: int * Capable: bool
+    /// A text gets into ns_last_pid by another route.
+    | Pass of In: int * Route: Route * Text: Text * Offset: int * Capable: bool
     /// Writes pid_max, where that is allowed.
     | WritePidMax of In: int * Number: Number
     /// The agent of `From` calls clone3 with something wrong.
@@ -136,9 +160,11 @@ type Step =
     /// has to reap them first.
     | EndInit of Space: int * Reaped: int list
     | Forsake of From: int * Bond: Bond
+    | Thread of From: int * SetTid: int list * Fate: Fate
     | Unshare of From: int * Capable: bool
     | Enter of From: int * Into: int * Capable: bool
     | WriteLastPid of Space: int * Text: string * Offset: int * Capable: bool
+    | Pass of Space: int * Route: Route * Text: string * Offset: int * Capable: bool
     | WritePidMax of Space: int * Value: int
     | Malformed of From: int * Flaw: Flaw
     /// There is nothing there to do it to.
@@ -187,6 +213,8 @@ type Facility =
     | IntoCgroup
     /// A clone that fails for CLONE_PIDFD.
     | Pidfd
+    /// Threads that live, with set_tid, and execute a program.
+    | Threads
     /// New PID namespaces.
     | Namespaces
     /// New user namespaces inside.
@@ -195,6 +223,8 @@ type Facility =
     | Setns
     /// Writing ns_last_pid.
     | LastPid
+    /// splice and sendfile to it (5.10).
+    | Splice
     /// Writing pid_max, which is done only where no other namespace has the same one.
     | PidMax
     /// Being an init.
@@ -232,11 +262,14 @@ module Facility =
                 | Ending.Lives
                 | Ending.Lingers -> ()
             ]
+        | Operation.Thread _ -> [ Facility.Threads ]
         | Operation.Unshare _
         | Operation.EndInit _ -> [ Facility.Namespaces ]
         | Operation.Enter _
         | Operation.Leave _ -> [ Facility.Setns ]
-        | Operation.WriteLastPid _ -> [ Facility.LastPid ]
+        | Operation.WriteLastPid _
+        | Operation.Pass(_, Route.OpenedBy _, _, _, _) -> [ Facility.LastPid ]
+        | Operation.Pass _ -> [ Facility.LastPid; Facility.Splice ]
         | Operation.WritePidMax _ -> [ Facility.PidMax ]
         | Operation.Malformed(_, flaw) ->
             match flaw with
@@ -290,6 +323,9 @@ type ISandbox =
 
     /// Does it and looks.
     abstract Perform: Step -> Observation
+
+    /// Waits until what takes a moment is over.
+    abstract Settle: unit -> unit
 
 /// Where sandboxes come from.
 type ISandboxes =

@@ -7,124 +7,6 @@ open SetNsLastPid.Verification
 /// What the operations of verify make of a world, by the model.
 [<RequireQualifiedAccess>]
 module Perform =
-    // The process that these numbers were given to; `leader` is one whose numbers it keeps as well.
-    let private addProcess parent space pids leader (world: World) =
-        let id = world.NextProcess
-
-        let held =
-            {
-                WorldNumber.Space = space
-                Pids = pids
-                Holders = 1
-            }
-
-        let keepToo held leader =
-            Map.change leader (Option.map (fun h -> { h with Holders = h.Holders + 1 })) held
-
-        id,
-        { world with
-            Processes =
-                Map.add
-                    id
-                    {
-                        WorldProcess.Space = space
-                        Parent = parent
-                        IsZombie = false
-                        Holds = id :: leader
-                    }
-                    world.Processes
-            Held = List.fold keepToo (Map.add id held world.Held) leader
-            NextProcess = id + 1
-        }
-
-    let private letGo (allocator: Allocator) id world =
-        let held = world.Held[id]
-
-        if held.Holders > 1 then
-            { world with
-                Held = Map.add id { held with Holders = held.Holders - 1 } world.Held
-            }
-        else
-            let stack = (World.stackOf world held.Space) @ world.Outer
-
-            { World.withStack held.Space (allocator.Release held.Pids stack) world with
-                Held = Map.remove id world.Held
-            }
-
-    let private reap allocator id world =
-        let dead = world.Processes[id]
-
-        List.fold
-            (fun world id -> letGo allocator id world)
-            { world with
-                Processes = Map.remove id world.Processes
-            }
-            dead.Holds
-
-    let private initDies (allocator: Allocator) space world =
-        let stack = World.stackOf world space @ world.Outer
-
-        World.withStack space (allocator.InitDies stack) world
-        |> World.withSpace space (fun s -> { s with Init = -1 })
-
-    // The init of a namespace has exited, so all that were in it have, and are reaped.
-    let private collapse allocator space world =
-        let within = World.spacesWithin world space
-        let gone = World.processesIn world within
-        let world = List.fold (fun world id -> initDies allocator id world) world within
-        List.fold (fun world id -> reap allocator id world) world gone
-
-    let private addSpace owner parent ns (world: World) =
-        let id = world.NextSpace
-
-        id,
-        { world with
-            Spaces =
-                Map.add
-                    id
-                    {
-                        Ns = ns
-                        Parent = parent
-                        Owner = owner
-                        Init = -1
-                        Known = false
-                        ChildrenIn = id
-                    }
-                    world.Spaces
-            NextSpace = id + 1
-        }
-
-    let private shown (world: World) space pids =
-        Outcome.Given(List.truncate (World.depth world space) pids)
-
-    // A child with these numbers exists in `space`; `isInit` when it is the first one there.
-    let private born allocator caller space isInit pids ending world =
-        let id, world = addProcess caller space pids [] world
-
-        match ending with
-        | Ending.Lives when isInit ->
-            World.withSpace
-                space
-                (fun s ->
-                    { s with
-                        Init = id
-                        Known = true
-                        ChildrenIn = space
-                    })
-                world
-        | Ending.Lives -> world
-        | Ending.Lingers ->
-            let zombie =
-                { world with
-                    Processes = Map.change id (Option.map (fun p -> { p with IsZombie = true })) world.Processes
-                }
-
-            if isInit then initDies allocator space zombie else zombie
-        | Ending.Exits
-        | Ending.Fails _ ->
-            let world = if isInit then initDies allocator space world else world
-            reap allocator id world
-
     let private errnoOf late =
         match late with
         | Late.Cgroup -> Errno.EBADF
@@ -173,7 +55,8 @@ module Perform =
 
             match result with
             | Allocation.Refused errno -> [ Outcome.Refused errno ], world
-            | Allocation.Given pids -> [ shown world into pids ], born allocator from into isInit pids ending world
+            | Allocation.Given pids ->
+                [ World.shown world into pids ], World.born allocator from into isInit pids ending world
         | Nesting.NewPid
         | Nesting.NewUserAndPid ->
             let owner = world.Spaces[from].Owner
@@ -188,15 +71,15 @@ module Perform =
                 | struct (Allocation.Given pids, moved) ->
                     let world = World.withStack into moved.Tail world
                     let owner = if isUser then world.NextSpace :: owner else owner
-                    let space, world = addSpace owner into moved.Head world
-                    [ shown world space pids ], born allocator from space true pids ending world
+                    let space, world = World.addSpace owner into moved.Head world
+                    [ World.shown world space pids ], World.born allocator from space true pids ending world
 
     let private clone allocator world from nesting setTid capable ending =
         match refusal world from nesting capable ending with
         | Some errno -> [ Outcome.Refused(tooMany setTid errno) ], world
         | None -> cloneInto allocator world from nesting setTid capable ending
 
-    let private forsake (allocator: Allocator) world from =
+    let private forsake (allocator: Allocator) world from bond =
         let kernel = world.Setting.Kernel
         let space = world.Spaces[from].ChildrenIn
         let isInit = World.isUnborn world space
@@ -209,25 +92,98 @@ module Perform =
         match first with
         | Allocation.Refused errno -> [ Outcome.Refused errno ], world
         | Allocation.Given leader ->
-            let id, world = addProcess from space leader [] world
+            let id, world = World.addProcess from space leader [] world
 
             let struct (second, moved) =
-                allocator.Allocate kernel [] (World.stackOf world space @ world.Outer)
+                let stack = World.stackOf world space @ world.Outer
+
+                // An init has no siblings (copy_process, kernel/fork.c).
+                if isInit && bond = Bond.Sibling then
+                    struct (Allocation.Refused Errno.EINVAL, stack)
+                else
+                    allocator.Allocate kernel [] stack
 
             let world = World.withStack space moved world
+
+            let parent, kept = if bond = Bond.Sibling then from, [] else space, [ id ]
 
             let outcome, world =
                 match second with
                 | Allocation.Refused errno -> Outcome.Refused errno, world
-                | Allocation.Given pids -> shown world space pids, snd (addProcess space space pids [ id ] world)
+                | Allocation.Given pids ->
+                    World.shown world space pids, snd (World.addProcess parent space pids kept world)
 
             let world =
                 if isInit then
-                    collapse allocator space world
+                    World.collapse allocator space world
                 else
-                    reap allocator id world
+                    World.reap allocator id world
 
-            [ shown world space leader; outcome ], world
+            [ World.shown world space leader; outcome ], world
+
+    let private thread (allocator: Allocator) world from setTid fate =
+        let kernel = world.Setting.Kernel
+        let space = world.Spaces[from].ChildrenIn
+
+        let struct (first, moved) =
+            allocator.Allocate kernel [] (World.stackFor world from true space)
+
+        let world = World.withStack space moved world
+
+        match first with
+        | Allocation.Refused errno -> [ Outcome.Refused errno ], world
+        | Allocation.Given leader ->
+            let id, world = World.addProcess from space leader [] world
+            let stack = World.stackFor world from true space
+            let struct (second, moved) = allocator.Allocate kernel setTid stack
+            let world = World.withStack space moved world
+
+            match second with
+            | Allocation.Refused errno ->
+                [ World.shown world space leader; Outcome.Refused(tooMany setTid errno) ], world
+            | Allocation.Given pids ->
+                let held =
+                    {
+                        WorldNumber.Space = space
+                        Pids = pids
+                        Holders = 1
+                        IsThread = true
+                    }
+
+                let change p =
+                    match fate with
+                    | Fate.Stays -> { p with Holds = id + 1 :: p.Holds }
+                    | Fate.Execs -> { p with IsZombie = true }
+
+                let world =
+                    { world with
+                        Held = Map.add (id + 1) held world.Held
+                        Processes = Map.change id (Option.map change) world.Processes
+                        NextProcess = id + 2
+                    }
+
+                [ World.shown world space leader; World.shown world space pids ],
+                // de_thread, fs/exec.c: it is free before the program runs.
+                (if fate = Fate.Execs then
+                     World.letGo allocator (id + 1) world
+                 else
+                     world)
+
+    // A process is killed and reaped; its threads go by themselves.
+    let private kill allocator id world =
+        let threads =
+            world.Processes[id].Holds
+            |> List.map (fun id -> world.Held[id])
+            |> List.filter _.IsThread
+
+        let world = World.reap allocator id world
+
+        if world.Setting.Kernel.FreesThreadsLate then
+            { world with
+                Late = threads @ world.Late
+            }
+        else
+            world
 
     let private unshare (allocator: Allocator) world from capable =
         let space = world.Spaces[from]
@@ -242,7 +198,7 @@ module Perform =
             with
             | Error errno -> Outcome.Refused errno, world
             | Ok nested ->
-                let id, world = addSpace space.Owner from nested.Head world
+                let id, world = World.addSpace space.Owner from nested.Head world
                 Outcome.Done, World.withSpace from (fun s -> { s with ChildrenIn = id }) world
 
     let private enter world from into capable =
@@ -257,7 +213,7 @@ module Perform =
         else
             Outcome.Done, World.withSpace from (fun s -> { s with ChildrenIn = into }) world
 
-    let private writeLastPid (allocator: Allocator) world id (text: string) offset capable =
+    let private writeLastPid (allocator: Allocator) world id (text: string) offset capable route =
         let bytes = Text.Encoding.Latin1.GetBytes text
 
         let struct (write, ns) =
@@ -269,13 +225,19 @@ module Perform =
                     MayChoose = capable
                 }
 
-        let outcome =
-            match write with
-            | LastPidWrite.Stored(_, n)
-            | LastPidWrite.Ignored n -> Outcome.Wrote n
-            | LastPidWrite.Refused errno -> Outcome.Refused errno
+        match route, write with
+        // Asks for nothing, and so nobody asks who it is (do_splice, fs/splice.c).
+        | ValueSome(Route.Splice | Route.SendFile), _ when text = "" -> Outcome.Wrote 0, world
+        | _, LastPidWrite.Refused errno -> Outcome.Refused errno, world
+        | _, LastPidWrite.Ignored n -> Outcome.Wrote n, world
+        | _, LastPidWrite.Stored(_, n) ->
+            let taken =
+                match route with
+                // What is left over is written behind, where it is ignored (iter_file_splice_write).
+                | ValueSome(Route.Splice | Route.SendFile) -> text.Length
+                | _ -> n
 
-        outcome, World.withSpace id (fun s -> { s with Ns = ns }) world
+            Outcome.Wrote taken, World.withSpace id (fun s -> { s with Ns = ns }) world
 
     let private writePidMax (allocator: Allocator) world id value =
         match allocator.WritePidMax world.Setting.Kernel value (World.stackFor world id true id) with
@@ -311,19 +273,68 @@ module Perform =
             match step with
             | Step.Clone(from, nesting, setTid, capable, ending) ->
                 clone allocator world from nesting setTid capable ending
-            | Step.End id -> [ Outcome.Done ], reap allocator id world
-            | Step.EndInit(space, _) -> [ Outcome.Done ], collapse allocator space world
-            | Step.Forsake(from, _) -> forsake allocator world from
+            | Step.End id -> [ Outcome.Done ], kill allocator id world
+            | Step.EndInit(space, _) -> [ Outcome.Done ], World.collapse allocator space world
+            | Step.Forsake(from, bond) -> forsake allocator world from bond
+            | Step.Thread(from, setTid, fate) -> thread allocator world from setTid fate
             | Step.Unshare(from, capable) -> one (unshare allocator world from capable)
             | Step.Enter(from, into, capable) -> one (enter world from into capable)
             | Step.WriteLastPid(space, text, offset, capable) ->
-                one (writeLastPid allocator world space text offset capable)
+                one (writeLastPid allocator world space text offset capable ValueNone)
+            | Step.Pass(space, route, text, offset, capable) ->
+                one (writeLastPid allocator world space text offset capable (ValueSome route))
             | Step.WritePidMax(space, value) -> one (writePidMax allocator world space value)
             | Step.Malformed(_, Flaw.UnreadableArray) -> [ Outcome.Refused Errno.EFAULT ], world
             | Step.Malformed _ -> [ Outcome.Refused Errno.EINVAL ], world
             | Step.Nothing -> [], world
 
         struct (World.observe outcomes world, world)
+
+    // Late numbers that are still in use at a step, the fewest first.
+    let private lateSets late =
+        let pairs =
+            [
+                for i, a in List.indexed late do
+                    for b in List.skip (i + 1) late do
+                        [ a; b ]
+            ]
+
+        List.map List.singleton late @ pairs
+
+    /// What an action does to a world by the model if `seen` is what was seen of it. Late numbers may be in use still, and how
+    /// many were is told; all are free after such a step, and each is as soon as it is seen to be. None if nothing that is
+    /// possible looks so.
+    let follow (world: World) (action: Step) (seen: Observation) : struct (World * int) voption =
+        let struct (ordinary, next) = step Allocator.model world action
+
+        let taken late =
+            List.fold (fun world number -> World.withLate true number world) world late
+            |> fun world -> step Allocator.model world action
+
+        if ordinary = seen then
+            let isOpen number =
+                let struct (other, _) = taken [ number ]
+                other = seen
+
+            let isNew number = not (List.contains number world.Late)
+
+            ValueSome(
+                { next with
+                    Late = next.Late |> List.filter (fun number -> isNew number || isOpen number)
+                },
+                0
+            )
+        else
+            lateSets world.Late
+            |> List.tryPick (fun late ->
+                match taken late with
+                | struct (other, next) when other = seen ->
+                    let world =
+                        List.fold (fun world number -> World.withLate false number world) next late
+
+                    Some(struct ({ world with Late = [] }, late.Length))
+                | _ -> None)
+            |> ValueOption.ofOption
 
     /// A sandbox whose outermost namespace is this one: what is seen of it before its first process is made.
     let startIn (ns: PidNamespace) (allocator: Allocator) (setting: Setting) : World =
@@ -345,7 +356,7 @@ module Perform =
         let owner = if setting.OwnUser then [ 0 ] else []
 
         let _, world =
-            addSpace
+            World.addSpace
                 owner
                 -1
                 ns
@@ -355,6 +366,7 @@ module Perform =
                     Spaces = Map.empty
                     Processes = Map.empty
                     Held = Map.empty
+                    Late = []
                     NextSpace = 0
                     NextProcess = 0
                 }
@@ -362,7 +374,8 @@ module Perform =
         match allocator.Allocate setting.Kernel [] (World.stackOf world 0 @ outer) with
         | struct (Allocation.Refused _, _) -> world
         | struct (Allocation.Given pids, moved) ->
-            World.withStack 0 moved world |> born allocator -1 0 true pids Ending.Lives
+            World.withStack 0 moved world
+            |> World.born allocator -1 0 true pids Ending.Lives
 
     /// A fresh sandbox: one namespace with its init.
     let start (allocator: Allocator) (setting: Setting) : World =

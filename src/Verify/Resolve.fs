@@ -125,6 +125,15 @@ module Resolve =
                 Step.EndInit(space, reaped)
         | Operation.Forsake _ when (World.children world).Length >= MostChildren -> Step.Nothing
         | Operation.Forsake(from, bond) -> Step.Forsake(agent from, bond)
+        | Operation.Thread _ when (World.children world).Length >= MostChildren -> Step.Nothing
+        | Operation.Thread(from, setTid, fate) ->
+            let from = agent from
+            let into = world.Spaces[from].ChildrenIn
+
+            if World.isUnborn world into then
+                Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
+            else
+                Step.Thread(from, numbersFor (World.stackOf world into) setTid |> List.truncate 64, fate)
         | Operation.Unshare(from, capable) -> Step.Unshare(agent from, capable)
         | Operation.Enter(from, into, capable) ->
             let known =
@@ -143,6 +152,15 @@ module Resolve =
         | Operation.WriteLastPid(index, text, offset, capable) ->
             let space = agent index
             Step.WriteLastPid(space, textFor world.Setting.Kernel world.Spaces[space].Ns text, max 0 offset, capable)
+        | Operation.Pass(index, route, text, offset, capable) ->
+            let space = agent index
+
+            let route =
+                match route with
+                | Route.OpenedBy index -> Route.OpenedBy(agent index)
+                | route -> route
+
+            Step.Pass(space, route, textFor world.Setting.Kernel world.Spaces[space].Ns text, max 0 offset, capable)
         | Operation.WritePidMax(index, number) ->
             let space = agent index
             Step.WritePidMax(space, numberIn world.Spaces[space].Ns number)

@@ -48,6 +48,8 @@ type Report =
         Runs: int
         /// How many runs and cases say nothing, since somebody else made processes in the namespace.
         Disturbed: int
+        /// How many numbers of threads were in use a moment longer than their process: see `KernelRules.FreesThreadsLate`.
+        Late: int
         /// How many operations were run, those of shrinking left out.
         Steps: int64
         /// How many of those made, or tried to make, a process.
@@ -84,6 +86,7 @@ module ModelSandbox =
                 { new ISandbox with
                     member _.Before = ValueNone
                     member _.IsDisturbed() = false
+                    member _.Settle() = ()
                     member _.Start = World.observe [] world
 
                     member _.Perform step =
@@ -105,7 +108,7 @@ module Runner =
     // did, `recorded` for each operation from the start on.
     let private attempt
         (sandboxes: ISandboxes)
-        (seen: World -> Step -> Observation -> World -> unit)
+        (seen: World -> Step -> Observation -> World -> int -> unit)
         (recorder: Recorder | null)
         (isInterrupted: Func<bool>)
         (recorded: Observation list)
@@ -141,6 +144,7 @@ module Runner =
                     go world rows recorded rest
                 else
                     let struct (model, next) = Perform.step Allocator.model world step
+                    let isRecorded = not (List.isEmpty recorded)
                     let struct (model, recorded) = expected model recorded
                     let kernel = sandbox.Perform step
                     note (ValueSome operation) kernel
@@ -152,11 +156,18 @@ module Runner =
                             Kernel = kernel
                         }
 
-                    if model = kernel then
-                        seen world step model next
+                    match Perform.follow world step kernel with
+                    | _ when isRecorded && model <> kernel -> ValueSome(List.rev (row :: rows))
+                    | ValueNone when isRecorded ->
+                        seen world step model next 0
                         go next (row :: rows) recorded rest
-                    else
-                        ValueSome(List.rev (row :: rows))
+                    | ValueNone -> ValueSome(List.rev (row :: rows))
+                    | ValueSome(struct (next, late)) ->
+                        if late > 0 then
+                            sandbox.Settle()
+
+                        seen world step kernel next late
+                        go next ({ row with Model = kernel } :: rows) recorded rest
 
         let struct (start, recorded) = expected (World.observe [] world) recorded
         note ValueNone sandbox.Start
@@ -183,7 +194,7 @@ module Runner =
         match attempt sandboxes seen recorder isInterrupted recorded operations with
         | struct (ValueSome rows, true) ->
             // Where others can be it counts only if it comes again.
-            match attempt sandboxes (fun _ _ _ _ -> ()) null isInterrupted recorded operations with
+            match attempt sandboxes (fun _ _ _ _ _ -> ()) null isInterrupted recorded operations with
             | struct (ValueSome again, _) when again.Length = rows.Length -> ValueSome rows
             | _ -> raise Disturbed
         | struct (differing, _) -> differing
@@ -196,6 +207,7 @@ module Runner =
         (isInterrupted: Func<bool>)
         (operations: Operation list)
         : Row list voption =
+        let seen before step observation after _ = seen before step observation after
         follow sandboxes seen null isInterrupted [] operations
 
     // Takes the first simpler sequence that still differs, again and again.
@@ -222,7 +234,8 @@ module Runner =
     let private isClone step =
         match step with
         | Step.Clone _
-        | Step.Forsake _ -> true
+        | Step.Forsake _
+        | Step.Thread _ -> true
         | _ -> false
 
     // Why a case cannot be had in such sandboxes.
@@ -247,13 +260,15 @@ module Runner =
         let mutable clones = 0L
         let mutable runs = 0
         let mutable disturbed = 0
+        let mutable late = 0
         let mutable difference = ValueNone
 
         for name in Coverage.classes sandboxes.Setting do
             counts[name] <- 0L
 
-        let seen world step observation after =
+        let seen world step observation after lateNow =
             steps <- steps + 1L
+            late <- late + lateNow
 
             if isClone step then
                 clones <- clones + 1L
@@ -316,6 +331,7 @@ module Runner =
             Cases = cases
             Runs = runs
             Disturbed = disturbed
+            Late = late
             Steps = steps
             Clones = clones
             Coverage = counts
@@ -342,7 +358,7 @@ module Runner =
         let mutable steps = 0L
         let mutable clones = 0L
 
-        let seen _ step _ _ =
+        let seen _ step _ _ _ =
             steps <- steps + 1L
 
             if isClone step then
@@ -365,7 +381,7 @@ module Runner =
                     match
                         follow
                             (ModelSandbox.create Allocator.model trace.Setting)
-                            (fun _ _ _ _ -> ())
+                            (fun _ _ _ _ _ -> ())
                             null
                             isInterrupted
                             (traced.Start :: List.truncate operations.Length observations)
@@ -402,6 +418,7 @@ module Runner =
             Cases = []
             Runs = runs
             Disturbed = 0
+            Late = 0
             Steps = steps
             Clones = clones
             Coverage = counts

@@ -23,6 +23,7 @@ module Show =
         | Bond.Group -> "of a group, leaves a member behind"
         | Bond.Session -> "of a session, leaves a member behind"
         | Bond.SessionAlone -> "of a session, leaves a member with a group of its own behind"
+        | Bond.Sibling -> "of nobody, makes a sibling by CLONE_PARENT"
 
     let private flaw f =
         match f with
@@ -76,11 +77,33 @@ module Show =
         | Step.End id -> $"process {string id}: killed and reaped"
         | Step.EndInit(space, _) -> $"init of ns {string space}: killed and reaped"
         | Step.Forsake(from, b) -> $"init of ns {string from}: its child, leader {bond b} and dies"
+        | Step.Thread(from, setTid, fate) ->
+            let call =
+                if setTid.IsEmpty then
+                    "makes a thread"
+                else
+                    $"makes a thread with set_tid [{joined setTid}]"
+
+            let fate =
+                match fate with
+                | Fate.Stays -> "which stays"
+                | Fate.Execs -> "which executes a program that exits"
+
+            $"init of ns {string from}: its child {call}, {fate}"
         | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"
         | Step.Enter(from, into, capable) -> $"init of ns {string from}: setns to ns {string into}{without capable}"
         | Step.WriteLastPid(space, text, offset, capable) ->
             let at = if offset = 0 then "" else $" at offset {string offset}"
             $"init of ns {string space}: write {shortened text} to ns_last_pid{at}{without capable}"
+        | Step.Pass(space, route, text, offset, capable) ->
+            let route =
+                match route with
+                | Route.OpenedBy by -> $"write {shortened text} to ns_last_pid as the init of ns {string by} opened it"
+                | Route.Splice -> $"splice {shortened text} to ns_last_pid"
+                | Route.SendFile -> $"sendfile {shortened text} to ns_last_pid"
+
+            let at = if offset = 0 then "" else $" at offset {string offset}"
+            $"init of ns {string space}: {route}{at}{without capable}"
         | Step.WritePidMax(space, value) -> $"init of ns {string space}: write {string value} to pid_max"
         | Step.Malformed(from, f) -> $"init of ns {string from}: clone3 with {flaw f}"
         | Step.Nothing -> "nothing"

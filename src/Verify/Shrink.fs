@@ -92,6 +92,14 @@ module OperationShrink =
             [ Operation.Clone(from, Nesting.Same, [], true, Ending.Exits) ]
             @ List.map (fun b -> Operation.Forsake(from, b)) (smallerBond bond)
             @ List.map (fun i -> Operation.Forsake(i, bond)) (smallerIndex from)
+        | Operation.Thread(from, setTid, fate) ->
+            [ Operation.Clone(from, Nesting.Same, [], true, Ending.Lives) ]
+            @ (if fate = Fate.Execs then
+                   [ Operation.Thread(from, setTid, Fate.Stays) ]
+               else
+                   [])
+            @ List.map (fun s -> Operation.Thread(from, s, fate)) (smallerList smallerNumber setTid)
+            @ List.map (fun i -> Operation.Thread(i, setTid, fate)) (smallerIndex from)
         | Operation.Unshare(from, capable) ->
             List.map (fun i -> Operation.Unshare(i, capable)) (smallerIndex from)
             @ List.map (fun c -> Operation.Unshare(from, c)) (smallerFlag capable)
@@ -105,6 +113,17 @@ module OperationShrink =
             @ List.map (fun o -> Operation.WriteLastPid(index, text, o, capable)) (smallerOffset offset)
             @ List.map (fun c -> Operation.WriteLastPid(index, text, offset, c)) (smallerFlag capable)
             @ List.map (fun i -> Operation.WriteLastPid(i, text, offset, capable)) (smallerIndex index)
+        | Operation.Pass(index, route, text, offset, capable) ->
+            [ Operation.WriteLastPid(index, text, offset, capable) ]
+            @ List.map (fun t -> Operation.Pass(index, route, t, offset, capable)) (smallerText text)
+            @ List.map (fun o -> Operation.Pass(index, route, text, o, capable)) (smallerOffset offset)
+            @ List.map (fun c -> Operation.Pass(index, route, text, offset, c)) (smallerFlag capable)
+            @ List.map (fun i -> Operation.Pass(i, route, text, offset, capable)) (smallerIndex index)
+            @ (match route with
+               | Route.OpenedBy by ->
+                   List.map (fun i -> Operation.Pass(index, Route.OpenedBy i, text, offset, capable)) (smallerIndex by)
+               | Route.SendFile -> [ Operation.Pass(index, Route.Splice, text, offset, capable) ]
+               | Route.Splice -> [])
         | Operation.WritePidMax(index, n) ->
             List.map (fun n -> Operation.WritePidMax(index, n)) (smallerNumber n)
             @ List.map (fun i -> Operation.WritePidMax(i, n)) (smallerIndex index)

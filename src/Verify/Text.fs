@@ -64,7 +64,10 @@ module OperationText =
             "group", Bond.Group
             "session", Bond.Session
             "session-alone", Bond.SessionAlone
+            "sibling", Bond.Sibling
         ]
+
+    let private fates = [ "stays", Fate.Stays; "execs", Fate.Execs ]
 
     let private flaws =
         [
@@ -95,29 +98,38 @@ module OperationText =
     let private nameOf names value =
         names |> List.find (fun (_, v) -> v = value) |> fst
 
+    let private chosen setTid =
+        match setTid with
+        | [] -> ""
+        | setTid -> " set_tid=" + String.Join(",", List.map number setTid)
+
+    let private written text =
+        match text with
+        | Text.Raw raw -> $"text={quote raw}"
+        | Text.Spelled(n, spelling) -> $"number={number n} spelling={nameOf spellings spelling}"
+
     /// The operation on one line.
     let format (operation: Operation) : string =
         match operation with
         | Operation.Clone(from, nesting, setTid, capable, ending) ->
-            let setTid =
-                match setTid with
-                | [] -> ""
-                | setTid -> " set_tid=" + String.Join(",", List.map number setTid)
-
-            $"clone from={string from} new={nameOf nestings nesting}{setTid} capable={yesNo capable} child={nameOf endings ending}"
+            $"clone from={string from} new={nameOf nestings nesting}{chosen setTid} capable={yesNo capable} child={nameOf endings ending}"
         | Operation.End child -> "end child=" + string child
         | Operation.EndInit index -> "end-init of=" + string index
+        | Operation.Thread(from, setTid, fate) -> $"thread from={string from}{chosen setTid} fate={nameOf fates fate}"
         | Operation.Forsake(from, bond) -> $"forsake from={string from} as={nameOf bonds bond}"
         | Operation.Unshare(from, capable) -> $"unshare from={string from} capable={yesNo capable}"
         | Operation.Enter(from, into, capable) -> $"enter from={string from} into={string into} capable={yesNo capable}"
         | Operation.Leave from -> "leave from=" + string from
         | Operation.WriteLastPid(index, text, offset, capable) ->
-            let text =
-                match text with
-                | Text.Raw raw -> $"text={quote raw}"
-                | Text.Spelled(n, spelling) -> $"number={number n} spelling={nameOf spellings spelling}"
+            $"write-last-pid in={string index} {written text} offset={string offset} capable={yesNo capable}"
+        | Operation.Pass(index, route, text, offset, capable) ->
+            let route =
+                match route with
+                | Route.OpenedBy by -> "opened by=" + string by
+                | Route.Splice -> "splice"
+                | Route.SendFile -> "sendfile"
 
-            $"write-last-pid in={string index} {text} offset={string offset} capable={yesNo capable}"
+            $"pass in={string index} route={route} {written text} offset={string offset} capable={yesNo capable}"
         | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
         | Operation.Malformed(from, flaw) -> $"malformed from={string from} flaw={nameOf flaws flaw}"
 
@@ -218,27 +230,40 @@ module OperationText =
         let capable () =
             oneOf [ "yes", true; "no", false ] (value "capable")
 
+        let setTid () =
+            match pairs.TryFind "set_tid" with
+            | None -> []
+            | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
+
+        let text () =
+            match pairs.TryFind "text" with
+            | Some raw -> Text.Raw raw
+            | None -> Text.Spelled(parseNumber (value "number"), oneOf spellings (value "spelling"))
+
         match verb with
         | "clone" ->
-            let setTid =
-                match pairs.TryFind "set_tid" with
-                | None -> []
-                | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
-
-            Operation.Clone(int "from", oneOf nestings (value "new"), setTid, capable (), oneOf endings (value "child"))
+            Operation.Clone(
+                int "from",
+                oneOf nestings (value "new"),
+                setTid (),
+                capable (),
+                oneOf endings (value "child")
+            )
+        | "thread" -> Operation.Thread(int "from", setTid (), oneOf fates (value "fate"))
         | "end" -> Operation.End(int "child")
         | "end-init" -> Operation.EndInit(int "of")
         | "forsake" -> Operation.Forsake(int "from", oneOf bonds (value "as"))
         | "unshare" -> Operation.Unshare(int "from", capable ())
         | "enter" -> Operation.Enter(int "from", int "into", capable ())
         | "leave" -> Operation.Leave(int "from")
-        | "write-last-pid" ->
-            let text =
-                match pairs.TryFind "text" with
-                | Some raw -> Text.Raw raw
-                | None -> Text.Spelled(parseNumber (value "number"), oneOf spellings (value "spelling"))
+        | "write-last-pid" -> Operation.WriteLastPid(int "in", text (), int "offset", capable ())
+        | "pass" ->
+            let route =
+                match value "route" with
+                | "opened" -> Route.OpenedBy(int "by")
+                | route -> oneOf [ "splice", Route.Splice; "sendfile", Route.SendFile ] route
 
-            Operation.WriteLastPid(int "in", text, int "offset", capable ())
+            Operation.Pass(int "in", route, text (), int "offset", capable ())
         | "write-pid-max" -> Operation.WritePidMax(int "in", parseNumber (value "number"))
         | "malformed" -> Operation.Malformed(int "from", oneOf flaws (value "flaw"))
         | verb -> wrong $"'{verb}' is no operation"
@@ -271,9 +296,9 @@ module OperationText =
 /// Files of operations.
 [<RequireQualifiedAccess>]
 module ReplayText =
-    /// The version of the format, which is in the first line. Version 1 had fewer operations, and is read as well.
+    /// The version of the format, which is in the first line. Those before had fewer operations, and are read as well.
     [<Literal>]
-    let Version = 2
+    let Version = 3
 
     [<Literal>]
     let private Header = "nslp-verify-replay"
@@ -316,7 +341,7 @@ module ReplayText =
 
         match lines with
         | first :: rest when first.StartsWith(Header + " ", StringComparison.Ordinal) ->
-            if first = Header + " 1" || first = Header + " " + string Version then
+            if List.exists (fun version -> first = Header + " " + string version) [ 1..Version ] then
                 go 2 [] rest
             else
                 Error("its version is not 1 to " + string Version)

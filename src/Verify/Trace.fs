@@ -39,6 +39,7 @@ module TraceText =
             "failed-first-clone-is-harmless", KernelRule.FailedFirstCloneKills
             "checks-before-picks", KernelRule.ChecksBeforePicks
             "checks-init-after-pick", KernelRule.ChecksInitAfterPick
+            "frees-threads-late", KernelRule.FreesThreadsLate
             "clones-into-cgroup", KernelRule.ClonesIntoCgroup
         ]
 
@@ -48,10 +49,12 @@ module TraceText =
             "set_tid", Facility.SetTid
             "into-cgroup", Facility.IntoCgroup
             "pidfd", Facility.Pidfd
+            "threads", Facility.Threads
             "namespaces", Facility.Namespaces
             "users", Facility.Users
             "setns", Facility.Setns
             "last_pid", Facility.LastPid
+            "splice", Facility.Splice
             "pid_max", Facility.PidMax
             "init", Facility.Init
         ]

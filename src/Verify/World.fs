@@ -28,6 +28,8 @@ type WorldNumber =
         /// One a level, innermost first, levels outside the sandbox included.
         Pids: int list
         Holders: int
+        /// Whether a thread has it, and not a process.
+        IsThread: bool
     }
 
 /// A process of a sandbox, alive or a zombie.
@@ -50,8 +52,10 @@ type World =
         Outer: PidStack
         Spaces: Map<int, WorldSpace>
         Processes: Map<int, WorldProcess>
-        /// The numbers kept, by the process that had them as its PID.
+        /// The numbers kept, by the process or thread that had them as its PID.
         Held: Map<int, WorldNumber>
+        /// Those of threads that nobody keeps any more, and that may be in use a moment longer.
+        Late: WorldNumber list
         /// What the next namespace is numbered.
         NextSpace: int
         /// What the next process is numbered.
@@ -141,15 +145,41 @@ module World =
         world.Processes
         |> Map.exists (fun id p -> p.IsZombie && p.Space = space && world.Held[id].Pids.Head = number)
 
+    let private isOf world space number (held: WorldNumber) =
+        List.exists2
+            (fun s n -> s = space && n = number)
+            (chain world held.Space)
+            (List.truncate (depth world held.Space) held.Pids)
+
     /// Whether a number is kept in a namespace although no process has it as its PID: only a group or session does.
     let isForsaken (world: World) (space: int) (number: int) : bool =
         world.Held
         |> Map.exists (fun id held ->
             not (world.Processes.ContainsKey id)
-            && List.exists2
-                (fun s n -> s = space && n = number)
-                (chain world held.Space)
-                (List.truncate (depth world held.Space) held.Pids))
+            && not held.IsThread
+            && isOf world space number held)
+
+    /// Whether a number is a thread's in a namespace.
+    let isThreads (world: World) (space: int) (number: int) : bool =
+        world.Held
+        |> Map.exists (fun _ held -> held.IsThread && isOf world space number held)
+
+    /// The same world with a late number in use again or, if not, free again.
+    let internal withLate isTaken (late: WorldNumber) world =
+        List.fold2
+            (fun world id pid ->
+                let change = if isTaken then PidSet.add pid else PidSet.remove pid
+
+                withSpace
+                    id
+                    (fun s ->
+                        { s with
+                            Ns = { s.Ns with InUse = change s.Ns.InUse }
+                        })
+                    world)
+            world
+            (chain world late.Space)
+            (List.truncate (depth world late.Space) late.Pids)
 
     let internal readings world =
         [
@@ -183,3 +213,122 @@ module World =
 
     let internal isUnborn (world: World) space =
         world.Spaces[space].Ns.Life = Life.Unborn
+
+    // The process that these numbers were given to; `leader` is one whose numbers it keeps as well.
+    let internal addProcess parent space pids leader (world: World) =
+        let id = world.NextProcess
+
+        let held =
+            {
+                WorldNumber.Space = space
+                Pids = pids
+                Holders = 1
+                IsThread = false
+            }
+
+        let keepToo held leader =
+            Map.change leader (Option.map (fun h -> { h with Holders = h.Holders + 1 })) held
+
+        id,
+        { world with
+            Processes =
+                Map.add
+                    id
+                    {
+                        WorldProcess.Space = space
+                        Parent = parent
+                        IsZombie = false
+                        Holds = id :: leader
+                    }
+                    world.Processes
+            Held = List.fold keepToo (Map.add id held world.Held) leader
+            NextProcess = id + 1
+        }
+
+    let internal letGo (allocator: Allocator) id world =
+        let held = world.Held[id]
+
+        if held.Holders > 1 then
+            { world with
+                Held = Map.add id { held with Holders = held.Holders - 1 } world.Held
+            }
+        else
+            let stack = (stackOf world held.Space) @ world.Outer
+
+            { withStack held.Space (allocator.Release held.Pids stack) world with
+                Held = Map.remove id world.Held
+            }
+
+    let internal reap allocator id world =
+        let dead = world.Processes[id]
+
+        List.fold
+            (fun world id -> letGo allocator id world)
+            { world with
+                Processes = Map.remove id world.Processes
+            }
+            dead.Holds
+
+    let internal initDies (allocator: Allocator) space world =
+        let stack = stackOf world space @ world.Outer
+
+        withStack space (allocator.InitDies stack) world
+        |> withSpace space (fun s -> { s with Init = -1 })
+
+    // The init of a namespace has exited, so all that were in it have, and are reaped.
+    let internal collapse allocator space world =
+        let within = spacesWithin world space
+        let gone = processesIn world within
+        let world = List.fold (fun world id -> initDies allocator id world) world within
+        List.fold (fun world id -> reap allocator id world) world gone
+
+    let internal addSpace owner parent ns (world: World) =
+        let id = world.NextSpace
+
+        id,
+        { world with
+            Spaces =
+                Map.add
+                    id
+                    {
+                        Ns = ns
+                        Parent = parent
+                        Owner = owner
+                        Init = -1
+                        Known = false
+                        ChildrenIn = id
+                    }
+                    world.Spaces
+            NextSpace = id + 1
+        }
+
+    let internal shown (world: World) space pids =
+        Outcome.Given(List.truncate (depth world space) pids)
+
+    // A child with these numbers exists in `space`; `isInit` when it is the first one there.
+    let internal born allocator caller space isInit pids ending world =
+        let id, world = addProcess caller space pids [] world
+
+        match ending with
+        | Ending.Lives when isInit ->
+            withSpace
+                space
+                (fun s ->
+                    { s with
+                        Init = id
+                        Known = true
+                        ChildrenIn = space
+                    })
+                world
+        | Ending.Lives -> world
+        | Ending.Lingers ->
+            let zombie =
+                { world with
+                    Processes = Map.change id (Option.map (fun p -> { p with IsZombie = true })) world.Processes
+                }
+
+            if isInit then initDies allocator space zombie else zombie
+        | Ending.Exits
+        | Ending.Fails _ ->
+            let world = if isInit then initDies allocator space world else world
+            reap allocator id world

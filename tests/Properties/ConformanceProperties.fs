@@ -188,6 +188,38 @@ let private tampered: (string * (Step -> Step)) list =
         | Step.Forsake(from, (Bond.Session | Bond.SessionAlone)) ->
             Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
         | step -> step)
+        "CLONE_PARENT makes a child that keeps its maker's number",
+        (function
+        | Step.Forsake(from, Bond.Sibling) -> Step.Forsake(from, Bond.Group)
+        | step -> step)
+        "what one of two siblings makes is the other's",
+        (function
+        | Step.Clone(2, nesting, tids, capable, ending) -> Step.Clone(1, nesting, tids, capable, ending)
+        | step -> step)
+        "a descriptor of ns_last_pid stands for where it was opened",
+        (function
+        | Step.Pass(_, Route.OpenedBy by, text, offset, capable) -> Step.WriteLastPid(by, text, offset, capable)
+        | step -> step)
+        "splice stops where write does",
+        (function
+        | Step.Pass(space, Route.Splice, text, offset, capable) -> Step.WriteLastPid(space, text, offset, capable)
+        | step -> step)
+        "sendfile needs no capability",
+        (function
+        | Step.Pass(space, Route.SendFile, text, offset, _) -> Step.Pass(space, Route.SendFile, text, offset, true)
+        | step -> step)
+        "set_tid of a thread is not read",
+        (function
+        | Step.Thread(from, _, fate) -> Step.Thread(from, [], fate)
+        | step -> step)
+        "exec by a thread keeps its number",
+        (function
+        | Step.Thread(from, tids, Fate.Execs) -> Step.Thread(from, tids, Fate.Stays)
+        | step -> step)
+        "a thread that lives has no number",
+        (function
+        | Step.Thread(from, tids, Fate.Stays) -> Step.Thread(from, tids, Fate.Execs)
+        | step -> step)
         "a new user namespace owns nothing",
         (function
         | Step.Clone(from, Nesting.NewUserAndPid, tids, capable, ending) ->
@@ -203,6 +235,97 @@ let private tampered: (string * (Step -> Step)) list =
         | step -> step)
     ]
 
+// The numbers of threads are in use from so many steps after their process was reaped, for one step or, without an end, for
+// ever.
+let private late setting after hasEnd =
+    { new ISandboxes with
+        member _.Setting = setting
+
+        member _.Open() =
+            let mutable world = Perform.start Allocator.model setting
+            let mutable waiting: (int * WorldNumber) list = []
+
+            let change edit (number: WorldNumber) =
+                for id, pid in
+                    List.zip
+                        (World.chain world number.Space)
+                        (List.truncate (World.depth world number.Space) number.Pids) do
+                    let space = world.Spaces[id]
+
+                    world <-
+                        { world with
+                            Spaces =
+                                Map.add
+                                    id
+                                    { space with
+                                        Ns =
+                                            { space.Ns with
+                                                InUse = edit pid space.Ns.InUse
+                                            }
+                                    }
+                                    world.Spaces
+                        }
+
+            { new ISandbox with
+                member _.Before = ValueNone
+                member _.IsDisturbed() = false
+
+                member _.Settle() =
+                    if hasEnd then
+                        waiting <- []
+
+                member _.Start = World.observe [] world
+
+                member _.Perform step =
+                    let threads =
+                        match step with
+                        | Step.End id ->
+                            world.Processes[id].Holds
+                            |> List.map (fun id -> world.Held[id])
+                            |> List.filter _.IsThread
+                        | _ -> []
+
+                    let isFree (number: WorldNumber) =
+                        not (PidSet.contains number.Pids.Head world.Spaces[number.Space].Ns.InUse)
+
+                    let due =
+                        waiting
+                        |> List.filter (fun (left, number) -> left <= 0 && isFree number)
+                        |> List.map snd
+
+                    List.iter (change PidSet.add) due
+                    let struct (seen, next) = Perform.step Allocator.model world step
+                    world <- next
+                    List.iter (change PidSet.remove) due
+
+                    waiting <-
+                        (waiting
+                         |> List.map (fun (left, number) -> left - 1, number)
+                         |> List.filter (fun (left, _) -> left >= 0 || not hasEnd))
+                        @ List.map (fun number -> after, number) threads
+
+                    seen
+
+                member _.Dispose() = ()
+            }
+    }
+
+[<Fact>]
+let ``a thread's number may be in use once after its process, on kernels that free it late`` () =
+    let once = verify (late today 0 true) defaults.Runs 1UL
+    Assert.True(once.First.IsNone, $"{once.First}")
+    Assert.True(once.Late > 10)
+    let before = setting (KernelRules.ofVersion 6 14)
+    Assert.Equal(0, (verify (late before 100 true) 100 1UL).Late)
+
+    for name, sandboxes in
+        [
+            "6.14", late before 0 true
+            "for ever", late today 0 false
+            "after it was free", late today 1 true
+        ] do
+        Assert.True((verify sandboxes defaults.Runs 1UL).First.IsSome, name)
+
 let private tamperedSandboxes edit =
     let right = ModelSandbox.create Allocator.model today
 
@@ -215,6 +338,7 @@ let private tamperedSandboxes edit =
             { new ISandbox with
                 member _.Before = inner.Before
                 member _.IsDisturbed() = false
+                member _.Settle() = inner.Settle()
                 member _.Start = inner.Start
 
                 // What it did before may have left nobody to do this to, and that shows.
@@ -260,10 +384,18 @@ let ``the fixed cases alone find most wrong allocators and kernels`` () =
 let ``without a facility nothing that needs it is done, and the rest agrees`` () =
     for facilities in
         [
-            [ Facility.SetTid ]
-            [ Facility.Clone3; Facility.SetTid; Facility.IntoCgroup; Facility.Pidfd ]
+            [ Facility.SetTid; Facility.Threads ]
+            [ Facility.Threads ]
+            [
+                Facility.Clone3
+                Facility.SetTid
+                Facility.IntoCgroup
+                Facility.Pidfd
+                Facility.Threads
+            ]
             [ Facility.PidMax ]
             [ Facility.LastPid ]
+            [ Facility.Splice ]
             [ Facility.Users ]
             [ Facility.Setns ]
             [ Facility.Namespaces; Facility.Users; Facility.Setns ]
@@ -282,6 +414,7 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
                     { new ISandbox with
                         member _.Before = inner.Before
                         member _.IsDisturbed() = false
+                        member _.Settle() = inner.Settle()
                         member _.Start = inner.Start
 
                         member _.Perform step =
@@ -292,9 +425,15 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
                                     || (nesting <> Nesting.Same && not (setting.Has Facility.Namespaces))
                                     || (nesting = Nesting.NewUserAndPid && not (setting.Has Facility.Users))
                                     || (ending.IsFails && not (setting.Has Facility.Pidfd))
+                                | Step.Thread _ -> not (setting.Has Facility.Threads)
                                 | Step.Unshare _ -> not (setting.Has Facility.Namespaces)
                                 | Step.Enter _ -> not (setting.Has Facility.Setns)
-                                | Step.WriteLastPid _ -> not (setting.Has Facility.LastPid)
+                                | Step.Pass(_, (Route.Splice | Route.SendFile), _, _, _) when
+                                    not (setting.Has Facility.Splice)
+                                    ->
+                                    true
+                                | Step.WriteLastPid _
+                                | Step.Pass _ -> not (setting.Has Facility.LastPid)
                                 | Step.WritePidMax _ -> not (setting.Has Facility.PidMax)
                                 | Step.Malformed(_, flaw) ->
                                     not (setting.Has Facility.Clone3)
@@ -553,6 +692,7 @@ let private shared period isNoticed =
             { new ISandbox with
                 member _.Before = ValueSome before
                 member _.IsDisturbed() = isDisturbed && isNoticed
+                member _.Settle() = ()
                 member _.Start = World.observe [] world
 
                 member _.Perform step =

@@ -187,9 +187,9 @@ let ``the sequence of a seed is the one that was recorded`` () =
     Assert.Equal<string list>(
         [
             "write-pid-max in=0 number=303"
-            "clone from=0 new=same set_tid=4194303,cursor,304,1,used#3 capable=yes child=lives"
-            "clone from=7 new=same set_tid=1,cursor-1 capable=yes child=lives"
-            "forsake from=-1 as=session"
+            "clone from=0 new=same capable=no child=lives"
+            "leave from=0"
+            "unshare from=0 capable=yes"
         ],
         lines
     )
@@ -280,7 +280,7 @@ let ``no text makes the reader of replay files fail otherwise than with a messag
 [<Theory>]
 [<InlineData("", "it does not begin with 'nslp-verify-replay'")>]
 [<InlineData("\u007fELF", "it does not begin with 'nslp-verify-replay'")>]
-[<InlineData("nslp-verify-replay 3\nend-of-replay\n", "its version is not 1 to 2")>]
+[<InlineData("nslp-verify-replay 4\nend-of-replay\n", "its version is not 1 to 3")>]
 [<InlineData("nslp-verify-replay 1\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=x\nend-of-replay\n", "line 2: 'x' is not a number")>]
@@ -307,6 +307,7 @@ let ``a sandbox is disposed of once, whatever happens`` () =
                 { new ISandbox with
                     member _.Before = inner.Before
                     member _.IsDisturbed() = false
+                    member _.Settle() = inner.Settle()
                     member _.Start = inner.Start
                     member _.Perform step = perform inner step
                     member _.Dispose() = disposed <- disposed + 1

@@ -33,6 +33,7 @@ let ``what was seen of a rule counts, and is a surprise where the version says o
             KernelRule.ClonesIntoCgroup, "5.7 in CLONE_INTO_CGROUP"
             KernelRule.PidfdOfThread, "6.9 in CLONE_PIDFD of threads"
             KernelRule.PidMaxPerNamespace, "6.14 in pid_max"
+            KernelRule.FreesThreadsLate, "6.15 in numbers of threads"
             KernelRule.ChecksBeforePicks, "7.0 in the order of set_tid's checks"
             KernelRule.ChecksInitAfterPick, "7.1 in set_tid without an init"
             KernelRule.FailedFirstCloneKills, "7.1 in a failed first clone"

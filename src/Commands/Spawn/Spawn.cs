@@ -222,6 +222,11 @@ internal static class Spawn
             {
                 return $"PID {pid} is taken by {words}";
             }
+
+            if (level is not null && options.Goals.Length == 1 && holder.Kind == HolderKind.Nobody)
+            {
+                return Words.nobodys(pid);
+            }
         }
 
         return null;

@@ -104,14 +104,19 @@ internal sealed class SpawnAttempts(
                 return end;
             }
 
-            if (Stopwatch.GetElapsedTime(since) >= s_grace || IsLate)
+            bool isLong = Stopwatch.GetElapsedTime(since) >= s_grace;
+            if (IsLate || (isLong && !IsNobodys()))
             {
                 return End.Taken;
             }
 
-            Thread.Sleep(1);
+            Thread.Sleep(isLong ? 5 : 1);
         }
     }
+
+    // A thread that has ended keeps its number for a moment, in which nobody is seen to have it (release_task, kernel/exit.c,
+    // since 6.15).
+    private bool IsNobodys() => _goals is [{ IsLoose: false } goal] && _space.FindHolder(goal.First).Kind == HolderKind.Nobody;
 
     // One number a level; where one is held, the next that will do.
     private AfterTry Choose()

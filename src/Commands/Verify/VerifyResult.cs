@@ -39,6 +39,9 @@ internal sealed class VerifyResult(
     [
         .. setting.Surprises.IsEmpty ? [] : (string[])[$"Linux {_release}: {string.Join(", ", setting.Surprises)}"],
         .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} runs say nothing: others made processes meanwhile"],
+        .. report.Late == 0 ? [] : (string[])[
+            $"{report.Late} {(report.Late == 1 ? "thread's number was" : "threads' numbers were")} in use a moment longer than "
+                + "the process, as may be since Linux 6.15"],
         .. setting.Lacks.Select(lack => lack.Why).Distinct().Select(why => $"left out what needs more: {why}"),
     ];
 
@@ -111,6 +114,7 @@ internal sealed class VerifyResult(
         json.WriteNumber("cases", report.Cases.Length);
         json.WriteNumber("runs", report.Runs);
         json.WriteNumber("disturbed", report.Disturbed);
+        json.WriteNumber("late", report.Late);
         json.WriteNumber("operations", report.Steps);
         json.WriteNumber("clones", report.Clones);
         json.WriteSeconds("seconds", time.TotalSeconds);

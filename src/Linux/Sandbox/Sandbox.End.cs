@@ -124,7 +124,8 @@ internal sealed partial class Sandbox
             _nextProcess++;
             if (!memberPid.IsError)
             {
-                int id = AddProcess(space, space, memberPid.Value);
+                int parent = step.Bond.IsSibling ? step.From : space;
+                int id = AddProcess(space, parent, parent == space ? memberPid.Value : AtMember(parent));
                 if (isInit)
                 {
                     _processes.Remove(id);
@@ -139,11 +140,16 @@ internal sealed partial class Sandbox
         }
     }
 
-    // What a leader does: it leads, and has a child. Returns where that is made.
+    // What a leader does: it leads, and has a child or a sibling. Returns where that is made.
     private int AppendLife(Order life, Bond bond)
     {
-        life.Require(bond.IsGroup ? life.Call(Kernel.SYS_setpgid, 0, 0) : life.Call(Kernel.SYS_setsid));
-        int member = AppendClone(life, new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
+        if (!bond.IsSibling)
+        {
+            life.Require(bond.IsGroup ? life.Call(Kernel.SYS_setpgid, 0, 0) : life.Call(Kernel.SYS_setsid));
+        }
+
+        ulong flags = (uint)CLONE_FILES | (bond.IsSibling ? Kernel.CLONE_PARENT : 0);
+        int member = AppendClone(life, new clone_args { flags = flags }, Child.Sleeps());
         life.Require(member);
         life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_SETOWN, life.Result(member));
         if (bond.IsSessionAlone)

@@ -155,12 +155,23 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
             _hasPidfd = pidfd == Errno.EFAULT || Fails(pidfd, "CLONE_PIDFD", Facility.Pidfd);
             Errno cgroup = TryLate(Late.Cgroup, asThread: false);
             _ = cgroup is Errno.EBADF or Errno.E2BIG || Fails(cgroup, "CLONE_INTO_CGROUP", Facility.IntoCgroup);
+
+            // What goes wrong there leaves a sandbox of no use.
+            using Sandbox threads = new(home);
+            if (threads.WhyNoThread() is { } why)
+            {
+                add(0, why, Facility.Threads);
+            }
         }
 
         // EBADF where it is open for reading only, which was noted.
         if (sandbox.TryToWrite(home.LastPidFd) is var write && write is not (Errno.EINVAL or Errno.EBADF))
         {
             add(write, "ns_last_pid", Facility.LastPid);
+        }
+        else if (write == Errno.EINVAL && !sandbox.CanSplice())
+        {
+            add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
         }
 
         if (home.WritesPidMax && sandbox.TryToWrite() is var max && max != Errno.EINVAL)

@@ -77,11 +77,13 @@ internal sealed partial class Sandbox : ISandbox
         {
             Step.Clone clone => Clone(clone),
             Step.Forsake forsake => Forsake(forsake),
+            Step.Thread thread => Thread(thread),
             Step.End end => End(end.Process),
             Step.EndInit end => EndInit(end.Space, end.Reaped),
             Step.Unshare unshare => Unshare(unshare),
             Step.Enter enter => Enter(enter),
             Step.WriteLastPid write => Write(write),
+            Step.Pass pass => Pass(pass),
             Step.WritePidMax write => Write(write),
             Step.Malformed malformed => Malformed(malformed),
             _ => See([]),

@@ -7,7 +7,7 @@ namespace SetNsLastPid.Linux;
 /// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.</summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
-    private const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
+    internal const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
 
     // Long enough to notice whoever forks five times a second.
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(0.2);
@@ -32,12 +32,14 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         {
             LastPidFd = OpenLastPid();
             OwnerFds = (Open(LastPidText, O_RDONLY), Open(LastPidText, O_RDONLY));
+            (ThreadOutput, ExitProgram) = PrepareThreads();
             DescriptorLimit = RaiseDescriptorLimit();
             Errno clone3 = _zygote.Root.Call(Kernel.SYS_clone3, 0, 0).Error;
             HasClone3 = clone3 == Errno.EINVAL;
             if (!HasClone3)
             {
-                Add(clone3, "clone3", Facility.Clone3, Facility.SetTid, Facility.IntoCgroup, Facility.Pidfd);
+                Add(
+                    clone3, "clone3", Facility.Clone3, Facility.SetTid, Facility.IntoCgroup, Facility.Pidfd, Facility.Threads);
             }
 
             Base = NewBase();
@@ -69,6 +71,12 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs:
     /// F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).</summary>
     internal (int First, int Second) OwnerFds { get; }
+
+    /// <summary>A pipe in which a <see cref="ThreadProgram"/> tells of its thread.</summary>
+    internal (int Read, int Write) ThreadOutput { get; }
+
+    /// <summary>A program that exits.</summary>
+    internal int ExitProgram { get; }
 
     internal rlimit64 DescriptorLimit { get; }
 
@@ -172,6 +180,20 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         SysResult open = TryOpen(path, flags);
         RemoteException.ThrowIf(open.Error, "cannot read the last PID", "needs /proc mounted");
         return open.Value;
+    }
+
+    // These, and the second of the owned ones, outlive execve. Without memfd_create no thread is made.
+    private ((int Read, int Write) Output, int Exit) PrepareThreads()
+    {
+        byte[] program = ThreadProgram.Exit();
+        using Order order = NewOrder();
+        nint pipe = order.Reserve(2 * sizeof(int));
+        order.Require(order.Call(Kernel.SYS_pipe2, pipe, 0));
+        order.Call(Kernel.SYS_fcntl, OwnerFds.Second, F_SETFD, 0);
+        int file = order.Call(Kernel.SYS_memfd_create, order.Put(""), 0);
+        order.Call(Kernel.SYS_write, order.Result(file), order.Put(program), program.Length);
+        _zygote.Root.Run(order);
+        return ((Order.Int(pipe), Order.Int(pipe + sizeof(int))), (int)order[file].Raw);
     }
 
     // Two descriptors for each namespace that there ever is in a sandbox add up.

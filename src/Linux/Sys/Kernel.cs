@@ -19,6 +19,7 @@ internal static unsafe class Kernel
     internal static int SYS_read => X64 ? 0 : 63;
     internal static int SYS_write => X64 ? 1 : 64;
     internal static int SYS_close => X64 ? 3 : 57;
+    internal static int SYS_lseek => X64 ? 8 : 62;
     internal static int SYS_mmap => X64 ? 9 : 222;
     internal static int SYS_munmap => X64 ? 11 : 215;
     internal static int SYS_rt_sigaction => X64 ? 13 : 134;
@@ -65,6 +66,9 @@ internal static unsafe class Kernel
     internal static int SYS_eventfd2 => X64 ? 290 : 19;
     internal static int SYS_dup3 => X64 ? 292 : 24;
     internal static int SYS_pipe2 => X64 ? 293 : 59;
+    internal static int SYS_sendfile => X64 ? 40 : 71;
+    internal static int SYS_splice => X64 ? 275 : 76;
+    internal static int SYS_memfd_create => X64 ? 319 : 279;
     internal static int SYS_prlimit64 => X64 ? 302 : 261;
     internal static int SYS_recvmmsg => X64 ? 299 : 243;
     internal static int SYS_renameat2 => X64 ? 316 : 276;
@@ -74,6 +78,8 @@ internal static unsafe class Kernel
     internal static int SYS_dup => X64 ? 32 : 23;
     internal static int SYS_getpgid => X64 ? 121 : 155;
     internal static int SYS_setresuid => X64 ? 117 : 147;
+    internal static int SYS_rt_sigtimedwait => X64 ? 128 : 137;
+    internal static int SYS_execveat => X64 ? 322 : 281;
     internal static int SYS_pidfd_open => 434;
     internal static int SYS_clone3 => 435;
     internal static int SYS_close_range => 436;
@@ -81,6 +87,12 @@ internal static unsafe class Kernel
 
     // linux/close_range.h
     internal static int CLOSE_RANGE_UNSHARE => 2;
+
+    // linux/fcntl.h
+    internal static int F_SETOWN_EX => 15;
+
+    // linux/memfd.h
+    internal static int MFD_CLOEXEC => 1;
 
     // linux/fs.h
     internal static int RENAME_NOREPLACE => 1;
@@ -96,6 +108,7 @@ internal static unsafe class Kernel
     // linux/sched.h, as wide as the flags of clone3: Tmds.LibC has some of them as int.
     internal static ulong CLONE_PIDFD => 0x00001000;
     internal static ulong CLONE_PARENT => 0x00008000;
+    internal static ulong CLONE_PARENT_SETTID => 0x00100000;
     internal static ulong CLONE_DETACHED => 0x00400000;
     internal static ulong CLONE_NEWNS => 0x00020000;
     internal static ulong CLONE_CHILD_SETTID => 0x01000000;

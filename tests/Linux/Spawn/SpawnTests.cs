@@ -295,6 +295,23 @@ public sealed class SpawnTests
         Assert.Matches($"^nslp: spawn: PID 1000 is taken by {holder}\n$", run.Errors);
     }
 
+    // As where a thread keeps its number a moment after its end: clone3 says EEXIST, and nobody is seen to have it.
+    [Theory]
+    [InlineData("1..50", "1000\n", "")]
+    [InlineData("1+", "125\n", "nslp: spawn: PID 1000 is in use, but no process, thread, group or session has it: "
+        + "a thread may keep its number a moment after its end\n")]
+    public void A_PID_that_nobody_has_is_tried_until_it_is_free(string when, string output, string errors)
+    {
+        Finished run = Run("", $$"""
+            command -v strace >/dev/null || exit 77
+            mount -t tmpfs none /mnt
+            strace -f -o /mnt/trace -e trace=clone3 -e inject=clone3:error=EEXIST:when={{when}} \
+                $N spawn 1000 --method clone3 --timeout 2 -- sh -c 'echo $$' || echo $?
+            """);
+        Assert.SkipWhen(run.Status == 77, "needs strace");
+        Assert.Equal((output, errors), (run.Output, run.Errors));
+    }
+
     [Fact]
     public void A_PID_that_nslp_itself_would_get_is_had_all_the_same()
     {

@@ -32,8 +32,8 @@ internal sealed class VerifyingHere : IDisposable
         _setting = !isWrong ? setting : new Setting(
             new KernelRules(
                 kernel.PidMaxPerNamespace, kernel.PidfdOfThread, kernel.FailedFirstCloneKills,
-                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.ClonesIntoCgroup, kernel.PageSize, kernel.PidMaxLimit,
-                kernel.Levels),
+                !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.FreesThreadsLate, kernel.ClonesIntoCgroup,
+                kernel.PageSize, kernel.PidMaxLimit, kernel.Levels),
             setting.OuterLevels, setting.OwnUser, setting.PidMax, setting.Lacks, setting.Surprises);
     }
 

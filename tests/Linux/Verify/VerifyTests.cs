@@ -53,7 +53,7 @@ public sealed class VerifyTests : IDisposable
         Finished run = Run($"{Tool.Path} verify --runs 2 --steps 10 --seed 5");
         Assert.SkipWhen(run.Status == 3, run.Errors);
         Assert.Equal((0, ""), (run.Status, run.Errors));
-        Assert.StartsWith("98 cases, 2 runs of 10 steps, seed 5, on Linux ", run.Lines[0]);
+        Assert.StartsWith("131 cases, 2 runs of 10 steps, seed 5, on Linux ", run.Lines[0]);
         Assert.Equal("model and kernel agree", run.Lines[1]);
         Assert.Contains(run.Lines, line => line.EndsWith("  fork: child stays", StringComparison.Ordinal));
     }
@@ -120,7 +120,7 @@ public sealed class VerifyTests : IDisposable
 
     [Theory]
     [InlineData("", "it does not begin with 'nslp-verify-replay'")]
-    [InlineData("nslp-verify-replay 3\nend-of-replay\n", "its version is not 1 to 2")]
+    [InlineData("nslp-verify-replay 4\nend-of-replay\n", "its version is not 1 to 3")]
     [InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")]
     [InlineData("nslp-verify-replay 1\nend kid=0\nend-of-replay\n", "line 2: 'child=' is missing")]
     public void A_file_that_cannot_be_replayed_is_told(string text, string message)

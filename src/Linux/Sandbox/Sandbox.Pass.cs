@@ -1,0 +1,92 @@
+using SetNsLastPid.Verification;
+
+namespace SetNsLastPid.Linux;
+
+internal sealed partial class Sandbox
+{
+    /// <summary>Whether splice and sendfile get to ns_last_pid: what they bring at another offset than 0 is taken and ignored.
+    /// </summary>
+    internal bool CanSplice()
+    {
+        foreach (Route route in (Route[])[Route.Splice, Route.SendFile])
+        {
+            if (Perform(Step.NewPass(0, route, "x", 1, true)).Outcomes.Head is not Outcome.Wrote)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    // A text gets into ns_last_pid by another way than Write(Step.WriteLastPid).
+    private Observation Pass(Step.Pass step)
+    {
+        SandboxAgent agent = _agents[step.Space];
+        byte[] text = Encoding.Latin1.GetBytes(step.Text);
+        SysResult opened = default;
+        if (step.Route is Route.OpenedBy { Space: var opener })
+        {
+            _order.Clear();
+            int open = AppendOpenLastPid(_order);
+            _agents[opener].Task.Run(_order);
+            opened = _order[open];
+            RemoteException.ThrowIf(opened.Error, "cannot open ns_last_pid in the sandbox");
+        }
+
+        _order.Clear();
+        nint content = _order.Put(text);
+        int call;
+        if (step.Route.IsOpenedBy)
+        {
+            AppendDrop(agent, step.Capable);
+            call = _order.Call(Kernel.SYS_pwrite64, opened.Value, content, text.Length, step.Offset);
+            AppendRaise(_order, agent, step.Capable);
+            // All in the sandbox have the same descriptors.
+            _order.Call(Kernel.SYS_close, opened.Value);
+        }
+        else
+        {
+            // The two numbers that pipe2 stores; a call takes the lower half of what it is given.
+            nint pipe = _order.Reserve(4 * sizeof(int));
+            Arg from = new(pipe, 1), to = new(pipe + sizeof(int), 1);
+            if (step.Route.IsSplice)
+            {
+                _order.Require(_order.Call(Kernel.SYS_pipe2, pipe, O_CLOEXEC));
+                _order.Require(_order.Call(Kernel.SYS_write, to, content, text.Length));
+                AppendDrop(agent, step.Capable);
+                call = _order.Call(
+                    Kernel.SYS_splice, from, 0, _home.LastPidFd, _order.PutValue((long)step.Offset), text.Length, 0);
+                AppendRaise(_order, agent, step.Capable);
+                _order.Call(Kernel.SYS_close, from);
+                _order.Call(Kernel.SYS_close, to);
+            }
+            else
+            {
+                int file = _order.Call(Kernel.SYS_memfd_create, _order.Put(""), 0);
+                _order.Require(file);
+                _order.Require(_order.Call(Kernel.SYS_write, _order.Result(file), content, text.Length));
+                int open = AppendOpenLastPid(_order);
+                _order.Call(Kernel.SYS_lseek, _order.Result(open), step.Offset, 0);
+                AppendDrop(agent, step.Capable);
+                call = _order.Call(
+                    Kernel.SYS_sendfile, _order.Result(open), _order.Result(file), _order.PutValue(0L), text.Length);
+                AppendRaise(_order, agent, step.Capable);
+                _order.Call(Kernel.SYS_close, _order.Result(open));
+                _order.Call(Kernel.SYS_close, _order.Result(file));
+            }
+        }
+
+        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
+        agent.Task.Run(_order);
+        agent.Note(_order, reads);
+        return See([Of(_order[call], Outcome.NewWrote(_order[call].Value))], agent);
+    }
+
+    private static int AppendOpenLastPid(Order order)
+    {
+        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(Sandboxes.LastPidPath), O_RDWR | O_CLOEXEC);
+        order.Require(open);
+        return open;
+    }
+}

@@ -1,0 +1,111 @@
+using Microsoft.FSharp.Collections;
+using SetNsLastPid.Verification;
+
+namespace SetNsLastPid.Linux;
+
+internal sealed partial class Sandbox
+{
+    // Longer than the number of a thread was seen to be in use after its process (37 ms), on a machine however busy.
+    private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(2);
+
+    public void Settle() => System.Threading.Thread.Sleep(s_settling);
+
+    /// <summary>Why no thread can be made that lives and executes a program; null if one can.</summary>
+    internal string? WhyNoThread()
+    {
+        try
+        {
+            // A program executed by another user than 0 has no capability.
+            Step thread = Step.NewThread(0, ListModule.OfSeq([50]), Fate.Execs);
+            return Perform(thread).Outcomes is [_, Outcome.Given] ? null : "a thread cannot choose its TID";
+        }
+        catch (RemoteException e)
+        {
+            return e.Message;
+        }
+    }
+
+    private Observation Thread(Step.Thread step)
+    {
+        SandboxAgent from = _agents[step.From];
+        int space = from.ChildrenIn;
+        RemoteTask leader = _home.NewTask();
+        using Order life = leader.NewOrder();
+        try
+        {
+            int file = AppendExecute(life, step.SetTid.ToArray());
+            _ = leader.Submit(life);
+            _order.Clear();
+            nint ownPid = _order.Reserve(sizeof(int)), tid = _order.Reserve(sizeof(long));
+            int clone = AppendClone(
+                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
+            _order.Require(clone);
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+
+            // struct pollfd: POLLIN.
+            nint poll = _order.PutValue((uint)_home.ThreadOutput.Read | (1L << 32));
+            int wait = _order.Call(Kernel.SYS_ppoll, poll, 1, _order.PutValue((Seconds: 5L, Nanoseconds: 0L)), 0, 8);
+            _order.Expect(wait, 1);
+            int read = _order.Call(Kernel.SYS_read, _home.ThreadOutput.Read, tid, sizeof(long));
+            from.Task.Run(_order);
+            if (_order[clone].IsError)
+            {
+                return See([Outcome.NewRefused(_order[clone].Error)]);
+            }
+
+            if (!_order.HasRun(read))
+            {
+                throw new RemoteException("cannot execute a program that makes a thread", life[life.Count - 1].Error);
+            }
+
+            int pid = leader.Release();
+            _ = from.Task.Call(Kernel.SYS_close, life[file].Value);
+            SysResult thread = new(MemoryMarshal.Read<long>(Order.Bytes(tid, sizeof(long))));
+            Dictionary<int, (int First, int Second)> owners = Look();
+            Outcome made = Outcome.NewGiven(Pids(
+                space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid)));
+            Outcome second = thread.IsError ? Outcome.NewRefused(thread.Error)
+                : Outcome.NewGiven(Pids(
+                    space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.Second : thread.Value));
+            AddProcess(space, from.Space, pid);
+            if (!thread.IsError)
+            {
+                _nextProcess++;
+                if (step.Fate.IsExecs)
+                {
+                    Execute(from, pid);
+                }
+            }
+
+            return Report([made, second]);
+        }
+        finally
+        {
+            leader.End();
+        }
+    }
+
+    // The program has ended when its process can be waited for.
+    private void Execute(SandboxAgent from, int pid)
+    {
+        _order.Clear();
+        _order.Require(_order.Call(Kernel.SYS_kill, pid, ThreadProgram.Go));
+        int wait = _order.Call(
+            Kernel.SYS_waitid, P_PID, pid, _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
+        from.Task.Run(_order);
+        RemoteException.ThrowIf(_order[wait].Error, "cannot have a thread execute a program");
+    }
+
+    // What a leader does: it executes a program that makes a thread. Returns where the file is made.
+    private int AppendExecute(Order life, ReadOnlySpan<int> setTid)
+    {
+        byte[] program = ThreadProgram.New(setTid, _home.OwnerFds.Second, _home.ThreadOutput.Write, _home.ExitProgram);
+        int file = life.Call(Kernel.SYS_memfd_create, life.Put(""), Kernel.MFD_CLOEXEC);
+        life.Require(file);
+        life.Call(Kernel.SYS_write, life.Result(file), life.Put(program), program.Length);
+        nint arguments = life.Put([""]);
+        life.Call(
+            Kernel.SYS_execveat, life.Result(file), life.Put(""), arguments, arguments + sizeof(long), AT_EMPTY_PATH);
+        return file;
+    }
+}
