@@ -343,17 +343,23 @@ let eachNumberInTheWayIsAReason: Law<Decision> =
     Law.create inputs (fun decide scene ->
         let report = decide (seen scene) (checkpoint scene)
         let needs = Preflight.needs (checkpoint scene)
+        let root = scene.Tree.Head
+
+        let keeps pid =
+            root.Session <> root.Pid
+            && (pid = root.Session || (pid = root.Group && root.Group <> root.Pid))
 
         for obstruction in other report do
             let pid = obstruction.Need.Pid
 
             match obstruction.Hindrance with
-            // criu compares its own session and group with the numbers of the images alone, so a helper meets them as others.
+            // criu compares its own session and group with the numbers of the images alone, so a helper meets them as others, and
+            // so does a process or thread that has the number of a session or group which the root keeps.
             | Hindrance.Held _ when
-                obstruction.Need.Roles = Role.Helper
+                (obstruction.Need.Roles = Role.Helper || keeps pid)
                 && (pid = scene.Session || pid = scene.Group)
                 ->
-                ()
+                Law.holds "its own" (PidSet.contains pid (inUse scene))
             | Hindrance.Held _ ->
                 Law.holds "held and needed" (PidSet.contains pid (inUse scene) && (Preflight.tryFind pid needs).IsSome)
                 // Without the holder, it is no more.
