@@ -19,7 +19,7 @@ public sealed class RangeTests
             $N spawn 1000-1999 --method METHOD -- sh -c 'echo $$'
             $N spawn 2000- --method METHOD -- sh -c 'echo $$; exit 7'; echo $?
             $N set 1500 && $N spawn 1000-1999 --method METHOD -v -- sh -c 'echo $$' 2>said; sed 's/.*, \([0-9]*\) PIDs consumed.*/\1/' said
-            $N spawn 3000-3001 --method METHOD -- sleep 100 & wait_for 'grep -q sleep /proc/3000/comm 2>/dev/null'
+            $N spawn 3000-3001 --method METHOD --detach -- sleep 100 >/dev/null
             # Where nslp itself does not get one of them.
             $N set 5000; $N spawn 3000-3001 --method METHOD -- sh -c 'echo $$'
             """);
@@ -44,8 +44,7 @@ public sealed class RangeTests
     {
         Finished run = Run(method, """
             for i in 0 1; do
-                $N set $((5000 + i * 1000)); $N spawn 1000-1001 --method METHOD -- sleep 100 &
-                wait_for "grep -q sleep /proc/100$i/comm 2>/dev/null"
+                $N set $((5000 + i * 1000)); $N spawn 1000-1001 --method METHOD --detach -- sleep 100
             done
             $N set 7000
             $N spawn 1000-1001 --method METHOD -- echo ran; echo $?
@@ -53,7 +52,7 @@ public sealed class RangeTests
             $N spawn 40000- --method METHOD -- echo ran; echo $?
             """);
 
-        Assert.Equal(["125", "125", "125"], run.Lines);
+        Assert.Equal(["1000", "1001", "125", "125", "125"], run.Lines);
         Assert.Equal(
             "nslp: spawn: no PID of 1000-1001 is free\nnslp: spawn: PID 1001 is taken by process 1001 (sleep 100)\n"
             + "nslp: spawn: PID 40000: this namespace allows 1 to 32767\n"
