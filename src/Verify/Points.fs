@@ -64,6 +64,8 @@ module Points =
                 Verdict =
                     match report.Difference with
                     | ValueSome difference -> Verdict.Failed difference
+                    | ValueNone when report.IsSpoilt -> Verdict.Skipped "others made processes meanwhile"
+                    | ValueNone when report.Steps = 0L -> Verdict.Skipped "nothing was run"
                     | ValueNone -> Verdict.Passed
             }
 

@@ -190,7 +190,7 @@ module TraceText =
         | Some(_, value) -> value
         | None -> raise (Wrong $"'{text}' is not known")
 
-    let private parseSetting (setting: string) (isNew: string) (lacks: string) =
+    let private parseSetting (at: int -> unit) (setting: string) (isNew: string) (lacks: string) =
         let value key =
             match
                 words setting
@@ -201,7 +201,25 @@ module TraceText =
             | Some(_, value) -> value
             | None -> raise (Wrong $"'{key}=' is missing")
 
+        let within low high key =
+            let n = int (value key)
+
+            if n < low || n > high then
+                raise (Wrong $"{key} must be {string low} to {string high}, not {string n}")
+
+            n
+
+        at 3
+        let page = within 4096 65536 "page"
+        let levels = within 0 (Limits.Levels - 1) "levels"
+        let pidMax = within (Limits.Reserved + 1) Limits.PidMax "pid_max"
+
+        if page &&& (page - 1) <> 0 then
+            raise (Wrong $"page is {string page}, which is no power of 2")
+
+        at 4
         let known = words isNew |> List.skip 1 |> List.map (oneOf rules)
+        at 5
 
         let seen =
             [
@@ -213,13 +231,10 @@ module TraceText =
             ]
 
         {
-            Kernel =
-                KernelRules.newest
-                |> KernelRules.withSeen seen
-                |> KernelRules.withPageSize (int (value "page"))
-            OuterLevels = int (value "levels")
+            Kernel = KernelRules.newest |> KernelRules.withSeen seen |> KernelRules.withPageSize page
+            OuterLevels = levels
             OwnUser = value "own-user" = "True"
-            PidMax = int (value "pid_max")
+            PidMax = pidMax
             Lacks =
                 words lacks
                 |> List.skip 1
@@ -270,12 +285,17 @@ module TraceText =
                 && isNew.StartsWith "new "
                 && lacks.StartsWith "lacks "
                 ->
-                number <- 3
-                let setting = parseSetting setting isNew lacks
+                number <- 2
+                let release = kernel.Substring 7
+
+                if String.exists Char.IsControl release || release.Trim() = "" then
+                    raise (Wrong "the kernel has no name")
+
+                let setting = parseSetting (fun line -> number <- line) setting isNew lacks
 
                 Ok
                     {
-                        Kernel = kernel.Substring 7
+                        Kernel = release
                         Setting = setting
                         Runs = go 6 [] rest
                     }

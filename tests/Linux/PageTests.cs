@@ -99,7 +99,7 @@ public sealed class PageTests : IDisposable
     {
         Machine.NeedsRoot();
         string file = Path.Combine(_scripts, "script");
-        File.WriteAllText(file, script.Replace("PROCESS", "$process").Replace("restorers", "root").Replace("\n$ ", "\n"));
+        File.WriteAllText(file, script.Replace("PROCESS", "$process").Replace("\n$ ", "\n"));
         return Shell.InNewPidNamespace(
             $"C='{AppContext.BaseDirectory}Checkpoints'\n{Prepare}\nexport old process; unset COLORTERM; timeout 100 sh {file}; s=$?; kill -9 -1; exit $s").Finish();
     }

@@ -10,9 +10,6 @@ internal static class Verify
 
     private const int Unavailable = 3;
 
-    // Of so many runs one may be spoilt by others.
-    private const int LeastQuiet = 10;
-
     private const int MostFiles = 1000;
 
     private const int BySignal = 128;
@@ -53,6 +50,11 @@ internal static class Verify
         catch (RemoteException e)
         {
             _ = Output.Fail(Name, e);
+            if (options.Tap)
+            {
+                _ = Output.Print(Name, $"TAP version 13\n1..0 # SKIP {e.Message}\n");
+            }
+
             return Unavailable;
         }
     }
@@ -83,9 +85,13 @@ internal static class Verify
             string? file = result.Differs && (isDrawn || trace is not null) ? Save(result) : null;
             bool isWhole = (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
                 && (recorder is null || TryWrite(options.Record!, Encoding.Latin1.GetBytes(recorder.Text)));
-            if (!result.Differs && report.Disturbed > (report.Runs + report.Cases.Length) / LeastQuiet)
+            if (!result.Differs && report.IsSpoilt)
             {
                 isWhole = Output.Fail(Name, "cannot tell: others make processes in this PID namespace") == Output.Done;
+            }
+            else if (!result.Differs && report.Steps == 0)
+            {
+                isWhole = Output.Fail(Name, "cannot tell: there is nothing to compare") == Output.Done;
             }
 
             int written = options.Json ? Output.PrintJson(Name, json => result.Write(json, file))
@@ -98,7 +104,16 @@ internal static class Verify
         catch (OperationCanceledException)
         {
             progress.Hide();
-            Output.Say(Name, $"interrupted: {runs} of {options.Runs} runs, in which model and kernel agree");
+            _ = Output.Fail(Name, $"interrupted after {runs} of {options.Runs} runs: no difference so far");
+            if (options.Json)
+            {
+                Output.PrintError(Name);
+            }
+            else if (options.Tap)
+            {
+                _ = Output.Print(Name, "Bail out! interrupted\n");
+            }
+
             return BySignal + signal;
         }
 

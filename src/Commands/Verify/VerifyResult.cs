@@ -38,11 +38,11 @@ internal sealed class VerifyResult(
     private IEnumerable<string> Notes =>
     [
         .. setting.Surprises.IsEmpty ? [] : (string[])[$"Linux {_release}: {string.Join(", ", setting.Surprises)}"],
-        .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} runs say nothing: others made processes meanwhile"],
+        .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} cases and runs say nothing: others made processes meanwhile"],
         .. report.Late == 0 ? [] : (string[])[
             $"{report.Late} {(report.Late == 1 ? "thread's number was" : "threads' numbers were")} in use a moment longer than "
                 + "the process, as may be since Linux 6.15"],
-        .. setting.Lacks.Select(lack => lack.Why).Distinct().Select(why => $"left out what needs more: {why}"),
+        .. setting.Lacks.Select(lack => lack.Why).Distinct().Select(why => $"left out: {why}"),
     ];
 
     private double Rate => time > TimeSpan.Zero ? report.Steps / time.TotalSeconds : 0;
