@@ -16,7 +16,7 @@ public sealed class LibCTests
     private static readonly string[] s_headers =
     [
         "fcntl.h", "stdio.h", "linux/openat2.h", "sched.h", "linux/sched.h", "linux/close_range.h", "signal.h", "sys/file.h", "sys/ioctl.h", "sys/prctl.h", "sys/resource.h",
-        "sys/socket.h", "sys/syscall.h", "sys/time.h", "sys/wait.h", "linux/futex.h", "linux/nsfs.h", "linux/sockios.h", "sys/stat.h", "time.h",
+        "sys/socket.h", "sys/syscall.h", "sys/time.h", "sys/wait.h", "linux/futex.h", "linux/memfd.h", "linux/nsfs.h", "linux/sockios.h", "sys/stat.h", "time.h",
     ];
 
     public static TheoryData<string> TypeNames => [.. CTypes().Select(type => type.Name)];
