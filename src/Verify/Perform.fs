@@ -79,21 +79,27 @@ module Perform =
         | Some errno -> [ Outcome.Refused(tooMany setTid errno) ], world
         | None -> cloneInto allocator world from nesting setTid capable ending
 
-    let private forsake (allocator: Allocator) world from bond =
-        let kernel = world.Setting.Kernel
+    // A child that goes on to `make` something itself.
+    let private withLeader (allocator: Allocator) world from make =
         let space = world.Spaces[from].ChildrenIn
-        let isInit = World.isUnborn world space
 
         let struct (first, moved) =
-            allocator.Allocate kernel [] (World.stackFor world from true space)
+            allocator.Allocate world.Setting.Kernel [] (World.stackFor world from true space)
 
         let world = World.withStack space moved world
 
         match first with
         | Allocation.Refused errno -> [ Outcome.Refused errno ], world
         | Allocation.Given leader ->
-            let id, world = World.addProcess from space leader [] world
+            let id, moved = World.addProcess from space leader [] world
+            let outcome, world = make space id moved
+            [ World.shown world space leader; outcome ], world
 
+    let private forsake (allocator: Allocator) world from bond =
+        let kernel = world.Setting.Kernel
+        let isInit = World.isUnborn world world.Spaces[from].ChildrenIn
+
+        withLeader allocator world from (fun space id world ->
             let struct (second, moved) =
                 let stack = World.stackOf world space @ world.Outer
 
@@ -113,34 +119,20 @@ module Perform =
                 | Allocation.Given pids ->
                     World.shown world space pids, snd (World.addProcess parent space pids kept world)
 
-            let world =
-                if isInit then
-                    World.collapse allocator space world
-                else
-                    World.reap allocator id world
-
-            [ World.shown world space leader; outcome ], world
+            outcome,
+            (if isInit then
+                 World.collapse allocator space world
+             else
+                 World.reap allocator id world))
 
     let private thread (allocator: Allocator) world from setTid fate =
-        let kernel = world.Setting.Kernel
-        let space = world.Spaces[from].ChildrenIn
-
-        let struct (first, moved) =
-            allocator.Allocate kernel [] (World.stackFor world from true space)
-
-        let world = World.withStack space moved world
-
-        match first with
-        | Allocation.Refused errno -> [ Outcome.Refused errno ], world
-        | Allocation.Given leader ->
-            let id, world = World.addProcess from space leader [] world
+        withLeader allocator world from (fun space id world ->
             let stack = World.stackFor world from true space
-            let struct (second, moved) = allocator.Allocate kernel setTid stack
+            let struct (second, moved) = allocator.Allocate world.Setting.Kernel setTid stack
             let world = World.withStack space moved world
 
             match second with
-            | Allocation.Refused errno ->
-                [ World.shown world space leader; Outcome.Refused(tooMany setTid errno) ], world
+            | Allocation.Refused errno -> Outcome.Refused(tooMany setTid errno), world
             | Allocation.Given pids ->
                 let held =
                     {
@@ -162,12 +154,12 @@ module Perform =
                         NextProcess = id + 2
                     }
 
-                [ World.shown world space leader; World.shown world space pids ],
+                World.shown world space pids,
                 // de_thread, fs/exec.c: it is free before the program runs.
                 (if fate = Fate.Execs then
                      World.letGo allocator (id + 1) world
                  else
-                     world)
+                     world))
 
     // A process is killed and reaped; its threads go by themselves.
     let private kill allocator id world =

@@ -64,9 +64,10 @@ module Points =
                 Verdict =
                     match report.Difference with
                     | ValueSome difference -> Verdict.Failed difference
-                    | ValueNone when report.IsSpoilt -> Verdict.Skipped "others made processes meanwhile"
-                    | ValueNone when report.Steps = 0L -> Verdict.Skipped "nothing was run"
-                    | ValueNone -> Verdict.Passed
+                    | ValueNone ->
+                        match report.Doubt with
+                        | null -> Verdict.Passed
+                        | doubt -> Verdict.Skipped doubt
             }
 
             for name, why in Coverage.all setting do

@@ -60,10 +60,6 @@ type Report =
         Difference: Difference voption
     }
 
-    /// Whether so many say nothing, more than a tenth, that the rest cannot be told to agree.
-    member report.IsSpoilt: bool =
-        report.Disturbed > (report.Runs + report.Cases.Length) / 10
-
     /// The first difference of all.
     member report.First: Difference voption =
         report.Cases
@@ -75,6 +71,17 @@ type Report =
         |> function
             | Some difference -> ValueSome difference
             | None -> report.Difference
+
+    /// Why it cannot be told that all agrees, although nothing differs; null where it can, or where something does.
+    member report.Doubt: string | null =
+        if report.First.IsSome then
+            null
+        elif report.Disturbed > (report.Runs + report.Cases.Length) / 10 then
+            "others make processes in this PID namespace"
+        elif report.Steps = 0L then
+            "there is nothing to compare"
+        else
+            null
 
 /// A sandbox that is a model too: it shows what the property makes of an allocator.
 [<RequireQualifiedAccess>]
@@ -235,6 +242,22 @@ module Runner =
 
         go operations rows
 
+    // What is told of a difference: as small as it gets, if it is to be shrunk.
+    let private differenceOf sandboxes isInterrupted isShrunk case run operations rows =
+        let struct (best, rows, tried) =
+            if isShrunk then
+                minimize sandboxes isInterrupted operations rows
+            else
+                struct (operations, rows, 0)
+
+        {
+            Case = case
+            Run = run
+            Operations = best
+            Rows = rows
+            Tried = tried
+        }
+
     let private isClone step =
         match step with
         | Step.Clone _
@@ -288,23 +311,8 @@ module Runner =
                 ValueNone
 
         let tryDiffer case run operations =
-            match tryFollow operations with
-            | ValueNone -> ValueNone
-            | ValueSome rows ->
-                let struct (best, rows, tried) =
-                    if shrinks then
-                        minimize sandboxes isInterrupted operations rows
-                    else
-                        struct (operations, rows, 0)
-
-                ValueSome
-                    {
-                        Case = case
-                        Run = run
-                        Operations = best
-                        Rows = rows
-                        Tried = tried
-                    }
+            tryFollow operations
+            |> ValueOption.map (differenceOf sandboxes isInterrupted shrinks case run operations)
 
         let verdict i (case: FixedCase) =
             match lack sandboxes.Setting case with
@@ -362,6 +370,7 @@ module Runner =
 
         let counts = Dictionary<string, int64>()
         let mutable runs = 0
+        let mutable disturbed = 0
         let mutable steps = 0L
         let mutable clones = 0L
 
@@ -379,7 +388,14 @@ module Runner =
         let tryDiffer (traced: TracedRun) =
             let operations, observations = List.unzip traced.Rows
 
-            match follow there seen null isInterrupted (traced.Start :: observations) operations with
+            let differing =
+                try
+                    follow there seen null isInterrupted (traced.Start :: observations) operations
+                with Disturbed ->
+                    disturbed <- disturbed + 1
+                    ValueNone
+
+            match differing with
             | ValueNone -> None
             | ValueSome rows ->
                 let operations = List.truncate (rows.Length - 1) operations
@@ -397,20 +413,7 @@ module Runner =
                     | ValueNone -> true
                     | ValueSome _ -> false
 
-                let struct (best, rows, tried) =
-                    if isModels then
-                        minimize there isInterrupted operations rows
-                    else
-                        struct (operations, rows, 0)
-
-                Some
-                    {
-                        Case = ""
-                        Run = runs
-                        Operations = best
-                        Rows = rows
-                        Tried = tried
-                    }
+                Some(differenceOf there isInterrupted isModels "" runs operations rows)
 
         let difference =
             trace.Runs
@@ -424,7 +427,7 @@ module Runner =
         {
             Cases = []
             Runs = runs
-            Disturbed = 0
+            Disturbed = disturbed
             Late = 0
             Steps = steps
             Clones = clones

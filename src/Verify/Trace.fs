@@ -217,6 +217,7 @@ module TraceText =
         if page &&& (page - 1) <> 0 then
             raise (Wrong $"page is {string page}, which is no power of 2")
 
+        let ownUser = value "own-user" = "True"
         at 4
         let known = words isNew |> List.skip 1 |> List.map (oneOf rules)
         at 5
@@ -233,7 +234,7 @@ module TraceText =
         {
             Kernel = KernelRules.newest |> KernelRules.withSeen seen |> KernelRules.withPageSize page
             OuterLevels = levels
-            OwnUser = value "own-user" = "True"
+            OwnUser = ownUser
             PidMax = pidMax
             Lacks =
                 words lacks
@@ -289,7 +290,7 @@ module TraceText =
                 let release = kernel.Substring 7
 
                 if String.exists Char.IsControl release || release.Trim() = "" then
-                    raise (Wrong "the kernel has no name")
+                    raise (Wrong "its kernel has no name, or one with control characters")
 
                 let setting = parseSetting (fun line -> number <- line) setting isNew lacks
 

@@ -326,11 +326,12 @@ let ``a thread's number may be in use once after its process, on kernels that fr
         ] do
         Assert.True((verify sandboxes defaults.Runs 1UL).First.IsSome, name)
 
-let private tamperedSandboxes edit =
-    let right = ModelSandbox.create Allocator.model today
+// The model in the kernel's place, with something done at each step.
+let private around setting (perform: ISandbox -> Step -> Observation) =
+    let right = ModelSandbox.create Allocator.model setting
 
     { new ISandboxes with
-        member _.Setting = today
+        member _.Setting = setting
 
         member _.Open() =
             let inner = right.Open()
@@ -340,17 +341,18 @@ let private tamperedSandboxes edit =
                 member _.IsDisturbed() = false
                 member _.Settle() = inner.Settle()
                 member _.Start = inner.Start
-
-                // What it did before may have left nobody to do this to, and that shows.
-                member _.Perform step =
-                    try
-                        inner.Perform(edit step)
-                    with :? KeyNotFoundException ->
-                        { Outcomes = []; Readings = [] }
-
+                member _.Perform step = perform inner step
                 member _.Dispose() = inner.Dispose()
             }
     }
+
+let private tamperedSandboxes edit =
+    around today (fun inner step ->
+        // What it did before may have left nobody to do this to, and that shows.
+        try
+            inner.Perform(edit step)
+        with :? KeyNotFoundException ->
+            { Outcomes = []; Readings = [] })
 
 [<Fact>]
 let ``the default run finds every kernel that does something else than it is asked`` () =
@@ -402,50 +404,31 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
             [ Facility.Init ]
         ] do
         let setting = lacking facilities
-        let right = ModelSandbox.create Allocator.model setting
 
         let watched =
-            { new ISandboxes with
-                member _.Setting = setting
+            around setting (fun inner step ->
+                let isWrong =
+                    match step with
+                    | Step.Clone(_, nesting, tids, _, ending) ->
+                        (not tids.IsEmpty && not (setting.Has Facility.SetTid))
+                        || (nesting <> Nesting.Same && not (setting.Has Facility.Namespaces))
+                        || (nesting = Nesting.NewUserAndPid && not (setting.Has Facility.Users))
+                        || (ending.IsFails && not (setting.Has Facility.Pidfd))
+                    | Step.Thread _ -> not (setting.Has Facility.Threads)
+                    | Step.Unshare _ -> not (setting.Has Facility.Namespaces)
+                    | Step.Enter _ -> not (setting.Has Facility.Setns)
+                    | Step.Pass(_, (Route.Splice | Route.SendFile), _, _, _) when not (setting.Has Facility.Splice) ->
+                        true
+                    | Step.WriteLastPid _
+                    | Step.Pass _ -> not (setting.Has Facility.LastPid)
+                    | Step.WritePidMax _ -> not (setting.Has Facility.PidMax)
+                    | Step.Malformed(_, flaw) ->
+                        not (setting.Has Facility.Clone3)
+                        || (flaw = Flaw.SiblingOfInit && not (setting.Has Facility.Init))
+                    | _ -> false
 
-                member _.Open() =
-                    let inner = right.Open()
-
-                    { new ISandbox with
-                        member _.Before = inner.Before
-                        member _.IsDisturbed() = false
-                        member _.Settle() = inner.Settle()
-                        member _.Start = inner.Start
-
-                        member _.Perform step =
-                            let isWrong =
-                                match step with
-                                | Step.Clone(_, nesting, tids, _, ending) ->
-                                    (not tids.IsEmpty && not (setting.Has Facility.SetTid))
-                                    || (nesting <> Nesting.Same && not (setting.Has Facility.Namespaces))
-                                    || (nesting = Nesting.NewUserAndPid && not (setting.Has Facility.Users))
-                                    || (ending.IsFails && not (setting.Has Facility.Pidfd))
-                                | Step.Thread _ -> not (setting.Has Facility.Threads)
-                                | Step.Unshare _ -> not (setting.Has Facility.Namespaces)
-                                | Step.Enter _ -> not (setting.Has Facility.Setns)
-                                | Step.Pass(_, (Route.Splice | Route.SendFile), _, _, _) when
-                                    not (setting.Has Facility.Splice)
-                                    ->
-                                    true
-                                | Step.WriteLastPid _
-                                | Step.Pass _ -> not (setting.Has Facility.LastPid)
-                                | Step.WritePidMax _ -> not (setting.Has Facility.PidMax)
-                                | Step.Malformed(_, flaw) ->
-                                    not (setting.Has Facility.Clone3)
-                                    || (flaw = Flaw.SiblingOfInit && not (setting.Has Facility.Init))
-                                | _ -> false
-
-                            Assert.False(isWrong, Show.step step)
-                            inner.Perform step
-
-                        member _.Dispose() = inner.Dispose()
-                    }
-            }
+                Assert.False(isWrong, Show.step step)
+                inner.Perform step)
 
         let report = verify watched 100 3UL
         Assert.True report.First.IsNone
@@ -623,6 +606,42 @@ let ``what is wrong with a trace is said`` (text: string, message: string) =
     match TraceText.parse text with
     | Ok _ -> Assert.Fail "it was read"
     | Error actual -> Assert.Equal(message, actual)
+
+[<Theory>]
+[<InlineData("kernel 6.18.0", "kernel \u001b[31m", "line 2: its kernel has no name, or one with control characters")>]
+[<InlineData("page=4096", "page=0", "line 3: page must be 4096 to 65536, not 0")>]
+[<InlineData("page=4096", "page=5000", "line 3: page is 5000, which is no power of 2")>]
+[<InlineData("levels=1", "levels=-1", "line 3: levels must be 0 to 31, not -1")>]
+[<InlineData("pid_max=4194304", "pid_max=300", "line 3: pid_max must be 301 to 4194304, not 300")>]
+[<InlineData("new ", "new foo ", "line 4: 'foo' is not known")>]
+[<InlineData("lacks ", "lacks foo", "line 5: 'foo' is not known")>]
+let ``a head that no kernel has is refused by its line`` (right: string, wrong: string, message: string) =
+    let head = String.Join("\n", TraceText.head "6.18.0" today)
+    Assert.Contains(right, head)
+
+    match TraceText.parse (head.Replace(right, wrong) + "\nend-of-trace\n") with
+    | Ok _ -> Assert.Fail "it was read"
+    | Error actual -> Assert.Equal(message, actual)
+
+[<Fact>]
+let ``where nothing was compared, or much was disturbed, nobody says that all agrees`` () =
+    let agreeing = verify (ModelSandbox.create Allocator.model today) 20 1UL
+    Assert.Null agreeing.Doubt
+    let few = (agreeing.Runs + agreeing.Cases.Length) / 10
+
+    for report, doubt in
+        [
+            { agreeing with Steps = 0L }, "there is nothing to compare"
+            { agreeing with Disturbed = few + 1 }, "others make processes in this PID namespace"
+        ] do
+        Assert.Equal(doubt, report.Doubt)
+
+        let runs =
+            Points.ofReport today report |> List.filter (fun point -> point.Kind = "run")
+
+        Assert.Equal<Verdict list>([ Verdict.Skipped doubt ], runs |> List.map (fun (point: Point) -> point.Verdict))
+
+    Assert.Null { agreeing with Disturbed = few }.Doubt
 
 [<Fact>]
 let ``a kernel agrees with what it did, and one with another rule differs from it in little`` () =

@@ -18,8 +18,8 @@ internal static class Verify
     private const int MostBytes = 16 << 20;
 
     /// <summary>Runs the command.</summary>
-    /// <returns>The exit status: 0 model and kernel agree, 1 they differ, 3 this cannot be done here, the file to replay not be read or the
-    /// result not be written. A signal ends it, or 128 + n is returned where it cannot, as PID 1.</returns>
+    /// <returns>The exit status: 0 model and kernel agree; 1 they differ; 3 that cannot be told, or a file cannot be read or written.
+    /// A signal ends it; 128 + n for PID 1, which no signal of its own ends.</returns>
     internal static int Run(VerifyOptions options)
     {
         FSharpList<Operation>? replay = null;
@@ -85,20 +85,16 @@ internal static class Verify
             string? file = result.Differs && (isDrawn || trace is not null) ? Save(result) : null;
             bool isWhole = (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
                 && (recorder is null || TryWrite(options.Record!, Encoding.Latin1.GetBytes(recorder.Text)));
-            if (!result.Differs && report.IsSpoilt)
+            if (report.Doubt is { } doubt)
             {
-                isWhole = Output.Fail(Name, "cannot tell: others make processes in this PID namespace") == Output.Done;
-            }
-            else if (!result.Differs && report.Steps == 0)
-            {
-                isWhole = Output.Fail(Name, "cannot tell: there is nothing to compare") == Output.Done;
+                _ = Output.Fail(Name, $"cannot tell: {doubt}");
             }
 
             int written = options.Json ? Output.PrintJson(Name, json => result.Write(json, file))
                 : options.Tap ? Output.Print(Name, result.ToTap())
                 : Output.Print(Name, result.ToText(file));
             return result.Differs ? Output.Failed
-                : isWhole && written == Output.Done ? Output.Done
+                : result.Agrees && isWhole && written == Output.Done ? Output.Done
                 : Unavailable;
         }
         catch (OperationCanceledException)

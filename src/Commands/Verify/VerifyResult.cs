@@ -22,6 +22,9 @@ internal sealed class VerifyResult(
     /// <summary>What differs, if anything does.</summary>
     internal bool Differs => report.First.IsSome;
 
+    /// <summary>Whether nothing differs, as far as that can be told.</summary>
+    internal bool Agrees => !Differs && report.Doubt is null;
+
     /// <summary>Where it differs, as part of a file's name.</summary>
     internal string Place => recorded is not null ? $"trace-{Run}"
         : report.First.Value.Case.Length > 0 ? $"case-{Run}"
@@ -71,7 +74,7 @@ internal sealed class VerifyResult(
         {
             AppendDifference(text, report.First.Value, file);
         }
-        else
+        else if (Agrees)
         {
             text.AppendLine($"{_other} and kernel agree");
         }
@@ -101,7 +104,7 @@ internal sealed class VerifyResult(
 
     internal void Write(Utf8JsonWriter json, string? file)
     {
-        json.WriteBoolean("agree", !Differs);
+        json.WriteBoolean("agree", Agrees);
         json.WriteString("kernel", _release);
         json.WriteArray("surprises", setting.Surprises, json.WriteStringValue);
         json.WriteArray("lacks", setting.Lacks.Select(lack => lack.Why).Distinct(), json.WriteStringValue);

@@ -45,36 +45,33 @@ internal sealed partial class Sandbox
             // All in the sandbox have the same descriptors.
             _order.Call(Kernel.SYS_close, opened.Value);
         }
-        else
+        else if (step.Route.IsSplice)
         {
             // The two numbers that pipe2 stores; a call takes the lower half of what it is given.
             nint pipe = _order.Reserve(4 * sizeof(int));
             Arg from = new(pipe, 1), to = new(pipe + sizeof(int), 1);
-            if (step.Route.IsSplice)
-            {
-                _order.Require(_order.Call(Kernel.SYS_pipe2, pipe, O_CLOEXEC));
-                _order.Require(_order.Call(Kernel.SYS_write, to, content, text.Length));
-                AppendDrop(agent, step.Capable);
-                call = _order.Call(
-                    Kernel.SYS_splice, from, 0, _home.LastPidFd, _order.PutValue((long)step.Offset), text.Length, 0);
-                AppendRaise(_order, agent, step.Capable);
-                _order.Call(Kernel.SYS_close, from);
-                _order.Call(Kernel.SYS_close, to);
-            }
-            else
-            {
-                int file = _order.Call(Kernel.SYS_memfd_create, _order.Put(""), 0);
-                _order.Require(file);
-                _order.Require(_order.Call(Kernel.SYS_write, _order.Result(file), content, text.Length));
-                int open = AppendOpenLastPid(_order);
-                _order.Call(Kernel.SYS_lseek, _order.Result(open), step.Offset, 0);
-                AppendDrop(agent, step.Capable);
-                call = _order.Call(
-                    Kernel.SYS_sendfile, _order.Result(open), _order.Result(file), _order.PutValue(0L), text.Length);
-                AppendRaise(_order, agent, step.Capable);
-                _order.Call(Kernel.SYS_close, _order.Result(open));
-                _order.Call(Kernel.SYS_close, _order.Result(file));
-            }
+            _order.Require(_order.Call(Kernel.SYS_pipe2, pipe, O_CLOEXEC));
+            _order.Require(_order.Call(Kernel.SYS_write, to, content, text.Length));
+            AppendDrop(agent, step.Capable);
+            call = _order.Call(
+                Kernel.SYS_splice, from, 0, _home.LastPidFd, _order.PutValue((long)step.Offset), text.Length, 0);
+            AppendRaise(_order, agent, step.Capable);
+            _order.Call(Kernel.SYS_close, from);
+            _order.Call(Kernel.SYS_close, to);
+        }
+        else
+        {
+            int file = _order.Call(Kernel.SYS_memfd_create, _order.Put(""), 0);
+            _order.Require(file);
+            _order.Require(_order.Call(Kernel.SYS_write, _order.Result(file), content, text.Length));
+            int open = AppendOpenLastPid(_order);
+            _order.Call(Kernel.SYS_lseek, _order.Result(open), step.Offset, 0);
+            AppendDrop(agent, step.Capable);
+            call = _order.Call(
+                Kernel.SYS_sendfile, _order.Result(open), _order.Result(file), _order.PutValue(0L), text.Length);
+            AppendRaise(_order, agent, step.Capable);
+            _order.Call(Kernel.SYS_close, _order.Result(open));
+            _order.Call(Kernel.SYS_close, _order.Result(file));
         }
 
         SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);

@@ -17,6 +17,8 @@ internal static class Schema
         JsonElement value = JsonDocument.Parse(output).RootElement;
         string name = value.GetProperty("command").GetString() is { } command && value.EnumerateObject().Count() > 3 ? command : "failure";
         Assert.Empty(Faults(value, Root.GetProperty("$defs").GetProperty(name), name));
+        // A result is a failure with more in it, and so of two forms.
+        Assert.Contains(Root.GetProperty("anyOf").EnumerateArray(), form => !Faults(value, form, name).Any());
         return value;
     }
 

@@ -153,6 +153,25 @@ public sealed class ConformanceTests : IDisposable
     }
 
     [Fact]
+    public void A_trace_that_compares_nothing_tells_nothing()
+    {
+        Verify("--runs 1 --record trace");
+        Finished run = Run($"{{ head -n 5 trace; echo end-of-trace; }} >empty; {Tool.Path} verify --replay empty");
+        Assert.Equal((3, "nslp: verify: cannot tell: there is nothing to compare\n"), (run.Status, run.Errors));
+        Assert.DoesNotContain("agree", run.Output);
+    }
+
+    [Fact]
+    public void Where_it_cannot_run_there_is_a_plan_all_the_same()
+    {
+        Finished run = Run($"unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_pid_namespaces; {Tool.Path} verify --tap'");
+        Assert.SkipWhen(run.Errors.Contains("unshare"), "needs user namespaces");
+        Assert.Equal(3, run.Status);
+        Assert.Equal("TAP version 13", run.Lines[0]);
+        Assert.StartsWith("1..0 # SKIP cannot ", run.Lines[1]);
+    }
+
+    [Fact]
     public void Without_namespaces_it_runs_in_the_one_it_is_in()
     {
         Machine.NeedsPidNamespace();

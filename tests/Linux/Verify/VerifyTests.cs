@@ -241,7 +241,7 @@ public sealed class VerifyTests : IDisposable
         Finished run = Shell.InNewPidNamespace(
             $"""
             cd {_directory.FullName}
-            env --default-signal=INT,HUP $N verify --runs 5000 >out 2>err & pid=$!
+            env --default-signal=INT,HUP $N verify --runs 5000 --json >out 2>err & pid=$!
             # It catches SIGHUP, the lowest bit, and has made a namespace.
             wait_for 'grep -q "^SigCgt:.*[13579bdf]$" /proc/$pid/status'
             wait_for '[ $(grep -l nslp-zygote /proc/[0-9]*/comm 2>/dev/null | wc -l) -gt 1 ]'
@@ -254,6 +254,15 @@ public sealed class VerifyTests : IDisposable
         Assert.Matches(
             signal == "KILL" ? "^$" : "^nslp: verify: interrupted after [0-9]+ of 5000 runs: no difference so far\n$",
             File.ReadAllText(Path.Combine(_directory.FullName, "err")));
+        string result = File.ReadAllText(Path.Combine(_directory.FullName, "out"));
+        if (signal == "KILL")
+        {
+            Assert.Equal("", result);
+        }
+        else
+        {
+            Assert.StartsWith("interrupted after ", Schema.Check(result).GetProperty("error").GetProperty("message").GetString());
+        }
     }
 
     [Fact]
