@@ -44,9 +44,6 @@ module Completion =
 
     let private joined (words: string list) = String.concat " " words
 
-    let private bare words =
-        joined [ for struct (word: string, _) in words -> word ]
-
     // The commands that run another.
     let private runners (separator: string) (pages: Page list) =
         pages
@@ -54,22 +51,42 @@ module Completion =
         |> List.map _.Name
         |> String.concat separator
 
+    let private quoted (text: string) = "'" + text.Replace("'", "'\\''") + "'"
+
     let private bash (values: Argument -> Values) (pages: Page list) =
         let generate what =
             match what with
             | Values.Unknown -> "return"
-            | Values.Words words -> $"what=(-W '{bare words}')"
+            | Values.Words words ->
+                let meanings =
+                    [
+                        for struct (word: string, meaning) in words do
+                            if meaning <> "" then
+                                $"[{word}]={quoted meaning}"
+                    ]
+
+                $"means=({joined meanings}) what=(-W '{joined [ for struct (word, _) in words -> word ]}')"
             | Values.Files -> "what=(-f)"
             | Values.Sockets -> "what=(-f) keep=sockets"
-            | Values.Processes -> "what=(-W \"$(cd /proc && echo [1-9]*)\")"
+            | Values.Processes -> "keep=processes what=(-W \"$(cd /proc && echo [1-9]*)\")"
             | Values.Users -> "what=(-u)"
             | Values.Groups -> "what=(-g)"
+
+        let commands =
+            [
+                for page in pages do
+                    struct (page.Name, page.Summary)
+                struct ("--help", "print what commands there are")
+                struct ("--version", "print the version")
+            ]
 
         [
             "# Makes bash complete command lines of nslp. Printed by 'nslp completion bash'."
             ""
             "_nslp() {"
             "    local current=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]} before=$((COMP_CWORD - 1)) i what keep="
+            "    local word meaning line width=0"
+            "    local -A means=()"
             "    COMPREPLY=()"
             ""
             "    # The line of another command."
@@ -90,32 +107,40 @@ module Completion =
             "    [[ ${COMP_WORDS[before]} == = ]] && ((before--))"
             "    if [[ -z ${what-} ]]; then"
             "        case $((COMP_CWORD == 1)):$command:${COMP_WORDS[before]} in"
-            $"        1:*) what=(-W '{pages |> List.map _.Name |> joined} --help --version') ;;"
+            "        1:*) " + generate (Values.Words commands) + " ;;"
             for page in pages do
                 for option in page.Options |> List.filter takesValue do
                     for name in option.Names do
                         "        0:" + page.Name + ":" + name + ") " + generate (values option) + " ;;"
 
-                let names = page.Options |> List.map _.Names.Head |> joined
+                let names =
+                    generate (Values.Words [ for option in page.Options -> struct (option.Names.Head, option.Text) ])
 
                 match page.Operand |> Option.map values with
                 | None
-                | Some Values.Unknown -> "        0:" + page.Name + ":*) what=(-W '" + names + "') ;;"
+                | Some Values.Unknown -> $"        0:{page.Name}:*) {names} ;;"
                 | Some known ->
-                    "        0:"
-                    + page.Name
-                    + ":*) [[ $current == -* ]] && what=(-W '"
-                    + names
-                    + "') || "
-                    + generate known
-                    + " ;;"
+                    $"        0:{page.Name}:*)"
+                    $"            if [[ $current == -* ]]; then {names}"
+                    $"            else {generate known}; fi ;;"
             "        *) return ;;"
             "        esac"
             "    fi"
             ""
             "    [[ ${what[0]} == -f ]] && compopt -o filenames"
             "    mapfile -t COMPREPLY < <(compgen \"${what[@]}\" -- \"$current\" |"
-            "        while read -r word; do [[ -z $keep || -d $word || -S $word ]] && echo \"$word\"; done)"
+            "        while read -r word; do [[ $keep != sockets || -d $word || -S $word ]] && echo \"$word\"; done)"
+            ""
+            "    # Where it lists several (and does not insert them in turn), it says what each means."
+            "    ((${#COMPREPLY[@]} > 1 && COMP_TYPE != 37 && COMP_TYPE != 42)) || return 0"
+            "    for word in \"${COMPREPLY[@]}\"; do ((${#word} > width && (width = ${#word}))); done"
+            "    for i in \"${!COMPREPLY[@]}\"; do"
+            "        word=${COMPREPLY[i]} meaning=${means[${COMPREPLY[i]}]-}"
+            "        [[ $keep == processes ]] && { read -r meaning <\"/proc/$word/comm\"; } 2>/dev/null"
+            "        [[ -n $meaning ]] || continue"
+            "        printf -v line '%-*s  (%s)' $width \"$word\" \"${meaning//[^[:print:]]/?}\""
+            "        COMPREPLY[i]=${line:0:${COLUMNS:-80} - 1}"
+            "    done"
             "}"
             ""
             "complete -F _nslp nslp"
@@ -123,8 +148,6 @@ module Completion =
         ]
 
     let private zsh (values: Argument -> Values) (pages: Page list) =
-        let quoted (text: string) = "'" + text.Replace("'", "'\\''") + "'"
-
         let explained (text: string) =
             text.Replace("[", "\\[").Replace("]", "\\]")
 

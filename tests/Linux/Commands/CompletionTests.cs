@@ -71,6 +71,37 @@ public sealed class CompletionTests : IDisposable
         Assert.Equal(lines.Select(line => line.Completed), seen.Select(line => line.Replace('=', ' ').TrimEnd()));
     }
 
+    [Theory]
+    [InlineData(63, "auto   (the first that works)", "write  (write ns_last_pid)", "cycle  (consume PIDs, which needs no privilege)")]
+    [InlineData(37, "auto", "write", "cycle")]
+    public void Bash_says_what_words_mean_where_it_lists_them(int kind, params string[] listed) =>
+        Assert.Equal(listed, Listed(":", kind, "nslp set 1 --method ''"));
+
+    [Fact]
+    public void Bash_cuts_what_it_lists_to_the_width() =>
+        Assert.Contains("reserve     (keep new p", Listed("COLUMNS=24", 63, "nslp ''"));
+
+    [Fact]
+    public void Bash_names_processes_without_their_control_characters() =>
+        Assert.Contains(Listed("printf 'a\\033b' >/proc/$$/comm", 63, "nslp who ''"), line => line.EndsWith("  (a?b)", StringComparison.Ordinal));
+
+    // What bash would list for the last word of a line; kind is its COMP_TYPE.
+    private static string[] Listed(string first, int kind, string line)
+    {
+        Assert.SkipUnless(Shell.Start("command -v bash").Finish().Status == 0, "no bash");
+        return Shell.Start(
+            $"""
+            exec bash <<'END'
+            source '{Source.Directory}/{Files}/nslp.bash'
+            {first}
+            COMP_WORDS=({line}) COMP_TYPE={kind}
+            COMP_CWORD=$((${"{#COMP_WORDS[@]}"} - 1))
+            _nslp
+            printf '%s\n' "${"{COMPREPLY[@]}"}"
+            END
+            """).Finish().Lines;
+    }
+
     private void WriteScript(string name, string text)
     {
         string path = Path.Combine(_directory, "bin", name);
