@@ -1,5 +1,7 @@
 namespace SetNsLastPid
 
+open System
+
 /// How a PID is chosen.
 [<RequireQualifiedAccess>]
 type Method =
@@ -90,6 +92,30 @@ module Approach =
             AfterTry.Over(End.Failed(Stage.OpenLastPid, errno))
         | Stage.WriteLastPid, errno when errno <> Errno.EPERM -> AfterTry.Over(End.Failed(Stage.MakeProcess, errno))
         | _ -> AfterTry.Over(End.Failed(stage, errno))
+
+    /// Where another number is to be chosen after clone3 refused one a level with EEXIST, which does not tell of which level: the
+    /// places of these. `held` says of each level whether somebody is seen to hold its number, null where that cannot be looked
+    /// at. Empty where all of them are seen to be free by now.
+    let refused (held: Nullable<bool>[]) : int[] =
+        let places seen =
+            [|
+                for place, held in Array.indexed held do
+                    if held = seen then
+                        place
+            |]
+
+        match places (Nullable true) with
+        | [||] when held.Length = 1 -> [| 0 |]
+        | [||] -> places (Nullable())
+        | places -> places
+
+    /// Whether numbers that clone3 has been refusing for longer than somebody takes to end are given up; else they are tried
+    /// until the time is over. A thread that has ended keeps its number for a moment, in which nobody is seen to hold it
+    /// (`release_task`, kernel/exit.c, since 6.15).
+    let givesUp (goals: Goal list) (isSeen: bool) : bool =
+        match goals with
+        | [ goal ] -> goal.IsLoose || isSeen
+        | _ -> true
 
     /// What comes after an end of a landing for a process to be made; none where it is to be made now.
     let afterLanding (ending: End) : AfterTry voption =

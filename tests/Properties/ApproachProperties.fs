@@ -15,6 +15,8 @@ type Chooser =
         NeedsLock: Errno -> bool
         AfterLanding: End -> AfterTry voption
         WhyNoFlavour: Errno -> Errno
+        Refused: Nullable<bool>[] -> int[]
+        GivesUp: Goal list -> bool -> bool
     }
 
 let model: Chooser =
@@ -25,6 +27,8 @@ let model: Chooser =
         NeedsLock = Approach.needsLock
         AfterLanding = Approach.afterLanding
         WhyNoFlavour = Approach.whyNoFlavour
+        Refused = Approach.refused
+        GivesUp = Approach.givesUp
     }
 
 // And two that have no name.
@@ -144,6 +148,38 @@ let thereIsAlwaysAReason =
                      errno)
                 (chooser.WhyNoFlavour errno))
 
+let rec private combinations levels =
+    if levels = 0 then
+        [ [] ]
+    else
+        [
+            for rest in combinations (levels - 1) do
+                for seen in [ Nullable true; Nullable false; Nullable() ] -> seen :: rest
+        ]
+
+let anotherIsChosenWhereOneIsHeld =
+    law (fun chooser ->
+        for held in List.collect combinations [ 1..4 ] do
+            let refused = List.ofArray (chooser.Refused(Array.ofList held))
+            let blamed = [ for place in refused -> held[place] ]
+
+            if held.Length = 1 then
+                Law.same "there is but one" [ 0 ] refused
+            elif List.contains (Nullable true) held then
+                Law.same "all that are seen to be held" (List.filter ((=) (Nullable true)) held) blamed
+            else
+                Law.same "else all that cannot be seen" (List.filter ((=) (Nullable())) held) blamed
+
+            Law.same "each once, from the innermost on" (List.sort (List.distinct refused)) refused)
+
+let onlyOneNumberThatNobodyHoldsIsTriedOn =
+    law (fun chooser ->
+        let one, several = Goal.within 7 7 0, Goal.within 7 9 0
+
+        for goals, triesOn in [ [ one ], true; [ several ], false; [ one; one ], false ] do
+            Law.same "gives up what is seen to be held" true (chooser.GivesUp goals true)
+            Law.same "gives up" (not triesOn) (chooser.GivesUp goals false))
+
 [<Fact>]
 let ``each method is tried where it can help`` () =
     for _, law in Law.all<Chooser>() do
@@ -192,4 +228,21 @@ let wrongChoosers: (string * Chooser) list =
         }
         "always needs the lock", { model with NeedsLock = fun _ -> true }
         "no reason", { model with WhyNoFlavour = id }
+        "blames a level that it sees to be free",
+        { model with
+            Refused = fun held -> [| 0 .. held.Length - 1 |]
+        }
+        "blames only the levels that it sees",
+        { model with
+            Refused = fun held -> Array.filter (fun place -> held[place] = Nullable true) [| 0 .. held.Length - 1 |]
+        }
+        "gives up at once", { model with GivesUp = fun _ _ -> true }
+        "tries what somebody holds until the time is over",
+        { model with
+            GivesUp = fun goals _ -> goals.Length > 1
+        }
+        "tries ranges on",
+        { model with
+            GivesUp = fun goals isSeen -> isSeen || goals.Length > 1
+        }
     ]

@@ -105,7 +105,7 @@ internal sealed class SpawnAttempts(
             }
 
             bool isLong = Stopwatch.GetElapsedTime(since) >= s_grace;
-            if (IsLate || (isLong && !IsNobodys()))
+            if (IsLate || (isLong && Approach.givesUp(ListModule.OfArray(_goals), IsSeen())))
             {
                 return End.Taken;
             }
@@ -114,9 +114,7 @@ internal sealed class SpawnAttempts(
         }
     }
 
-    // A thread that has ended keeps its number for a moment, in which nobody is seen to have it (release_task, kernel/exit.c,
-    // since 6.15).
-    private bool IsNobodys() => _goals is [{ IsLoose: false } goal] && _space.FindHolder(goal.First).Kind == HolderKind.Nobody;
+    private bool IsSeen() => !_isInit && _space.FindHolder(_goals[0].First).Kind != HolderKind.Nobody;
 
     // One number a level; where one is held, the next that will do.
     private AfterTry Choose()
@@ -140,15 +138,13 @@ internal sealed class SpawnAttempts(
                 return after;
             }
 
-            // EEXIST does not tell of which level: else it is one that cannot be looked at.
-            int[] held = levels.Length == 1 ? levels : Array.FindAll(levels, level => spaces[level]?.IsHeld(pids[level]) ?? false);
-            held = held.Length > 0 ? held : Array.FindAll(levels, level => spaces[level] is null);
-            if (held.Length == 0)
+            int[] refused = Approach.refused(Array.ConvertAll(levels, level => spaces[level]?.IsHeld(pids[level])));
+            if (refused.Length == 0)
             {
                 return after;
             }
 
-            Array.ForEach(held, level => picks[level].Refuse(pids[level]));
+            Array.ForEach(refused, level => picks[level].Refuse(pids[level]));
         }
     }
 
