@@ -81,6 +81,7 @@ public sealed class FaultTests
         [228] = [], // clock_gettime
         [231] = [], // exit_group
         [234] = [], // tgkill
+        [247] = [], // waitid, of a child that takes its time
         [257] = [ENOENT, EACCES, EMFILE, ENFILE, ENOMEM],
         [260] = [EPERM],
         [262] = [], // newfstatat, the runtime's
