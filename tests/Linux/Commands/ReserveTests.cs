@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -78,6 +79,14 @@ public sealed class ReserveTests
         Assert.Equal(["5500", "1", "status 0"], run.Lines);
     }
 
+    // On a busy machine nslp tells too that it ran late, in that line or in one of its own.
+    private static void AssertTold(string lastPid, Finished run) => Assert.Contains(
+        run.Lines,
+        line => Regex.IsMatch(
+            line,
+            "^nslp: reserve: (somebody wrote last_pid, or .*|nslp ran [0-9]+ ms too late): "
+            + $"last_pid went from [0-9]+ to {lastPid}, and PIDs of 20000-20999 may have been"));
+
     [Fact]
     public void What_others_write_into_it_is_told_and_put_right()
     {
@@ -86,9 +95,7 @@ public sealed class ReserveTests
             """);
 
         Assert.Equal("status 1", run.Lines[0]);
-        Assert.Matches(
-            "^nslp: reserve: somebody wrote last_pid, or .*: last_pid went from [0-9]+ to 205[0-9][0-9], and PIDs of 20000-20999 may have been",
-            run.Lines[1]);
+        AssertTold("205[0-9][0-9]", run);
     }
 
     [Fact]
@@ -96,7 +103,7 @@ public sealed class ReserveTests
     {
         Finished run = Run("$N reserve 20000-20999 -- sh -c 'echo 20500 >/proc/sys/kernel/ns_last_pid; exit 7' 2>&1; echo $?");
 
-        Assert.Matches("last_pid went from [0-9]+ to 20500, and PIDs of 20000-20999 may have been", run.Lines[0]);
+        AssertTold("20500", run);
         Assert.Equal("7", run.Lines[^1]);
     }
 
