@@ -98,7 +98,7 @@ internal sealed class BenchChart(Look look)
             text.Append($"{threads,4} ")
                 .Append(result.PerSecond == fastest ? look.Paint(Colour.Green, bar) : bar)
                 .Append($"{result.PerSecond,10:F0}")
-                .Append($"{50 * (result.Fastest - result.Slowest) / result.PerSecond,4:F0}%")
+                .Append($"{Math.Min(50 * (result.Fastest - result.Slowest) / result.PerSecond, 999),4:F0}%")
                 .Append($"{100 * result.PerSecond / fastest,5:F0}%\n");
         }
     }

@@ -35,6 +35,13 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
 
         _shownAt = Stopwatch.GetTimestamp();
         _start = _start == 0 ? _shownAt : _start;
+        if (endsBySignal && _caught is null)
+        {
+            // Before the line: who sees it may send one.
+            _caught = new CaughtSignals();
+            Array.ForEach(DefaultSignals.FindDefault(), _caught.Catch);
+        }
+
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
         int bar = (int)(BarWidth * Math.Clamp(part, 0, 1));
         string line = $"nslp: {command}: {(part < 0 ? "" : $"[{new string('#', bar)}{new string('.', BarWidth - bar)}] ")}{text}"
@@ -46,11 +53,6 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
         Output.SayAsIs('\r' + line.PadRight(Math.Min(_width, most)));
         // And the terminal's "^C" after it.
         _width = Math.Min(line.Length + 2, most);
-        if (endsBySignal && _caught is null)
-        {
-            _caught = new CaughtSignals();
-            Array.ForEach(DefaultSignals.FindDefault(), _caught.Catch);
-        }
     }
 
     internal void Hide()

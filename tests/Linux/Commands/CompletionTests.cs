@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net.Sockets;
 using Xunit;
 
@@ -10,7 +11,6 @@ public sealed class CompletionTests : IDisposable
     private const string Files = "contrib/completions";
 
     private readonly string _directory = Directory.CreateTempSubdirectory("nslp-completion-").FullName;
-    private readonly List<Process> _sleepers = [];
     private readonly Socket _socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
 
     public static TheoryData<string, string> Shells => new()
@@ -20,6 +20,8 @@ public sealed class CompletionTests : IDisposable
         { "zsh", $"fpath=('{Source.Directory}/{Files}' $fpath); autoload -U compinit; compinit -u" },
         { "fish", $"source '{Source.Directory}/{Files}/nslp.fish'" },
     };
+
+    private int _sleeper;
 
     public CompletionTests()
     {
@@ -33,7 +35,11 @@ public sealed class CompletionTests : IDisposable
 
     public void Dispose()
     {
-        _sleepers.ForEach(sleeper => sleeper.Kill());
+        if (_sleeper != 0)
+        {
+            Process.GetProcessById(_sleeper).Kill();
+        }
+
         _socket.Dispose();
         Directory.Delete(_directory, recursive: true);
     }
@@ -43,7 +49,10 @@ public sealed class CompletionTests : IDisposable
     public void Tab_completes(string shell, string setup)
     {
         Assert.SkipUnless(Shell.Start($"command -v {shell} && command -v script").Finish().Lines.Length == 2, $"no {shell}");
-        int process = Unambiguous();
+        // No other PID begins with this one.
+        int least = (int.Parse(File.ReadAllText("/proc/sys/kernel/pid_max"), CultureInfo.InvariantCulture) + 9) / 10;
+        _sleeper = int.Parse(
+            Shell.Start($"{Tool.Path} spawn {least}- --detach -- sleep 600 </dev/null").Finish().Output, CultureInfo.InvariantCulture);
         (string Typed, string Completed)[] lines =
         [
             ("sp\t4242 --new-p\t--me\tcl\t", "spawn 4242 --new-pidns --method clone3"),
@@ -52,8 +61,8 @@ public sealed class CompletionTests : IDisposable
             ("set --serv\tso\t-\b3", "set --server sock-a 3"),
             ("verify --rep\tsom\t", "verify --replay some-file"),
             ("serve --allow-user nobo\t --group dae\t some\t", "serve --allow-user nobody --group daemon some-file"),
-            ($"who --target {process}\t--js\t", $"who --target {process} --json"),
-            ($"who {process}\t {process}\t", $"who {process} {process}"),
+            ($"who --target {_sleeper}\t--js\t", $"who --target {_sleeper} --json"),
+            ($"who {_sleeper}\t {_sleeper}\t", $"who {_sleeper} {_sleeper}"),
             ("map --col\tne\t", "map --color never"),
             ("comp\tfi\t", "completion fish"),
             ("--vers\t", "--version"),
@@ -107,22 +116,5 @@ public sealed class CompletionTests : IDisposable
         string path = Path.Combine(_directory, "bin", name);
         File.WriteAllText(path, $"#!/bin/sh\n{text}\n");
         File.SetUnixFileMode(path, (UnixFileMode)0b111_101_101);
-    }
-
-    // The PID of a process that lives on, and not the beginning of another one.
-    private int Unambiguous()
-    {
-        while (true)
-        {
-            Process sleeper = Process.Start("sleep", ["600"]);
-            _sleepers.Add(sleeper);
-            string pid = $"{sleeper.Id}";
-            if (Directory.GetDirectories("/proc", $"{pid}*").Length == 1)
-            {
-                return sleeper.Id;
-            }
-
-            Assert.InRange(_sleepers.Count, 1, 20);
-        }
     }
 }

@@ -226,7 +226,7 @@ public sealed class MapTests : IDisposable
         Machine.NeedsPidNamespace();
 
         Finished run = Shell.InNewPidNamespace(OnTerminal(
-            $"{Watch}kill -TSTP $!; sleep 1; echo stopped; kill -CONT $!; sleep 1; kill $!; wait $!"))
+            $"{Watch}kill -TSTP $!; until grep -q '^State:.T' /proc/$!/status; do sleep 0.1; done; echo stopped; kill -CONT $!; sleep 1; kill $!; wait $!"))
             .Finish();
 
         Assert.Matches(
@@ -288,7 +288,7 @@ public sealed class MapTests : IDisposable
         Finished run = Shell.Start(
             $"""
             unshare -pf --mount-proc sh -c 'sleep 100 & sleep 100 & wait' & outer=$!
-            sleep 1; inner=$(cat /proc/$outer/task/$outer/children)
+            wait_for 'inner=$(cat /proc/$outer/task/$outer/children) && [ "$(wc -w </proc/${"{inner% }"}/task/${"{inner% }"}/children)" = 2 ]'
             {Tool.Path} map --json --target $inner; kill -9 $inner
             """).Finish();
 

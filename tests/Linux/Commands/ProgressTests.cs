@@ -68,7 +68,7 @@ public sealed class ProgressTests
     [Theory]
     [InlineData("bench --seconds 20", ": [0-9]+ %, .*")]
     [InlineData("verify --runs 10000", " after [0-9]+ of 10000 runs: no difference so far")]
-    [InlineData("who 1-4194303", ": at [0-9]+")]
+    [InlineData("who 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303 1-4194303", ": at [0-9]+")]
     public void Ctrl_C_wipes_it_out_and_tells_how_far_it_was(string arguments, string words)
     {
         Machine.NeedsPidNamespace();
@@ -81,7 +81,6 @@ public sealed class ProgressTests
             """;
 
         Finished run = Shell.InNewPidNamespace(script, pidMax: 4_194_304).Finish();
-        Assert.SkipWhen(run.Status == 1 && name == "who", "too fast to be interrupted");
 
         Assert.Matches($@"\r +\r(\^C)?(\r +\r)?nslp: {name}: interrupted{words}\r\n$", run.Output);
     }

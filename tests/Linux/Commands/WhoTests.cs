@@ -12,7 +12,7 @@ public sealed class WhoTests
         perl -MPOSIX -e '
             require "syscall.ph" if 0; $| = 1;
             sub left { my $f = shift; my $p = fork; if (!$p) { $f->(); my $c = fork;
-                if (!$c) { setpgid(0, 0) if $_[0]; sleep 100; exit } print "$$ $c\n"; _exit(0) } waitpid $p, 0 }
+                if (!$c) { sleep 100; exit } setpgid($c, $c) if $_[0]; print "$$ $c\n"; _exit(0) } waitpid $p, 0 }
             left(sub { setpgid(0, 0) }, 0); left(sub { setsid() }, 1);
             my $z = fork; _exit(0) if !$z; print "$z $$\n"; sleep 100' >$F & O=$!
         wait_for '[ $(grep -c . $F) = 3 ]'
@@ -77,7 +77,7 @@ public sealed class WhoTests
     {
         Assert.SkipUnless(Machine.HasPidMaxPerNamespace, "needs a pid_max per namespace (6.14)");
 
-        Finished run = Run("$N set 20000; sleep 100 & echo 10000 >/proc/sys/kernel/pid_max; $N who 20000-20002 | sed 's/, user.*//'");
+        Finished run = Run("$N set 20000; sleep 100 & wait_for 'grep -q ^sleep /proc/20001/cmdline'; echo 10000 >/proc/sys/kernel/pid_max; $N who 20000-20002 | sed 's/, user.*//'");
 
         Assert.Equal(
             [
@@ -216,7 +216,7 @@ public sealed class WhoTests
     {
         Machine.NeedsRoot();
         const string script = """
-            unshare -pf --mount-proc sh -c 'sleep 100 & sleep 101; :' & wait_for 'pgrep -x -f "sleep 101" >/dev/null'
+            unshare -pf --mount-proc sh -c 'sleep 100 & sleep 101; :' & wait_for '[ "$(pgrep -c -x -f "sleep 10[01]")" = 2 ]'
             $N who 1-4 --target $(pgrep -x -f 'sleep 100') | sed 's/, user.*//'
             """;
 

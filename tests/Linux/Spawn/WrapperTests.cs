@@ -176,7 +176,8 @@ public sealed class WrapperTests
             all.Add("an interactive shell has job control", $$"""
                 # As in a container with a terminal, PID 1 leads the session that has it.
                 echo "{{Start.Replace("$W", "setsid -c $W")}} bash --norc -i; echo \$? >end" >init
-                terminal 'sh init'; line 'sleep 100'; sleep 0.5; keys '\032'; sleep 0.2; line 'jobs | grep -c Stopped >st'
+                terminal 'sh init'; line 'sleep 100'
+                wait_for 'grep -qs "(sleep) S [0-9]* \([0-9]*\) [0-9]* [0-9]* \1 " /proc/[0-9]*/stat'; keys '\032'; sleep 0.2; line 'jobs | grep -c Stopped >st'
                 wait_for '[ -s st ]'; cat st; line 'kill -KILL %1'; line 'exit 6'; line 'exit 6'; wait_for '[ -s end ]'; cat end
                 """, "1 6");
             all.Add("orphans of another session, stopped and killed ones too, are waited for", Start + """
