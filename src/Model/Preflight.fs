@@ -156,6 +156,13 @@ module Preflight =
         let found = List<Need>()
         let mutable at = 0
 
+        // A group or session of outside is one of the images' numbers too.
+        let numbers =
+            if tree.Tasks |> Array.exists (fun task -> task.Group = 0 || task.Session = 0) then
+                Array.append [| { Pid = 0; Roles = Role.None } |] numbers
+            else
+                numbers
+
         while found.Count < sessions.Count do
             let above =
                 if found.Count > 0 && found[found.Count - 1].Pid >= numbers[at].Pid then
@@ -193,7 +200,10 @@ module Preflight =
             let isLeft (need: Need) =
                 needsShellJob tree
                 && not (isTaken need)
-                && (need.Pid = root.Session || (need.Pid = root.Group && root.Group <> root.Pid))
+                && (need.Pid = root.Session
+                    || (need.Pid = root.Group
+                        && root.Group <> root.Pid
+                        && need.Roles &&& Role.Session = Role.None))
 
             let pairs = helpers tree all
 
@@ -319,6 +329,15 @@ module Preflight =
                 raised seen tree
 
         let pidMax = max seen.PidMax raisedTo
+
+        // Where the root of a job leads its group, criu's own group is joined by the others that have its number
+        // (prepare_pstree_ids): nobody is made for it.
+        let needs =
+            if needsShellJob tree && tree.Root.Group = tree.Root.Pid then
+                needs
+                |> Array.filter (fun need -> need.Pid <> seen.Group || need.Roles <> Role.Group)
+            else
+                needs
 
         for hindrance in roots checkpoint do
             add
