@@ -5,6 +5,7 @@ namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>The scripts of doc/recipes.md, each in a PID namespace of its own: status 0 when what it says is so, 77 where
 /// something is not there that it needs. tests/Kernels/criu runs the one that restores.</summary>
+[Collection("podman")]
 public sealed class RecipeTests : IDisposable
 {
     private static readonly string s_directory = Path.Combine(Source.Directory, "tests/Recipes");

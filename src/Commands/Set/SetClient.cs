@@ -9,7 +9,7 @@ internal static unsafe class SetClient
     private const double DefaultSeconds = 60;
 
     // How long to wait for a server that is just being started.
-    private const double StartSeconds = 1;
+    private const double StartSeconds = 3;
     private const int PauseMilliseconds = 5;
 
     /// <summary>Runs the command. Does not return once the number is set.</summary>

@@ -19,12 +19,12 @@ internal sealed record FaultRun(
     // One of them as PID 1 of a namespace: the processes there are the shell alone, before and after.
     private const string Script = """
         mount -t tmpfs none /mnt && mkdir /mnt/d
-        unshare -pf --mount-proc sh -c 'LOWER; exec sleep 1000' & sleep 0.3
-        for T in /proc/[0-9]*; do T=${T#/proc/}; done; export T
+        unshare -pf --mount-proc sh -c 'LOWER; exec sleep 1000' & U=$!
+        wait_for 'T=$(tr -d " " </proc/$U/task/$U/children) && [ "$(cat /proc/$T/comm)" = sleep ]' 2>/dev/null; export T
         set -- /proc/[0-9]*; BEFORE="$*"
         for F in FAULTS; do
             echo 400 >/proc/sys/kernel/ns_last_pid
-            $FAULTS /mnt/log 20 $F SOCKET $N ARGUMENTS >/mnt/out 2>/mnt/err; S=$?
+            $FAULTS /mnt/log 120 $F SOCKET $N ARGUMENTS >/mnt/out 2>/mnt/err; S=$?
             read a b c d L </proc/loadavg
             # What is killed as its parent ends may take a moment on a busy machine.
             for i in $(seq 100); do

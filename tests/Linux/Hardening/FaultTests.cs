@@ -1,5 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -16,6 +18,9 @@ public sealed class FaultTests
     private const int ENOSPC = 28, EROFS = 30, EPIPE = 32, ENOLCK = 37, ENOSYS = 38, ENODATA = 61, ENOPROTOOPT = 92;
     private const int EOPNOTSUPP = 95, EAFNOSUPPORT = 97, EADDRINUSE = 98, ENOBUFS = 105, ECONNREFUSED = 111;
     private const string Write = "1", Close = "3";
+
+    // poll, sched_yield, wait4, futex, waitid, ppoll and recvmmsg.
+    private static readonly string[] s_waits = ["7", "24", "61", "202", "247", "271", "299"];
 
     // Of calls in a row that are alike, such as those that consume PIDs, so many are made to fail.
     private const int MostOfAKind = 40;
@@ -132,8 +137,8 @@ public sealed class FaultTests
     {
         FaultRun.SkipUnlessPossible();
         int seed = Soak.Number("NSLP_FAULT_SEED", 1);
-        string[] faults = AllOf(command);
-        new Random(seed).Shuffle(faults);
+        // By their names: how many waits there are is a matter of chance, and must not change which others are drawn.
+        string[] faults = [.. AllOf(command).OrderBy(fault => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{seed} {fault}"))))];
 
         Check(command, faults[..6], seed);
     }
@@ -202,7 +207,8 @@ public sealed class FaultTests
         TestContext.Current.TestOutputHelper?.WriteLine(wrong);
         Assert.Equal("", wrong);
         // Not all: how often a task waits for another is a matter of chance.
-        Assert.True(runs.Count(run => run.Log.Contains("hit")) >= faults.Length / 2);
+        FaultRun[] sure = [.. runs.Where(run => !s_waits.Contains(run.Fault.Split(':')[1]))];
+        Assert.True(sure.Count(run => run.Log.Contains("hit")) >= sure.Length / 2);
     }
 
     // What is wrong with a run, in words.

@@ -4,6 +4,7 @@ using Xunit;
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>The image of contrib/Containerfile in podman, and the command lines of doc/containers.md.</summary>
+[Collection("podman")]
 public sealed class ImageTests
 {
     [Fact]

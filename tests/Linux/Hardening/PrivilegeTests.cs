@@ -47,7 +47,7 @@ public sealed class PrivilegeTests
             {{s_capable}}
             {{User}} /mnt/nslp set 4000 --method write; /bin/sh -c 'echo $$'
             {{User}} /mnt/nslp spawn 5000 --method clone3 -- /bin/sh -c 'echo $$'
-            {{User}} /mnt/nslp serve /mnt/s --method write 2>/mnt/log & P=$!; wait_for 'grep -q listening /mnt/log'
+            : >/mnt/log; {{User}} /mnt/nslp serve /mnt/s --method write 2>/mnt/log & P=$!; wait_for 'grep -q listening /mnt/log'
             {{User}} $N set 6000 --server /mnt/s; /bin/sh -c 'echo $$'
             {{User}} cat /proc/$P/environ 2>/dev/null || echo 'not even its environment'
             kill $P; wait $P; echo $?

@@ -11,7 +11,7 @@ public sealed class SoakTests
     // through all of it, and every third round it looks at them and at what is left in the namespace.
     private const string Script = """
         mount -t tmpfs none /mnt; D=/mnt; mkdir $D/t; export TMPDIR=$D/t
-        serve() { $N serve $D/$1 --method $1 2>$D/$1.log & until grep -q listening $D/$1.log; do sleep 0.05; done; }
+        serve() { : >$D/$1.log; $N serve $D/$1 --method $1 2>$D/$1.log & until grep -q listening $D/$1.log; do sleep 0.05; done; }
         serve write; W=$!; serve cycle; C=$!
         wrong() { echo "wrong|$*|$(cat $D/err)"; }
         next() { [ $2 = 0 ] && { read x <$D/pid; [ $x = $(($1 + 1)) ] || wrong "$3 $1 then $x"; return; }; wrong "$3 $1 status $2"; }

@@ -6,6 +6,7 @@ using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
 
+[Collection(Alone.Name)]
 public sealed class ZygoteTests : IDisposable
 {
     private const int EPERM = 1;

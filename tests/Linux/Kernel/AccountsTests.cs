@@ -24,7 +24,7 @@ public sealed class AccountsTests
         for f in /usr/bin/getent /bin/getent; do [ ! -e $f ] || mount --bind /mnt/getent $f; done
         as() { setpriv --reuid $1 --clear-groups sleep 1000 & P=$!; wait_for "grep -q '^Uid:.$1' /proc/$P/status"; }
         user_of() { $N who "$@" | sed 's/.*, user \([^,]*\),.*/\1/'; }
-        accept() { rm -f /mnt/s; $N serve /mnt/s --allow-user="$1" --group "${2:-0}" 2>/mnt/log & W=$!
+        accept() { rm -f /mnt/s; : >/mnt/log; $N serve /mnt/s --allow-user="$1" --group "${2:-0}" 2>/mnt/log & W=$!
             wait_for 'grep -q . /mnt/log'; [ -z "$2" ] || stat -c %g /mnt/s; ! grep -q listening /mnt/log || kill $W; wait $W; head -n 1 /mnt/log; }
 
         """;

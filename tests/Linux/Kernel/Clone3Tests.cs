@@ -4,6 +4,7 @@ using Xunit;
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>What clone3 refuses before it looks at any PID.</summary>
+[Collection(Alone.Name)]
 public sealed class Clone3Tests : IDisposable
 {
     private const int BadPointer = 8;

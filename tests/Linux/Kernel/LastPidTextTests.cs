@@ -5,6 +5,7 @@ using Xunit;
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>The kernel's reading of what is written to ns_last_pid against the model's.</summary>
+[Collection(Alone.Name)]
 public sealed class LastPidTextTests
 {
     private const int Texts = 20_000;

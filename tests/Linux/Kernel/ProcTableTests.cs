@@ -16,7 +16,9 @@ public sealed class ProcTableTests
         wait
         g=$(<g) m=$(<m) s=$(<s) n=$(<n)
         rm -r $PWD
-        bash -c 'sleep 0.01 & echo $!; exec sleep 30' | { read -r z; sleep 0.3; echo $z $g $m $s $n; 
+        # Who would wait for it is gone before it ends.
+        bash -c '(until read -r c </proc/$$/comm && [ "$c" = sleep ]; do :; done; exec sleep 0) & echo $!; exec sleep 30' | {
+            read -r z; until grep -qs '^State:.Z' /proc/$z/status; do sleep 0.01; done; echo $z $g $m $s $n; 
         """;
 
     [Fact]

@@ -53,7 +53,7 @@ internal static class Cycling
         string limit = Limit();
         using Cycler cycler = new(Flavour.Find(name)!, threads);
         long start = Stopwatch.GetTimestamp();
-        CycleResult result = cycler.Burst(long.MaxValue / 2, start + (Stopwatch.Frequency / 10));
+        CycleResult result = cycler.Burst(long.MaxValue / 2, start + (2 * Stopwatch.Frequency));
         Console.WriteLine($"{result.Stopped} {result.Consumed > 0} {limit} {Limit()}");
         return 0;
     }
@@ -91,7 +91,7 @@ internal static class Cycling
             do
             {
                 full = Directory.GetDirectories("/proc/self/task")
-                    .Count(task => Directory.GetFileSystemEntries(task + "/fd").Length >= FullFiles.Size);
+                    .Count(task => HasFullTable(task));
             }
             while (full < expected && Stopwatch.GetElapsedTime(start).TotalSeconds < 5);
 
@@ -103,6 +103,19 @@ internal static class Cycling
         bool same = files.SequenceEqual(Files());
         Console.WriteLine($"{during} {same} {limit} {Limit()}");
         return 0;
+    }
+
+    // A thread may be gone by now.
+    private static bool HasFullTable(string task)
+    {
+        try
+        {
+            return Directory.GetFileSystemEntries(task + "/fd").Length >= FullFiles.Size;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return false;
+        }
     }
 
     // Prints: whether a thread got a full table, errno of locking what another locked before, and closed while that

@@ -114,8 +114,9 @@ internal sealed class VerifyingHere : IDisposable
         return false;
     }
 
-    // With how many processes there have ever been in the whole system.
-    private static (PidNamespace Namespace, long Forks) See()
+    // With how many processes there have ever been in the whole system; of a namespace within, which others do not fork in, with
+    // its last_pid.
+    private (PidNamespace Namespace, long Forks) See()
     {
         for (int i = 0; i < 100; i++)
         {
@@ -134,7 +135,7 @@ internal sealed class VerifyingHere : IDisposable
 
     private static int Number(string path) => int.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture);
 
-    private static long Forks() => long.Parse(
+    private long Forks() => _setting.OuterLevels > 0 ? Number(LastPidPath) : long.Parse(
         File.ReadLines("/proc/stat").First(line => line.StartsWith("processes ", StringComparison.Ordinal))[10..],
         CultureInfo.InvariantCulture);
 }

@@ -7,6 +7,7 @@ using static SetNsLastPid.Tests.Linux.SandboxSteps;
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>What the kernel does with chosen PIDs and with namespaces, and that a sandbox sees it.</summary>
+[Collection(Alone.Name)]
 public sealed class SandboxTests : IDisposable
 {
     private readonly Sandboxes _home = Open();

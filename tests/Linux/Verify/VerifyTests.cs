@@ -192,8 +192,10 @@ public sealed class VerifyTests : IDisposable
     public void Too_few_processes_are_no_difference()
     {
         Machine.NeedsRoot();
+        // The limit counts all processes of a user: one that nobody else is.
+        int user = Random.Shared.Next(1_000_000, 2_000_000);
         Finished run = Run(
-            "prlimit --nproc=60 setpriv --reuid 61017 --regid 61017 --clear-groups --inh-caps=-all --bounding-set=-all "
+            $"prlimit --nproc=60 setpriv --reuid {user} --regid {user} --clear-groups --inh-caps=-all --bounding-set=-all "
             + $"{Tool.Path} verify --runs 100 --seed 1");
         Assert.SkipWhen(run.Errors.Contains("user namespace", StringComparison.Ordinal), run.Errors);
         Assert.Equal(
