@@ -127,6 +127,69 @@ let ``the lowest number that will do is chosen, with few tries`` () =
     for _, law in Law.all<Picker>() do
         Law.check model law
 
+[<Fact>]
+let ``what a goal leaves to choose`` () =
+    for first, last, room, isLoose in [ 5, 5, 0, false; 5, 6, 0, true; 5, 5, 1, true; 5, 6, 1, true ] do
+        Law.same $"%d{first}-%d{last}, %d{room} more" isLoose (Goal.within first last room).IsLoose
+
+    Law.same
+        "after 7"
+        {
+            First = 8
+            Last = 8
+            Room = 0
+            OrNext = true
+        }
+        (Goal.after 7)
+
+    for room, expected in [ 0, struct (5, 9); 1, struct (6, 6); 2, struct (6, 6) ] do
+        Law.same $"%d{room} more" expected (Goal.accepts 6 (Goal.within 5 9 room))
+
+[<Fact>]
+let ``the first number that will do, in every small world`` () =
+    let pidMax = 7
+
+    for mask in 0 .. (1 <<< (pidMax - 1)) - 1 do
+        let held =
+            [ 1 .. pidMax - 1 ] |> List.filter (fun n -> (mask >>> (n - 1)) &&& 1 = 1)
+
+        let inUse = PidSet.ofSeq held
+
+        let isFree n =
+            n < pidMax && not (List.contains n held)
+
+        for first in 1..pidMax do
+            for last in first .. pidMax + 1 do
+                for room in 0..4 do
+                    for from in 1..pidMax do
+                        let expected =
+                            [ max from first .. last ]
+                            |> List.tryFind (fun n -> List.forall isFree [ n .. n + room ])
+                            |> Option.defaultValue 0
+
+                        Goal.within first last room
+                        |> Goal.tryFirst from pidMax inUse
+                        |> ValueOption.defaultValue 0
+                        |> Law.same "first" expected
+
+[<Fact>]
+let ``what comes first depends on the room, and on what was read`` () =
+    for room, isScanned, expected in
+        [
+            0, false, PickStep.Try 1
+            1, false, PickStep.Scan
+            2, false, PickStep.Scan
+            0, true, PickStep.Try 1
+            1, true, PickStep.Look(1, 2)
+        ] do
+        let pick =
+            { Pick.start (Goal.within 1 1 room) 8 with
+                IsScanned = isScanned
+            }
+
+        let struct (step, _) = Pick.next pick
+        Law.same $"%d{room} more" expected step
+
 /// Pickers that are wrong on purpose.
 let wrongPickers: (string * Picker) list =
     let starting change =

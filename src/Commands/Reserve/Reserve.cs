@@ -16,6 +16,12 @@ internal static class Reserve
     {
         try
         {
+            using CaughtSignals caught = new();
+            if (options.Command.IsEmpty)
+            {
+                Serve.Catch(caught);
+            }
+
             using PidSpace space = Open(options);
             if (FindFault(options, space) is { } fault)
             {
@@ -24,31 +30,21 @@ internal static class Reserve
 
             TellHolders(options, space);
             using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), new LaunchSettings());
-            using CaughtSignals caught = new();
             ReserveRun run = new(Name, space, options.First, options.Last);
             bool isPunctual = Punctual.Become(OwnCaller.Instance) == 0 && space.BePunctual() == 0;
-            while (!run.IsKept && run.Failure.IsDone)
-            {
-                _ = caught.NextBefore(run.Work());
-            }
-
+            int signal = Work(run, caught, untilKept: true);
             if (!run.Failure.IsDone)
             {
                 return Fail(Words.reserveLook(run.Failure));
             }
 
-            if (launcher is null)
-            {
-                Serve.Catch(caught);
-            }
-
-            if (options.Verbose || launcher is null)
+            if (signal == 0 && (options.Verbose || launcher is null))
             {
                 string late = isPunctual ? "" : "; without CAP_SYS_NICE it may be late on a busy machine";
                 Output.Say(Name, $"keeping {Words.numbers(options.First, options.Last)} free{late}");
             }
 
-            int status = launcher is null ? Keep(run, caught) : KeepFor(options, run, caught, launcher);
+            int status = launcher is null ? Keep(run, caught, signal) : KeepFor(options, run, caught, launcher);
             // PIDs may have been given since the last look.
             _ = run.Work();
             run.Finish();
@@ -143,14 +139,21 @@ internal static class Reserve
         }
     }
 
-    private static int Keep(ReserveRun run, CaughtSignals caught)
+    // Until it is kept, or for good. What ends it: a signal, or 0.
+    private static int Work(ReserveRun run, CaughtSignals caught, bool untilKept)
     {
         int signal = 0;
-        while (signal == 0 && run.Failure.IsDone)
+        for (long until = run.Work(); signal == 0 && run.Failure.IsDone && !(untilKept && run.IsKept); until = run.Work())
         {
-            signal = caught.NextBefore(run.Work()).Number;
+            signal = caught.NextBefore(until).Number;
         }
 
+        return signal;
+    }
+
+    private static int Keep(ReserveRun run, CaughtSignals caught, int signal)
+    {
+        signal = signal == 0 ? Work(run, caught, untilKept: false) : signal;
         if (!run.Failure.IsDone)
         {
             return Fail(Words.reserveLook(run.Failure));

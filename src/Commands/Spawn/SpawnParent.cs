@@ -139,10 +139,10 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
             }
         }
 
-        int group = Group;
-        _groupWithTerminal = group != getpgrp() && group == Terminal.ForegroundGroup ? group : 0;
+        int group = Group, foreground = Terminal.ForegroundGroup;
+        _groupWithTerminal = group != getpgrp() && group == foreground ? group : 0;
         // SIGSTOP may come from somebody who will continue the command and knows nothing of nslp.
-        if (stop != SIGSTOP || IsJobOfShell)
+        if (stop != SIGSTOP || IsAwaitedByShell(foreground))
         {
             CaughtSignals.Suffer(stop);
         }
@@ -168,7 +168,11 @@ internal sealed unsafe class SpawnParent(CaughtSignals caught, int pid)
 
     private int Group => getpgid(pid);
 
-    // Whether the parent is a shell with job control, which looks for stops and gives each job a process group.
-    private static bool IsJobOfShell =>
-        getpgid(getppid()) != getpgrp() && getsid(getppid()) == getsid(0);
+    // Whether the parent is a shell with job control, which looks for stops and gives each job a process group, and has to get the
+    // terminal back: not one that has it, or none.
+    private static bool IsAwaitedByShell(int foreground)
+    {
+        int group = getpgid(getppid());
+        return group != getpgrp() && getsid(getppid()) == getsid(0) && foreground != 0 && foreground != group;
+    }
 }

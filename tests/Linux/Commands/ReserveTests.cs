@@ -121,6 +121,32 @@ public sealed class ReserveTests
     }
 
     [Fact]
+    public void Far_from_the_range_it_is_kept_without_a_sleep_before()
+    {
+        Finished run = Run("""
+            last_is 400; strace -f -o /mnt/trace -e trace=ppoll,write $N reserve 31000-31999 2>$L & T=$!
+            wait_for 'grep -q keeping $L || ! kill -0 $T'; kill $(pgrep -P $T); wait $T; [ -e /mnt/trace ] || exit 77
+            grep -m 1 -o 'ppoll\|keeping' /mnt/trace
+            """);
+
+        Assert.SkipWhen(run.Status == 77, "needs strace");
+        Assert.Equal(["keeping"], run.Lines);
+    }
+
+    [Theory]
+    [InlineData("", "nslp: reserve: stopping on signal 15\n0\n")]
+    [InlineData("-- echo ran", "143\n")]
+    public void A_signal_before_it_is_kept_ends_it(string command, string end)
+    {
+        Finished run = Run($$"""
+            last_is 15000; exec 9</proc/sys/kernel/ns_last_pid; flock 9; $N reserve 20000-20999 {{command}} 2>$L 9>&- & P=$!
+            wait_for 'ls -l /proc/$P/fd | grep -q ns_last_pid'; kill $P; wait $P; S=$?; cat $L; echo $S
+            """);
+
+        Assert.Equal(end, run.Output);
+    }
+
+    [Fact]
     public void It_is_kept_in_the_namespace_of_another_process()
     {
         Finished run = Run("""

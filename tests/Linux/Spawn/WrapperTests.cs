@@ -98,6 +98,21 @@ public sealed class WrapperTests
                 $W sh -c 'echo $$ >pid; while [ ! -e go ]; do sleep 0.05; done; exit 6' & wait_for '[ -s pid ]'
                 kill -STOP $(cat pid); sleep 0.3; kill -CONT $(cat pid); >go; wait $!; echo $?
                 """, "6");
+            foreach ((string shell, string start, string end) in new[]
+            {
+                ("the background of an interactive shell", "terminal; line \"$W sh command &\"", "line 'wait %1; echo $? >end'"),
+                ("a shell with job control and no terminal",
+                    "setsid bash -mc \"$W sh command & until [ -e go ]; do sleep 0.1; done; wait \\$!; echo \\$? >end\" &", ""),
+            })
+            {
+                all.Add($"others stop and continue it by its PID, in {shell}", $$"""
+                    echo 'echo $$ >pid; while [ ! -e go ]; do sleep 0.05; done; exit 6' >command
+                    {{start}}; wait_for '[ -s pid ]'
+                    kill -STOP $(cat pid); sleep 0.3; kill -CONT $(cat pid); >go; {{end}}
+                    wait_for '[ -s end ]'; cat end
+                    """.Replace("&;", "&"), "6");
+            }
+
             foreach (string signal in new[] { "HUP", "INT", "USR1", "ALRM", "WINCH", "RTMIN+1" })
             {
                 all.Add($"{signal} is sent to the wrapper's PID", Send.Replace("SIGNAL", signal), "got 2");
