@@ -54,9 +54,9 @@ let private run (stack: PidStack) (schedule: int) =
 
     struct (results[0].Value, results[1].Value, List.ofArray levels)
 
-// Of what is alive, and not too deep.
+// Of what is alive; with more levels it is only more of the same, and takes its time.
 let private stackOf (request: Request) =
-    match List.truncate 3 (Request.stack request) with
+    match List.truncate 2 (Request.stack request) with
     | inner :: _ as stack when inner.Life = Life.Alive -> Some stack
     | _ -> None
 
