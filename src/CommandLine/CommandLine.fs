@@ -98,6 +98,8 @@ module CommandLine =
             Command.Wrong("verify", "--replay and " + option + " cannot be used together")
         | _ when Line.has "--replay" line && Line.has "--record" line ->
             Command.Wrong("verify", "--replay and --record cannot be used together")
+        | _ when Line.has "--record" line && Line.text "--record" line = Line.text "--junit" line ->
+            Command.Wrong("verify", "--junit and --record cannot write to the same file")
         | _ when Line.has "--tap" line && Line.has "--json" line ->
             Command.Wrong("verify", "--tap and --json cannot be used together")
         | _ ->

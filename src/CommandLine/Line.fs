@@ -153,6 +153,13 @@ module Line =
             else
                 Parsed.Right line
 
+    // Whether a second operand must be the command of one who forgot "--".
+    let private isTooMuch (page: Page) (operand: Argument) (line: Line) =
+        page.Rest <> ""
+        && line.Rest.IsEmpty
+        && not operand.IsRepeatable
+        && line.Given |> List.exists (fun (struct (given, _)) -> given.Names.IsEmpty)
+
     // Words before "--" while `optionsEnd` is false.
     let rec private go (page: Page) (optionsEnd: bool) (words: string list) (line: Line) : Parsed =
         let take argument text rest =
@@ -188,6 +195,8 @@ module Line =
             | Word.Option argument, _ -> Parsed.Wrong(needsValue argument)
             | Word.Operand, _ ->
                 match page.Operand with
+                | Some operand when isTooMuch page operand line ->
+                    Parsed.Wrong("unexpected argument '" + word + "': a command goes after '--'")
                 | Some operand -> take operand word rest
                 | None -> Parsed.Wrong("unexpected argument '" + word + "'" + hint (names page) word)
 

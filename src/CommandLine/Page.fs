@@ -179,15 +179,18 @@ module Value =
         | ValueSome first, ValueSome last -> ValueSome(struct (first, last))
         | _ -> ValueNone
 
-    /// First and last number of `12`, `10-20` or `10-`, which ends below the largest pid_max.
-    let goal (text: string) : struct (uint64 * uint64) voption =
-        let whole =
+    // The same where the last number may be missing: it is the largest PID there can be.
+    let private openRange (text: string) =
+        range (
             if text.EndsWith '-' then
                 text + string (Limits.PidMax - 1)
             else
                 text
+        )
 
-        match range whole with
+    /// First and last number of `12`, `10-20` or `10-`, which ends below the largest pid_max.
+    let goal (text: string) : struct (uint64 * uint64) voption =
+        match openRange text with
         | ValueSome(struct (first, last)) when
             first > last
             || last > uint64 Int32.MaxValue
@@ -253,7 +256,11 @@ module Value =
 
             match entries |> Array.tryFind (fun entry -> (goal entry).IsNone) with
             | Some "" when entries.Length > 1 -> argument.Name + " list '" + text + "' has an empty entry"
-            | Some entry -> unlessIn false entry
+            | Some entry ->
+                match openRange entry with
+                | ValueSome(0UL, _) when entry.Contains '-' -> "range '" + entry + "' begins with 0, which is no PID"
+                | ValueSome(first, last) when first > last -> "range '" + entry + "' ends before it starts"
+                | _ -> unlessIn false entry
             | None when entries.Length > longest && longest = 1 -> unlessIn false text
             | None when entries.Length > longest ->
                 argument.Name

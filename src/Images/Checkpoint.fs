@@ -265,19 +265,28 @@ module Images =
 
     let private isPid n = n >= 1 && n < Limits.PidMax
 
+    // What was clamped is not named as if it were there.
+    let private named (n: int) =
+        if n = System.Int32.MaxValue then
+            string<int> n + " or above"
+        else
+            string<int> n
+
     let private wrong at (pid: int) text =
-        flaw at ("process " + string<int> pid + " " + text)
+        flaw at ("process " + named pid + " " + text)
+
+    let private possible = "PIDs are 1 to " + string<int>(Limits.PidMax - 1)
 
     // What is wrong with an entry; empty for nothing. Others than these cannot come from a dump, and criu refuses them.
     let private objection (places: Dictionary<int, int>) (entry: Entry) (found: List<int>) =
         if entry.Pid < 0 || entry.Ppid < 0 || entry.Pgid < 0 || entry.Sid < 0 then
             "lacks one of its four numbers"
         elif not (isPid entry.Pid) then
-            "has no number that a process can have"
+            "has no number that a process can have: " + possible
         elif entry.Pgid >= Limits.PidMax || entry.Sid >= Limits.PidMax then
-            "has a group or session whose number no process can have"
+            $"has group {named entry.Pgid} and session {named entry.Sid}, one of which cannot be: {possible}"
         elif not (found.TrueForAll isPid) then
-            "has a thread whose number no process can have"
+            $"has thread {named (found.Find(fun n -> not (isPid n)))}, which cannot be: {possible}"
         elif entry.Ppid = 0 && places.Count > 0 then
             "has no parent and is not the first"
         elif entry.Ppid <> 0 && not (places.ContainsKey entry.Ppid) then

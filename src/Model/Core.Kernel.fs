@@ -59,7 +59,7 @@ module Limits =
     [<Literal>]
     let Levels = 32
 
-/// What differs between kernels, and between machines that run the same one only in the size of a page.
+/// What differs between kernels, and between machines that run the same one only in the size of a page and in a sysctl.
 type KernelRules =
     {
         /// pid_max belongs to each PID namespace and starts at 4194304 (6.14), instead of one for the whole system.
@@ -78,6 +78,9 @@ type KernelRules =
         /// clone_args has `cgroup` (5.7); before, clone3 refuses one that is not 0 with E2BIG before it looks at anything
         /// else (copy_struct_from_user).
         ClonesIntoCgroup: bool
+        /// What is written to a sysctl at another offset than 0 is ignored: kernel.sysctl_writes_strict = 1, the default.
+        /// Otherwise it counts as if it were written at 0 (proc_first_pos_non_zero_ignore, kernel/sysctl.c).
+        WritesStrictly: bool
         /// The bytes in a page of memory, which limit the text of ns_last_pid: 4096, or 16384 or 65536 on arm64.
         PageSize: int
         /// The largest pid_max: `Limits.PidMax`, but in the small worlds of the tests.
@@ -185,6 +188,7 @@ module KernelRules =
                 ChecksInitAfterPick = false
                 FreesThreadsLate = false
                 ClonesIntoCgroup = false
+                WritesStrictly = true
                 PageSize = 4096
                 PidMaxLimit = Limits.PidMax
                 Levels = Limits.Levels
@@ -192,6 +196,12 @@ module KernelRules =
 
     /// The same with pages of so many bytes.
     let withPageSize (bytes: int) (kernel: KernelRules) : KernelRules = { kernel with PageSize = bytes }
+
+    /// The same with what is written at another offset ignored or not.
+    let withStrictWrites (isStrict: bool) (kernel: KernelRules) : KernelRules =
+        { kernel with
+            WritesStrictly = isStrict
+        }
 
     /// Where a kernel is not what its version says, each in words, such as `as 6.14 in pid_max`.
     let surprises (byVersion: KernelRules) (kernel: KernelRules) : string list =

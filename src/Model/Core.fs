@@ -113,7 +113,7 @@ module LastPidText =
     /// has the capability or not: ENOMEM from 4 MiB on (32 MiB with pages of 16 KiB, 512 MiB with 64), then EPERM, then
     /// EINVAL for anything but one number from 0 to pid_max in the first page less a byte, decimal, octal (`017`) or
     /// hexadecimal (`0x1f`), with white space around it; what follows after white space is left over, as a short write.
-    /// Assumes kernel.sysctl_writes_strict = 1, the default.
+    /// At another offset than 0 it is ignored, where `kernel.WritesStrictly`.
     let write
         (kernel: KernelRules)
         (mayWrite: bool)
@@ -125,7 +125,7 @@ module LastPidText =
             LastPidWrite.Refused Errno.ENOMEM
         elif not mayWrite then
             LastPidWrite.Refused Errno.EPERM
-        elif text.Length = 0 || offset <> 0L then
+        elif text.Length = 0 || (offset <> 0L && kernel.WritesStrictly) then
             LastPidWrite.Ignored text.Length
         else
             // do_proc_dointvec looks at a page less the byte that ends the string.

@@ -354,13 +354,11 @@ module Words =
         else
             "warning: outside "
             + numbers first last
-            + " are only "
-            + string room
             + (if room = 1 then
-                   " free number, which"
+                   " is only 1 free number"
                else
-                   " free numbers, which")
-            + " others may use up before nslp runs again"
+                   " are only " + string room + " free numbers")
+            + ", which others may use up before nslp runs again"
 
     /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.
     let serve (ending: End) : Complaint =

@@ -9,6 +9,8 @@ type Allocator =
         Allocate: KernelRules -> int list -> PidStack -> struct (Allocation * PidStack)
         /// `PidStack.failLate`.
         FailLate: KernelRules -> Errno -> int list -> PidStack -> struct (Allocation * PidStack)
+        /// `PidRace.both`.
+        Race: PidStack -> struct (Allocation * Allocation * PidStack) list
         /// `PidStack.release`.
         Release: int list -> PidStack -> PidStack
         /// `PidStack.nest`.
@@ -29,6 +31,7 @@ module Allocator =
         {
             Allocate = PidStack.allocate
             FailLate = PidStack.failLate
+            Race = PidRace.both
             Release = PidStack.release
             Nest = PidStack.nest
             InitDies = PidStack.initDies

@@ -204,6 +204,16 @@ module FixedCases =
             "cursor: moves when a thread fails for CLONE_INTO_CGROUP",
             [ last 100; late Late.Cgroup true []; fork ],
             pids [ 102 ]
+            "cursor: the pids cgroup is full", [ late Late.PidsCgroup false [] ], refused Errno.EAGAIN
+            "cursor: moves when the pids cgroup is full",
+            [ last 100; late Late.PidsCgroup false []; fork ],
+            pids [ 102 ]
+            "cursor: moves when a thread meets a full pids cgroup",
+            [ last 100; late Late.PidsCgroup true []; fork ],
+            pids [ 102 ]
+            "cursor: stays when a choice meets a full pids cgroup",
+            [ last 100; late Late.PidsCgroup false [ 50 ]; fork ],
+            pids [ 101 ]
             "cursor: stays when a choice fails late", [ last 100; late Late.Cgroup false [ 50 ]; fork ], pids [ 101 ]
             "set_tid: free again after a late failure", [ late Late.Cgroup false [ 50 ]; chosen [ 50 ] ], pids [ 50 ]
             for flaw, what in
@@ -363,7 +373,29 @@ module FixedCases =
             pids [ 2 ]
         ]
 
+    let private races =
+        let race = Operation.Race 0
+
+        let given first second third =
+            [ Outcome.Given first; Outcome.Given second; Outcome.Given third ]
+
+        [
+            "race: two forks at once", [ race ], given [ 2 ] [ 3 ] [ 4 ]
+            "race: the cursor moves by both", [ last 99; race; fork ], pids [ 103 ]
+            "race: at two levels", [ inner; Operation.Enter(0, 1, true); race ], given [ 2; 3 ] [ 3; 4 ] [ 4; 5 ]
+            "race: for the last number",
+            [ max 302; last 299; race ],
+            [ Outcome.Given [ 300 ]; Outcome.Given [ 301 ]; Outcome.Refused Errno.EAGAIN ]
+            "race: for the last number at the outer level",
+            [ max 302; inner; last 299; Operation.Race 1 ],
+            [
+                Outcome.Given [ 2; 300 ]
+                Outcome.Given [ 3; 301 ]
+                Outcome.Refused Errno.EAGAIN
+            ]
+        ]
+
     /// Every case, each in a sandbox of its own.
     let all: FixedCase list =
-        setTid @ pidMax @ cursor @ texts @ life @ threads
+        setTid @ pidMax @ cursor @ texts @ life @ threads @ races
         |> List.map (fun (name, operations, last) -> case name operations last)

@@ -25,9 +25,11 @@ module Coverage =
             "clone3 with a new PID namespace and set_tid", [ Facility.Namespaces; Facility.SetTid ]
             "clone3 with a new PID namespace without the capability", [ Facility.Namespaces ]
             "clone3 with something wrong", [ Facility.Clone3 ]
+            "process clone that fails late: EAGAIN", [ Facility.PidsCgroup ]
             "process clone that fails late: EBADF", [ Facility.IntoCgroup ]
             "process clone that fails late: EMFILE", [ Facility.Pidfd ]
             "process clone that fails late: EFAULT", [ Facility.Pidfd ]
+            "thread clone that fails late: EAGAIN", [ Facility.PidsCgroup ]
             "thread clone that fails late: EBADF", [ Facility.IntoCgroup ]
             "thread clone that fails late: EMFILE", [ Facility.Pidfd ]
             "thread clone that fails late: EFAULT", [ Facility.Pidfd ]
@@ -37,6 +39,7 @@ module Coverage =
             "leader of a group dies", []
             "leader of a session dies", []
             "clone with CLONE_PARENT", []
+            "two forks at once", []
             "thread", [ Facility.Threads ]
             "thread with set_tid", [ Facility.Threads ]
             "exec by a thread", [ Facility.Threads ]
@@ -69,6 +72,9 @@ module Coverage =
     [<Literal>]
     let private firstCloneKilled = "first clone failed late, namespace dead"
 
+    [<Literal>]
+    let private parsed = "write parsed that is not at offset 0"
+
     let private states =
         [
             "wrap to 300 or above", [ Facility.LastPid ]
@@ -86,6 +92,7 @@ module Coverage =
             "last_pid 0", [ Facility.LastPid ]
             "write of nothing", [ Facility.LastPid ]
             "write not parsed", [ Facility.LastPid ]
+            parsed, [ Facility.LastPid ]
             "write cut short", [ Facility.LastPid ]
             "write hexadecimal", [ Facility.LastPid ]
             "write octal", [ Facility.LastPid ]
@@ -110,6 +117,8 @@ module Coverage =
     let private isKnown (kernel: KernelRules) name =
         match name with
         | _ when name = firstCloneKilled -> kernel.FailedFirstCloneKills
+        | "write not parsed" -> kernel.WritesStrictly
+        | _ when name = parsed -> not kernel.WritesStrictly
         | "E2BIG" -> not kernel.ClonesIntoCgroup
         | "EBADF" -> kernel.ClonesIntoCgroup
         | _ -> true
@@ -160,6 +169,7 @@ module Coverage =
                         | Late.Cgroup -> "EBADF"
                         | Late.DescriptorLimit -> "EMFILE"
                         | Late.PidfdPointer -> "EFAULT"
+                        | Late.PidsCgroup -> "EAGAIN"
 
                     $"{flavour} clone that fails late: {errno}"
 
@@ -197,6 +207,7 @@ module Coverage =
                 if fate = Fate.Execs then
                     "exec by a thread"
             ]
+        | Step.Race _ -> [ "two forks at once" ]
         | Step.Unshare _ -> [ "unshare" ]
         | Step.Enter _ -> [ "setns" ]
         | Step.WriteLastPid(_, _, offset, capable) ->
@@ -259,7 +270,12 @@ module Coverage =
         let into = before.Spaces[from].ChildrenIn
         let chain = World.chain before into
         let innermost = before.Spaces[into].Ns
-        let refused = refusals observation
+
+        // That of a full cgroup says nothing of numbers.
+        let refused =
+            match ending with
+            | Ending.Fails(Late.PidsCgroup, _) -> refusals observation |> List.except [ Errno.EAGAIN ]
+            | _ -> refusals observation
 
         let covered =
             if nesting = Nesting.Same then
@@ -314,7 +330,7 @@ module Coverage =
                 "fork into a dead namespace"
 
             if isFirst then
-                match refused, ending with
+                match refusals observation, ending with
                 | [], _ -> "first clone succeeds after unshare"
                 | _ when after.Spaces[into].Ns.Life = Life.Stillborn -> firstCloneKilled
                 | _ -> "first clone refused, namespace as new"
@@ -350,11 +366,14 @@ module Coverage =
             | _ -> ()
         ]
 
-    let private writeNames kernel (text: string) offset outcome =
+    let private writeNames (kernel: KernelRules) (text: string) offset outcome =
         let number = text.TrimStart([| ' '; '\t'; '\n'; '\v'; '\f'; '\r'; '\u00a0'; '-' |])
 
         let taken n =
             [
+                if offset > 0 then
+                    parsed
+
                 if n < text.Length then
                     "write cut short"
 
@@ -366,7 +385,7 @@ module Coverage =
 
         match outcome with
         | Outcome.Wrote 0 -> [ "write of nothing" ]
-        | Outcome.Wrote _ when offset > 0 -> [ "write not parsed" ]
+        | Outcome.Wrote _ when offset > 0 && kernel.WritesStrictly -> [ "write not parsed" ]
         | Outcome.Wrote n -> taken n @ wordNames kernel text
         | Outcome.Refused Errno.EINVAL ->
             let why =

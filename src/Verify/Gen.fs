@@ -12,9 +12,11 @@ module OperationGen =
     let private late =
         Gen.frequency
             [
-                3, Gen.constant Late.Cgroup
-                2, Gen.constant Late.DescriptorLimit
-                1, Gen.constant Late.PidfdPointer
+                15, Gen.constant Late.Cgroup
+                10, Gen.constant Late.DescriptorLimit
+                5, Gen.constant Late.PidfdPointer
+                // A cgroup takes its time.
+                1, Gen.constant Late.PidsCgroup
             ]
 
     let private ending =
@@ -148,6 +150,7 @@ module OperationGen =
                 }
                 5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
                 2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index flaw
+                2, Gen.map Operation.Race index
                 2, Gen.map3 (fun from setTid fate -> Operation.Thread(from, setTid, fate)) index threadSetTid fate
             ]
 

@@ -65,6 +65,8 @@ type Late =
     | DescriptorLimit
     /// CLONE_PIDFD with a pointer that cannot be written to: EFAULT.
     | PidfdPointer
+    /// In a pids cgroup that is full: EAGAIN (pids_can_fork, kernel/cgroup/pids.c, after alloc_pid in copy_process).
+    | PidsCgroup
 
 /// What becomes of a child.
 [<RequireQualifiedAccess>]
@@ -135,6 +137,9 @@ type Operation =
     | Forsake of From: int * Bond: Bond
     /// A child of the agent makes a thread with `SetTid`, and stays.
     | Thread of From: int * SetTid: Number list * Fate: Fate
+    /// The agent and a child of its each fork a child, at once. Those two stay, and the child that made one of them is
+    /// killed and reaped.
+    | Race of From: int
     /// unshare(CLONE_NEWPID): the agent's next child is the init of a new namespace.
     | Unshare of From: int * Capable: bool
     /// setns: the agent's next children are made in the namespace `Into`, which may be dead.
@@ -161,6 +166,7 @@ type Step =
     | EndInit of Space: int * Reaped: int list
     | Forsake of From: int * Bond: Bond
     | Thread of From: int * SetTid: int list * Fate: Fate
+    | Race of From: int
     | Unshare of From: int * Capable: bool
     | Enter of From: int * Into: int * Capable: bool
     | WriteLastPid of Space: int * Text: string * Offset: int * Capable: bool
@@ -213,6 +219,8 @@ type Facility =
     | IntoCgroup
     /// A clone that fails for CLONE_PIDFD.
     | Pidfd
+    /// Making a pids cgroup, and having a process in it.
+    | PidsCgroup
     /// Threads that live, with set_tid, and execute a program.
     | Threads
     /// New PID namespaces.
@@ -257,6 +265,7 @@ module Facility =
 
                 match ending with
                 | Ending.Fails(Late.Cgroup, _) -> Facility.IntoCgroup
+                | Ending.Fails(Late.PidsCgroup, _) -> Facility.PidsCgroup
                 | Ending.Fails _ -> Facility.Pidfd
                 | Ending.Exits
                 | Ending.Lives
@@ -283,6 +292,7 @@ module Facility =
             | Flaw.UnknownFlag
             | Flaw.ThreadAlone -> [ Facility.Clone3 ]
         | Operation.End _
+        | Operation.Race _
         | Operation.Forsake _ -> []
 
 /// What a sandbox is like before anything is done in it.
@@ -306,6 +316,9 @@ type Setting =
     /// Whether something is there.
     member setting.Has(facility: Facility) : bool =
         setting.Lacks |> List.forall (fun lack -> lack.Facility <> facility)
+
+    /// Whether the sandbox is in a namespace that is there already, and has no init.
+    member setting.IsHere: bool = not (setting.Has Facility.Init)
 
 /// A fresh sandbox: a PID namespace in which nothing happens but what is asked for. Disposing of it ends all that lives
 /// in it.

@@ -12,6 +12,7 @@ module Perform =
         | Late.Cgroup -> Errno.EBADF
         | Late.DescriptorLimit -> Errno.EMFILE
         | Late.PidfdPointer -> Errno.EFAULT
+        | Late.PidsCgroup -> Errno.EAGAIN
 
     let private ask (allocator: Allocator) kernel ending setTid stack =
         match ending with
@@ -161,6 +162,45 @@ module Perform =
                  else
                      world))
 
+    // Two children at once, one of the agent and one of a child of its, which is gone afterwards: all that can come of it.
+    let private race (allocator: Allocator) world from =
+        let space = world.Spaces[from].ChildrenIn
+        let kernel = world.Setting.Kernel
+
+        let struct (first, moved) =
+            allocator.Allocate kernel [] (World.stackFor world from true space)
+
+        let world = World.withStack space moved world
+
+        match first with
+        | Allocation.Refused errno -> [ [ Outcome.Refused errno ], world ]
+        | Allocation.Given maker ->
+            let id, world = World.addProcess from space maker [] world
+            let inside = World.stackOf world space
+
+            let born parent allocation (outcomes, world) =
+                match allocation with
+                | Allocation.Refused errno -> outcomes @ [ Outcome.Refused errno ], world
+                | Allocation.Given pids ->
+                    // Nobody looks at the levels around the sandbox, where there are always numbers left.
+                    match allocator.Allocate kernel [] world.Outer with
+                    | struct (Allocation.Refused errno, _) -> outcomes @ [ Outcome.Refused errno ], world
+                    | struct (Allocation.Given outside, outer) ->
+                        let _, world =
+                            World.addProcess parent space (pids @ outside) [] { world with Outer = outer }
+
+                        outcomes @ [ World.shown world space pids ], world
+
+            [
+                for struct (ours, theirs, moved) in allocator.Race inside do
+                    let outcomes, world =
+                        ([ World.shown world space maker ], World.withStack space (moved @ world.Outer) world)
+                        |> born from ours
+                        |> born space theirs
+
+                    outcomes, World.reap allocator id world
+            ]
+
     // A process is killed and reaped; its threads go by themselves.
     let private kill allocator id world =
         let threads =
@@ -208,28 +248,32 @@ module Perform =
     let private writeLastPid (allocator: Allocator) world id (text: string) offset capable route =
         let bytes = Text.Encoding.Latin1.GetBytes text
 
-        let struct (write, ns) =
-            allocator.WriteLastPid
-                world.Setting.Kernel
-                (int64 offset)
-                bytes
-                { world.Spaces[id].Ns with
-                    MayChoose = capable
-                }
+        let isSpliced =
+            match route with
+            | ValueSome(Route.Splice | Route.SendFile) -> true
+            | _ -> false
 
-        match route, write with
-        // Asks for nothing, and so nobody asks who it is (do_splice, fs/splice.c).
-        | ValueSome(Route.Splice | Route.SendFile), _ when text = "" -> Outcome.Wrote 0, world
-        | _, LastPidWrite.Refused errno -> Outcome.Refused errno, world
-        | _, LastPidWrite.Ignored n -> Outcome.Wrote n, world
-        | _, LastPidWrite.Stored(_, n) ->
-            let taken =
-                match route with
-                // What is left over is written behind, where it is ignored (iter_file_splice_write).
-                | ValueSome(Route.Splice | Route.SendFile) -> text.Length
-                | _ -> n
+        // What is left over of what is spliced is written behind it (iter_file_splice_write, fs/splice.c).
+        let rec write at (ns: PidNamespace) =
+            match allocator.WriteLastPid world.Setting.Kernel (int64 (offset + at)) bytes[at..] ns with
+            | struct (LastPidWrite.Refused errno, _) when at = 0 -> Outcome.Refused errno, ns
+            | struct (LastPidWrite.Refused _, _) -> Outcome.Wrote at, ns
+            | struct (LastPidWrite.Ignored n, _) -> Outcome.Wrote(at + n), ns
+            | struct (LastPidWrite.Stored(_, n), ns) when isSpliced && at + n < bytes.Length -> write (at + n) ns
+            | struct (LastPidWrite.Stored(_, n), ns) -> Outcome.Wrote(at + n), ns
 
-            Outcome.Wrote taken, World.withSpace id (fun s -> { s with Ns = ns }) world
+        // Nothing that is spliced asks for nothing, and so nobody asks who it is (do_splice).
+        if isSpliced && text = "" then
+            Outcome.Wrote 0, world
+        else
+            let outcome, ns =
+                write
+                    0
+                    { world.Spaces[id].Ns with
+                        MayChoose = capable
+                    }
+
+            outcome, World.withSpace id (fun s -> { s with Ns = ns }) world
 
     let private writePidMax (allocator: Allocator) world id value =
         match allocator.WritePidMax world.Setting.Kernel value (World.stackFor world id true id) with
@@ -257,30 +301,33 @@ module Perform =
                                 })
                 }
 
-    /// What an action does to a world by this allocator, and what is seen of it.
+    /// All that an action can do to a world by this allocator, and what is seen of it: one thing, but for a race.
+    let all (allocator: Allocator) (world: World) (step: Step) : struct (Observation * World) list =
+        let one (outcome, world) = [ [ outcome ], world ]
+
+        match step with
+        | Step.Clone(from, nesting, setTid, capable, ending) ->
+            [ clone allocator world from nesting setTid capable ending ]
+        | Step.End id -> one (Outcome.Done, kill allocator id world)
+        | Step.EndInit(space, _) -> one (Outcome.Done, World.collapse allocator space world)
+        | Step.Forsake(from, bond) -> [ forsake allocator world from bond ]
+        | Step.Thread(from, setTid, fate) -> [ thread allocator world from setTid fate ]
+        | Step.Race from -> race allocator world from
+        | Step.Unshare(from, capable) -> one (unshare allocator world from capable)
+        | Step.Enter(from, into, capable) -> one (enter world from into capable)
+        | Step.WriteLastPid(space, text, offset, capable) ->
+            one (writeLastPid allocator world space text offset capable ValueNone)
+        | Step.Pass(space, route, text, offset, capable) ->
+            one (writeLastPid allocator world space text offset capable (ValueSome route))
+        | Step.WritePidMax(space, value) -> one (writePidMax allocator world space value)
+        | Step.Malformed(_, Flaw.UnreadableArray) -> one (Outcome.Refused Errno.EFAULT, world)
+        | Step.Malformed _ -> one (Outcome.Refused Errno.EINVAL, world)
+        | Step.Nothing -> [ [], world ]
+        |> List.map (fun (outcomes, world) -> struct (World.observe outcomes world, world))
+
+    /// The first thing that an action can do to a world by this allocator.
     let step (allocator: Allocator) (world: World) (step: Step) : struct (Observation * World) =
-        let one (outcome, world) = [ outcome ], world
-
-        let outcomes, world =
-            match step with
-            | Step.Clone(from, nesting, setTid, capable, ending) ->
-                clone allocator world from nesting setTid capable ending
-            | Step.End id -> [ Outcome.Done ], kill allocator id world
-            | Step.EndInit(space, _) -> [ Outcome.Done ], World.collapse allocator space world
-            | Step.Forsake(from, bond) -> forsake allocator world from bond
-            | Step.Thread(from, setTid, fate) -> thread allocator world from setTid fate
-            | Step.Unshare(from, capable) -> one (unshare allocator world from capable)
-            | Step.Enter(from, into, capable) -> one (enter world from into capable)
-            | Step.WriteLastPid(space, text, offset, capable) ->
-                one (writeLastPid allocator world space text offset capable ValueNone)
-            | Step.Pass(space, route, text, offset, capable) ->
-                one (writeLastPid allocator world space text offset capable (ValueSome route))
-            | Step.WritePidMax(space, value) -> one (writePidMax allocator world space value)
-            | Step.Malformed(_, Flaw.UnreadableArray) -> [ Outcome.Refused Errno.EFAULT ], world
-            | Step.Malformed _ -> [ Outcome.Refused Errno.EINVAL ], world
-            | Step.Nothing -> [], world
-
-        struct (World.observe outcomes world, world)
+        List.head (all allocator world step)
 
     // Late numbers that are still in use at a step, the fewest first.
     let private lateSets late =
@@ -297,16 +344,17 @@ module Perform =
     /// many were is told; all are free after such a step, and each is as soon as it is seen to be. None if nothing that is
     /// possible looks so.
     let follow (world: World) (action: Step) (seen: Observation) : struct (World * int) voption =
-        let struct (ordinary, next) = step Allocator.model world action
+        let seenIn world =
+            all Allocator.model world action
+            |> List.tryPick (fun (struct (possible, next)) -> if possible = seen then Some next else None)
 
         let taken late =
             List.fold (fun world number -> World.withLate true number world) world late
-            |> fun world -> step Allocator.model world action
+            |> seenIn
 
-        if ordinary = seen then
-            let isOpen number =
-                let struct (other, _) = taken [ number ]
-                other = seen
+        match seenIn world with
+        | Some next ->
+            let isOpen number = (taken [ number ]).IsSome
 
             let isNew number = not (List.contains number world.Late)
 
@@ -316,16 +364,16 @@ module Perform =
                 },
                 0
             )
-        else
+        | None ->
             lateSets world.Late
             |> List.tryPick (fun late ->
                 match taken late with
-                | struct (other, next) when other = seen ->
+                | Some next ->
                     let world =
                         List.fold (fun world number -> World.withLate false number world) next late
 
                     Some(struct ({ world with Late = [] }, late.Length))
-                | _ -> None)
+                | None -> None)
             |> ValueOption.ofOption
 
     /// A sandbox whose outermost namespace is this one: what is seen of it before its first process is made.

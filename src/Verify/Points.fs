@@ -35,8 +35,15 @@ module Points =
 
         go (Perform.start Allocator.model setting) 0 difference.Operations
 
-    /// One point for each fixed case, one for all random sequences, and one for each class of `Coverage`.
-    let ofReport (setting: Setting) (report: Report) : Point list =
+    /// What a kernel is compared with: the model, or the kernel of this release, which was recorded.
+    let other (recorded: string | null) : string =
+        match recorded with
+        | null -> "model"
+        | release -> "Linux " + release
+
+    /// One point for each fixed case, one for all other sequences, which `sequences` names, and one for each class of
+    /// `Coverage`, where they were counted.
+    let ofReport (sequences: string) (setting: Setting) (report: Report) : Point list =
         let failing =
             match report.Difference with
             | ValueSome difference -> classesOf setting difference
@@ -60,7 +67,7 @@ module Points =
 
             {
                 Kind = "run"
-                Name = "random sequences"
+                Name = sequences
                 Verdict =
                     match report.Difference with
                     | ValueSome difference -> Verdict.Failed difference
@@ -70,12 +77,13 @@ module Points =
                         | doubt -> Verdict.Skipped doubt
             }
 
-            for name, why in Coverage.all setting do
-                {
-                    Kind = "class"
-                    Name = name
-                    Verdict = ofClass (name, why)
-                }
+            if report.Coverage.Count > 0 then
+                for name, why in Coverage.all setting do
+                    {
+                        Kind = "class"
+                        Name = name
+                        Verdict = ofClass (name, why)
+                    }
         ]
 
     // A YAML string in single quotes.
@@ -98,16 +106,17 @@ module Points =
         |> List.filter (fun text -> text <> "")
         |> String.concat "; "
 
-    let private diagnosis kernel (difference: Difference) =
+    let private diagnosis kernel recorded (difference: Difference) =
         let step, row = differing difference
+        let left = if isNull recorded then "model" else "recorded"
 
         [
             "  ---"
-            "  message: " + yaml "model and kernel differ"
+            "  message: " + yaml (other recorded + " and kernel differ")
             "  severity: fail"
             "  release: " + yaml kernel
             "  step: " + yaml step
-            "  model: " + yaml (seen row.Model)
+            $"  {left}: " + yaml (seen row.Model)
             "  kernel: " + yaml (seen row.Kernel)
             "  sequence:"
             for operation in difference.Operations do
@@ -115,8 +124,8 @@ module Points =
             "  ..."
         ]
 
-    /// TAP, version 13, which readers of version 14 and of KTAP take as well. `remarks` come last.
-    let tap (kernel: string) (remarks: string list) (points: Point list) : string =
+    /// TAP, version 13, which readers of version 14 and of KTAP take as well. `recorded` is as of `other`; `remarks` come last.
+    let tap (kernel: string) (recorded: string | null) (remarks: string list) (points: Point list) : string =
         let escape (text: string) =
             text.Replace("\\", "\\\\").Replace("#", "\\#")
 
@@ -133,7 +142,7 @@ module Points =
                     | Verdict.Skipped why -> $"{head} # SKIP {why}"
                     | Verdict.Failed difference ->
                         "not " + head
-                        yield! diagnosis kernel difference
+                        yield! diagnosis kernel recorded difference
 
                 for remark in remarks do
                     "# " + remark
@@ -146,7 +155,7 @@ module Points =
         SecurityElement.Escape(String.map (fun c -> if c < ' ' && c <> '\n' then '?' else c) text)
 
     /// The same as JUnit's XML; `seconds` is how long all of it took.
-    let junit (kernel: string) (seconds: float) (points: Point list) : string =
+    let junit (kernel: string) (recorded: string | null) (seconds: float) (points: Point list) : string =
         let count kind =
             points |> List.filter (fun point -> kind point.Verdict) |> List.length |> string
 
@@ -161,7 +170,12 @@ module Points =
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
                 $"<testsuites {counts}>"
                 $"  <testsuite name=\"nslp verify\" {counts} skipped=\"{count _.IsSkipped}\">"
-                $"    <properties><property name=\"kernel\" value=\"{xml kernel}\"/></properties>"
+                "    <properties>"
+                $"      <property name=\"kernel\" value=\"{xml kernel}\"/>"
+                match recorded with
+                | null -> ()
+                | recorded -> $"      <property name=\"recorded\" value=\"{xml recorded}\"/>"
+                "    </properties>"
 
                 for point in points do
                     let head =
@@ -172,7 +186,7 @@ module Points =
                     | Verdict.Skipped why -> $"{head}><skipped message=\"{xml why}\"/></testcase>"
                     | Verdict.Failed difference ->
                         let step, _ = differing difference
-                        let text = String.Join("\n", Show.rows "model" difference.Rows)
+                        let text = String.Join("\n", Show.rows (other recorded) difference.Rows)
                         $"{head}><failure message=\"{xml step}\">{xml text}</failure></testcase>"
 
                 "  </testsuite>"

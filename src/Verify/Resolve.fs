@@ -65,6 +65,18 @@ module Resolve =
     [<Literal>]
     let MostChildren = 256
 
+    /// At how many levels of a sandbox two processes are made at once at most: twice as much can come of it with each level.
+    [<Literal>]
+    let MostRaced = 4
+
+    /// The most bytes of a text: as many as a pipe holds.
+    [<Literal>]
+    let MostBytes = 65536
+
+    /// The most entries of set_tid; the kernel takes 32.
+    [<Literal>]
+    let MostEntries = 64
+
     let private clampedEnding world nesting into ending =
         let isInit = nesting <> Nesting.Same || World.isUnborn world into
 
@@ -133,7 +145,16 @@ module Resolve =
             if World.isUnborn world into then
                 Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
             else
-                Step.Thread(from, numbersFor (World.stackOf world into) setTid |> List.truncate 64, fate)
+                Step.Thread(from, numbersFor (World.stackOf world into) setTid |> List.truncate MostEntries, fate)
+        | Operation.Race _ when (World.children world).Length > MostChildren - 2 -> Step.Nothing
+        | Operation.Race from ->
+            let from = agent from
+            let into = world.Spaces[from].ChildrenIn
+
+            if world.Spaces[into].Ns.Life = Life.Alive && World.depth world into <= MostRaced then
+                Step.Race from
+            else
+                Step.Clone(from, Nesting.Same, [], true, Ending.Exits)
         | Operation.Unshare(from, capable) -> Step.Unshare(agent from, capable)
         | Operation.Enter(from, into, capable) ->
             let known =

@@ -17,6 +17,7 @@ module Show =
         | Late.Cgroup -> "CLONE_INTO_CGROUP and a closed descriptor"
         | Late.DescriptorLimit -> "CLONE_PIDFD and RLIMIT_NOFILE 0"
         | Late.PidfdPointer -> "CLONE_PIDFD and a bad pointer"
+        | Late.PidsCgroup -> "its pids cgroup full"
 
     let private bond b =
         match b with
@@ -90,6 +91,8 @@ module Show =
                 | Fate.Execs -> "which executes a program that exits"
 
             $"init of ns {string from}: its child {call}, {fate}"
+        | Step.Race from ->
+            $"init of ns {string from}: it and a child of its fork at once; both stay, and that child is killed and reaped"
         | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"
         | Step.Enter(from, into, capable) -> $"init of ns {string from}: setns to ns {string into}{without capable}"
         | Step.WriteLastPid(space, text, offset, capable) ->

@@ -100,6 +100,9 @@ module OperationShrink =
                    [])
             @ List.map (fun s -> Operation.Thread(from, s, fate)) (smallerList smallerNumber setTid)
             @ List.map (fun i -> Operation.Thread(i, setTid, fate)) (smallerIndex from)
+        | Operation.Race from ->
+            [ Operation.Clone(from, Nesting.Same, [], true, Ending.Lives) ]
+            @ List.map Operation.Race (smallerIndex from)
         | Operation.Unshare(from, capable) ->
             List.map (fun i -> Operation.Unshare(i, capable)) (smallerIndex from)
             @ List.map (fun c -> Operation.Unshare(from, c)) (smallerFlag capable)

@@ -57,6 +57,8 @@ module OperationText =
             "thread-fails-cgroup", Ending.Fails(Late.Cgroup, true)
             "thread-fails-nofile", Ending.Fails(Late.DescriptorLimit, true)
             "thread-fails-pidfd", Ending.Fails(Late.PidfdPointer, true)
+            "fails-pids", Ending.Fails(Late.PidsCgroup, false)
+            "thread-fails-pids", Ending.Fails(Late.PidsCgroup, true)
         ]
 
     let private bonds =
@@ -117,6 +119,7 @@ module OperationText =
         | Operation.EndInit index -> "end-init of=" + string index
         | Operation.Thread(from, setTid, fate) -> $"thread from={string from}{chosen setTid} fate={nameOf fates fate}"
         | Operation.Forsake(from, bond) -> $"forsake from={string from} as={nameOf bonds bond}"
+        | Operation.Race from -> "race from=" + string from
         | Operation.Unshare(from, capable) -> $"unshare from={string from} capable={yesNo capable}"
         | Operation.Enter(from, into, capable) -> $"enter from={string from} into={string into} capable={yesNo capable}"
         | Operation.Leave from -> "leave from=" + string from
@@ -233,10 +236,19 @@ module OperationText =
         let setTid () =
             match pairs.TryFind "set_tid" with
             | None -> []
-            | Some text -> text.Split ',' |> List.ofArray |> List.map parseNumber
+            | Some text ->
+                let entries = text.Split ','
+
+                if entries.Length > Resolve.MostEntries then
+                    wrong
+                        $"set_tid has {string entries.Length} entries, and at most {string Resolve.MostEntries} are taken"
+
+                entries |> List.ofArray |> List.map parseNumber
 
         let text () =
             match pairs.TryFind "text" with
+            | Some raw when raw.Length > Resolve.MostBytes ->
+                wrong $"text has {string raw.Length} bytes, and at most {string Resolve.MostBytes} are taken"
             | Some raw -> Text.Raw raw
             | None -> Text.Spelled(parseNumber (value "number"), oneOf spellings (value "spelling"))
 
@@ -253,6 +265,7 @@ module OperationText =
         | "end" -> Operation.End(int "child")
         | "end-init" -> Operation.EndInit(int "of")
         | "forsake" -> Operation.Forsake(int "from", oneOf bonds (value "as"))
+        | "race" -> Operation.Race(int "from")
         | "unshare" -> Operation.Unshare(int "from", capable ())
         | "enter" -> Operation.Enter(int "from", int "into", capable ())
         | "leave" -> Operation.Leave(int "from")
@@ -298,7 +311,7 @@ module OperationText =
 module ReplayText =
     /// The version of the format, which is in the first line. Those before had fewer operations, and are read as well.
     [<Literal>]
-    let Version = 3
+    let Version = 4
 
     [<Literal>]
     let private Header = "nslp-verify-replay"

@@ -49,6 +49,7 @@ module TraceText =
             "set_tid", Facility.SetTid
             "into-cgroup", Facility.IntoCgroup
             "pidfd", Facility.Pidfd
+            "pids-cgroup", Facility.PidsCgroup
             "threads", Facility.Threads
             "namespaces", Facility.Namespaces
             "users", Facility.Users
@@ -98,7 +99,7 @@ module TraceText =
             Header
             "kernel " + kernel
             $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser} pid_max={string setting.PidMax} "
-            + $"page={string setting.Kernel.PageSize}"
+            + $"page={string setting.Kernel.PageSize} strict={string setting.Kernel.WritesStrictly}"
             "new " + joined " " isNew
             "lacks " + joined " " lacks
         ]
@@ -191,14 +192,16 @@ module TraceText =
         | None -> raise (Wrong $"'{text}' is not known")
 
     let private parseSetting (at: int -> unit) (setting: string) (isNew: string) (lacks: string) =
+        let tryValue key =
+            words setting
+            |> List.skip 1
+            |> List.map pair
+            |> List.tryFind (fun (k, _) -> k = key)
+            |> Option.map snd
+
         let value key =
-            match
-                words setting
-                |> List.skip 1
-                |> List.map pair
-                |> List.tryFind (fun (k, _) -> k = key)
-            with
-            | Some(_, value) -> value
+            match tryValue key with
+            | Some value -> value
             | None -> raise (Wrong $"'{key}=' is missing")
 
         let within low high key =
@@ -232,7 +235,12 @@ module TraceText =
             ]
 
         {
-            Kernel = KernelRules.newest |> KernelRules.withSeen seen |> KernelRules.withPageSize page
+            Kernel =
+                KernelRules.newest
+                |> KernelRules.withSeen seen
+                |> KernelRules.withPageSize page
+                // Older ones do not say so.
+                |> KernelRules.withStrictWrites (tryValue "strict" <> Some "False")
             OuterLevels = levels
             OwnUser = ownUser
             PidMax = pidMax

@@ -304,6 +304,11 @@ let ``Help on nslp is given before a command`` (line: string) =
              "spawn",
              "PID must be a number from 0 to 4,194,303, or a range such as 1000-1999 or 1000-, not 'x'")>]
 [<InlineData("who 5-1", "who", "range '5-1' ends before it starts")>]
+[<InlineData("set 1010-1000", "set", "range '1010-1000' ends before it starts")>]
+[<InlineData("set 0-10", "set", "range '0-10' begins with 0, which is no PID")>]
+[<InlineData("spawn 7,0- -- true", "spawn", "range '0-' begins with 0, which is no PID")>]
+[<InlineData("reserve 5000-5010 echo hi", "reserve", "unexpected argument 'echo': a command goes after '--'")>]
+[<InlineData("reserve 5000-5010 7 -- echo", "reserve", "expected one RANGE, got 2")>]
 [<InlineData("who 1-", "who", "PID must be a number from 0 to 4,194,303, or a range such as 1000-1010, not '1-'")>]
 [<InlineData("serve --mode 8", "serve", "--mode must be an octal number from 0 to 0777, not '8'")>]
 [<InlineData("verify --runs 0", "verify", "--runs must be a number from 1 to 1,000,000, not '0'")>]

@@ -174,6 +174,15 @@ let private tampered: (string * (Step -> Step)) list =
         | Step.Clone(from, nesting, tids, capable, Ending.Fails(Late.Cgroup, _)) ->
             Step.Clone(from, nesting, tids, capable, Ending.Exits)
         | step -> step)
+        "a full pids cgroup is no obstacle",
+        (function
+        | Step.Clone(from, nesting, tids, capable, Ending.Fails(Late.PidsCgroup, _)) ->
+            Step.Clone(from, nesting, tids, capable, Ending.Exits)
+        | step -> step)
+        "one of two forks at once is lost",
+        (function
+        | Step.Race from -> Step.Forsake(from, Bond.Group)
+        | step -> step)
         "CLONE_PIDFD fails for the pointer first",
         (function
         | Step.Clone(from, nesting, tids, capable, Ending.Fails(Late.DescriptorLimit, asThread)) ->
@@ -393,8 +402,10 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
                 Facility.SetTid
                 Facility.IntoCgroup
                 Facility.Pidfd
+                Facility.PidsCgroup
                 Facility.Threads
             ]
+            [ Facility.PidsCgroup ]
             [ Facility.PidMax ]
             [ Facility.LastPid ]
             [ Facility.Splice ]
@@ -413,7 +424,10 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
                         (not tids.IsEmpty && not (setting.Has Facility.SetTid))
                         || (nesting <> Nesting.Same && not (setting.Has Facility.Namespaces))
                         || (nesting = Nesting.NewUserAndPid && not (setting.Has Facility.Users))
-                        || (ending.IsFails && not (setting.Has Facility.Pidfd))
+                        || (match ending with
+                            | Ending.Fails(Late.PidsCgroup, _) -> not (setting.Has Facility.PidsCgroup)
+                            | Ending.Fails _ -> not (setting.Has Facility.Pidfd)
+                            | _ -> false)
                     | Step.Thread _ -> not (setting.Has Facility.Threads)
                     | Step.Unshare _ -> not (setting.Has Facility.Namespaces)
                     | Step.Enter _ -> not (setting.Has Facility.Setns)
@@ -445,7 +459,7 @@ let ``without a facility nothing that needs it is done, and the rest agrees`` ()
             Assert.Equal(expected, actual.Verdict)
 
         // What is out of the draw is skipped with the reason, and all else can be met.
-        for point in Points.ofReport setting report do
+        for point in Points.ofReport "random sequences" setting report do
             match point.Verdict with
             | Verdict.Skipped why ->
                 Assert.True(why.StartsWith "no " || why = "not on this kernel" || why = "not met", why)
@@ -461,7 +475,7 @@ let private wrong =
 [<Fact>]
 let ``a difference fails its case, the runs and the classes of its step, and nothing else`` () =
     let report = verify wrong 500 1UL
-    let points = Points.ofReport today report
+    let points = Points.ofReport "random sequences" today report
 
     let failed =
         points
@@ -475,7 +489,7 @@ let ``a difference fails its case, the runs and the classes of its step, and not
     Assert.DoesNotContain(failed, (fun (_, name) -> List.contains name unfound))
 
     Assert.Empty(
-        (Points.ofReport today (verify (ModelSandbox.create Allocator.model today) 20 1UL))
+        (Points.ofReport "random sequences" today (verify (ModelSandbox.create Allocator.model today) 20 1UL))
         |> List.filter _.Verdict.IsFailed
     )
 
@@ -507,8 +521,8 @@ let private readTap (text: string) =
 [<Fact>]
 let ``TAP has a numbered line for each point and the sequence below what failed`` () =
     for sandboxes in [ wrong; ModelSandbox.create Allocator.model today ] do
-        let points = Points.ofReport today (verify sandboxes 100 1UL)
-        let text = Points.tap "6.18.0 #1" [ "a remark" ] points
+        let points = Points.ofReport "random sequences" today (verify sandboxes 100 1UL)
+        let text = Points.tap "6.18.0 #1" null [ "a remark" ] points
         Assert.Equal<bool list>(points |> List.map (fun point -> not point.Verdict.IsFailed), readTap text)
 
         for point in points do
@@ -522,8 +536,8 @@ let ``TAP has a numbered line for each point and the sequence below what failed`
 [<Fact>]
 let ``JUnit's XML counts what it holds`` () =
     for sandboxes in [ wrong; ModelSandbox.create Allocator.model today ] do
-        let points = Points.ofReport today (verify sandboxes 100 1UL)
-        let document = XDocument.Parse(Points.junit "<6.18>" 1.5 points)
+        let points = Points.ofReport "random sequences" today (verify sandboxes 100 1UL)
+        let document = XDocument.Parse(Points.junit "<6.18>" null 1.5 points)
 
         let elements (parent: XContainer) name =
             parent.Descendants(XName.Get name) |> List.ofSeq
@@ -637,7 +651,8 @@ let ``where nothing was compared, or much was disturbed, nobody says that all ag
         Assert.Equal(doubt, report.Doubt)
 
         let runs =
-            Points.ofReport today report |> List.filter (fun point -> point.Kind = "run")
+            Points.ofReport "random sequences" today report
+            |> List.filter (fun point -> point.Kind = "run")
 
         Assert.Equal<Verdict list>([ Verdict.Skipped doubt ], runs |> List.map (fun (point: Point) -> point.Verdict))
 

@@ -458,10 +458,14 @@ module Generate =
             let! pageSize = one [ 4, Gen.constant 4096; 1, Gen.constant 16384 ]
             let! text = text pageSize space
             let! offset = offset
+            let! isStrict = one [ 3, Gen.constant true; 1, Gen.constant false ]
 
             return
                 {
-                    Kernel = KernelRules.withPageSize pageSize KernelRules.newest
+                    Kernel =
+                        KernelRules.newest
+                        |> KernelRules.withPageSize pageSize
+                        |> KernelRules.withStrictWrites isStrict
                     Space = space
                     Offset = offset
                     Text = text

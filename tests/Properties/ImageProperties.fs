@@ -385,6 +385,34 @@ let private wrongReaders: (string * Reader) list =
             | other -> other)
     ]
 
+[<Theory>]
+[<InlineData(1,
+             9223372036854775807L,
+             "process 2147483647 or above has no number that a process can have: PIDs are 1 to 4194303")>]
+[<InlineData(1, 4194304L, "process 4194304 has no number that a process can have: PIDs are 1 to 4194303")>]
+[<InlineData(3, 4194304L, "process 7 has group 4194304 and session 7, one of which cannot be: PIDs are 1 to 4194303")>]
+[<InlineData(5, 2147483648L, "process 7 has thread 2147483647 or above, which cannot be: PIDs are 1 to 4194303")>]
+let ``a number that is too large is named`` (field: int) (value: int64) (message: string) =
+    let numbers = [ 1; 3; 4 ] |> List.filter (fun other -> other <> field)
+
+    let written =
+        [
+            yield! common
+            yield! fixed32 0x50273030u
+
+            yield!
+                entry (
+                    number 2 0
+                    @ List.collect (fun field -> number field 7) numbers
+                    @ varint (uint64 field <<< 3)
+                    @ varint (uint64 value)
+                )
+        ]
+
+    match Images.readTree (Array.ofList written) with
+    | Ok _ -> Assert.Fail "it was read"
+    | Error flaw -> Assert.Equal(message, flaw.Text)
+
 [<Fact>]
 let ``each wrong reader breaks a law`` () =
     let laws = Law.all<Reader>()

@@ -61,7 +61,7 @@ module ReferenceText =
             LastPidWrite.Refused Errno.EPERM
         elif text = "" then
             LastPidWrite.Ignored 0
-        elif offset <> 0L then
+        elif kernel.WritesStrictly && offset <> 0L then
             LastPidWrite.Ignored text.Length
         else
             let seen = text.Substring(0, min (kernel.PageSize - 1) text.Length)

@@ -16,6 +16,7 @@ let private kernels =
         KernelRules.ofVersion 6 18
         KernelRules.ofVersion 7 0
         KernelRules.newest
+        KernelRules.withStrictWrites false KernelRules.newest
     ]
 
 let private setting kernel ownUser =
@@ -280,7 +281,7 @@ let ``no text makes the reader of replay files fail otherwise than with a messag
 [<Theory>]
 [<InlineData("", "it does not begin with 'nslp-verify-replay'")>]
 [<InlineData("\u007fELF", "it does not begin with 'nslp-verify-replay'")>]
-[<InlineData("nslp-verify-replay 4\nend-of-replay\n", "its version is not 1 to 3")>]
+[<InlineData("nslp-verify-replay 5\nend-of-replay\n", "its version is not 1 to 4")>]
 [<InlineData("nslp-verify-replay 1\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=x\nend-of-replay\n", "line 2: 'x' is not a number")>]

@@ -624,6 +624,38 @@ module WrongModels =
                 InitDies = fun stack -> levelsOf stack (fun ns -> { ns with Life = Life.Dead })
             }
 
+            // Two at once
+            "two at once get the same number",
+            { model with
+                Race =
+                    fun stack ->
+                        model.Race stack
+                        |> List.map (fun (struct (one, _, after)) -> struct (one, one, after))
+            }
+            "two at once move the cursor by one",
+            { model with
+                Race =
+                    fun stack ->
+                        [
+                            for struct (one, other, after) in model.Race stack do
+                                struct (one,
+                                        other,
+                                        after
+                                        |> onInner (fun ns ->
+                                            { ns with
+                                                Cursor = max 1 (ns.Cursor - 1)
+                                            }))
+                        ]
+            }
+            "one of two at once gets none",
+            { model with
+                Race =
+                    fun stack ->
+                        let struct (given, moved) = model.Allocate KernelRules.newest [] stack
+
+                        [ struct (given, Allocation.Refused Errno.EAGAIN, moved) ]
+            }
+
             // Clones that fail late
             "a late failure rolls the cursors back",
             failing (fun kernel errno setTid stack ->
@@ -919,6 +951,9 @@ module WrongModels =
 
                 struct (result, { moved with MayChoose = ns.MayChoose }))
             "parses at every offset", writing (fun kernel _ text ns -> model.WriteLastPid kernel 0L text ns)
+            "never parses at other offsets",
+            writing (fun kernel offset text ns ->
+                model.WriteLastPid (KernelRules.withStrictWrites true kernel) offset text ns)
             "refuses other offsets",
             writing (fun kernel offset text ns ->
                 match model.WriteLastPid kernel offset text ns with

@@ -70,15 +70,15 @@ internal static class Map
             return Output.Print(Name, text);
         }
 
-        using Fd file = Output.CreateNew(path);
-        if (!file.IsOpen)
+        using NewFile file = new(path);
+        if (file.Error != 0)
         {
             return Output.Fail(
                 Name, $"cannot create '{path}'", file.Error,
                 file.Error == Errno.EEXIST ? "nslp overwrites no file: '--svg -' writes to stdout" : null);
         }
 
-        Errno error = Output.WriteTo(file.Number, Encoding.UTF8.GetBytes(text));
-        return error == 0 ? Output.Done : Output.Fail(Name, $"cannot write '{path}'", error, "the incomplete file is left there");
+        Errno error = file.Write(Encoding.UTF8.GetBytes(text));
+        return error == 0 ? Output.Done : Output.Fail(Name, $"cannot write '{path}'", error);
     }
 }

@@ -86,7 +86,7 @@ internal static unsafe class Output
         Fail(command, complaint.Message, complaint.Errno, complaint.Help);
 
     /// <summary>Says on stderr what a helper could not do, and what would help.</summary>
-    internal static int Fail(string command, RemoteException e) => Fail(command, e.Message, 0, e.Help);
+    internal static int Fail(string command, RemoteException e) => Fail(command, e.What, e.Errno, e.Help);
 
     /// <summary>Says on stderr which exception nslp cannot go on after: no stack trace, and a limit is not called a bug.</summary>
     internal static int Fail(Exception e) =>

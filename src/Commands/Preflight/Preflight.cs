@@ -39,7 +39,7 @@ internal static class Preflight
         }
         catch (RemoteException e)
         {
-            return CannotLook(new Complaint(e.Message, 0, e.Help));
+            return CannotLook(new Complaint(e.What, e.Errno, e.Help));
         }
     }
 

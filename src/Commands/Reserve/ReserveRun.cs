@@ -52,9 +52,11 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
     {
         if (_untold > 0)
         {
-            Output.Say(name, $"and so {_untold} more times");
+            Output.Say(name, $"and so {Times(_untold)}");
         }
     }
+
+    private static string Times(long more) => more == 1 ? "once more" : $"{more} more times";
 
     private static long Now => Stopwatch.GetTimestamp() / s_microsecond;
 
@@ -126,7 +128,7 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
             return;
         }
 
-        Output.Say(name, _untold == 0 ? news : $"{news} (and so {_untold} more times)");
+        Output.Say(name, _untold == 0 ? news : $"{news} (and so {Times(_untold)})");
         (_lastTold, _untold) = (now, 0);
     }
 }

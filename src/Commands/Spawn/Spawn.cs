@@ -148,15 +148,16 @@ internal static class Spawn
 
         int status = new SpawnParent(caught, attempts.Pid).Wait();
         launcher.Dispose();
-        report?.Write(attempts, isRunning: true, SpawnParent.StatusOf(status));
-        return SpawnParent.EndBySignal(status);
+        bool isTold = report?.Write(attempts, isRunning: true, SpawnParent.StatusOf(status)) ?? true;
+        // A failure of the command is worth more than one of the report.
+        return isTold || status != 0 ? SpawnParent.EndBySignal(status) : Failed;
     }
 
     private static int Detach(SpawnAttempts attempts, Nest? nest, SpawnReport? report)
     {
         nest?.OutliveOwner(attempts.Pids[0]);
-        report?.Write(attempts, isRunning: true, -1);
-        return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done ? Output.Done : Failed;
+        bool isTold = report?.Write(attempts, isRunning: true, -1) ?? true;
+        return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done && isTold ? Output.Done : Failed;
     }
 
     private static string Describe(PidSpace space, SpawnAttempts attempts)

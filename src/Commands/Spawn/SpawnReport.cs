@@ -20,12 +20,15 @@ internal sealed class SpawnReport : IDisposable
         if (int.TryParse(target, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
         {
             // What the command writes to would be mixed with it.
-            Errno error = number < 3 ? Errno.EINVAL : Kernel.IsGiven(number) ? 0 : Errno.EBADF;
+            Errno error = number < 3 ? Errno.EINVAL : !Kernel.IsGiven(number) ? Errno.EBADF
+                // It would be too late to learn it when the command has run.
+                : (Raw.Call(Kernel.SYS_fcntl, number, F_GETFL).Value & O_ACCMODE) == O_RDONLY ? Errno.EBADF
+                : 0;
             if (error != 0)
             {
                 return new Complaint(
                     $"cannot report to descriptor {number}", error,
-                    number < 3 ? "needs one from 3 on, which the command does not get" : "needs one that nslp was started with, such as by 3>FILE");
+                    number < 3 ? "needs one from 3 on, which the command does not get" : $"needs one that is open for writing, such as by {number}>FILE");
             }
 
             report = new SpawnReport(new Fd(number));
@@ -47,7 +50,8 @@ internal sealed class SpawnReport : IDisposable
     /// <param name="attempts">What was done; null for nothing.</param>
     /// <param name="isRunning">Whether the command ran, so that it has a PID.</param>
     /// <param name="status">The exit status; -1 while it runs.</param>
-    internal void Write(SpawnAttempts? attempts, bool isRunning, int status)
+    /// <returns>Whether it could be written; said, if not.</returns>
+    internal bool Write(SpawnAttempts? attempts, bool isRunning, int status)
     {
         Results results = new(Spawn.Name, output: Descriptor);
         results.WriteResult(() =>
@@ -59,7 +63,7 @@ internal sealed class SpawnReport : IDisposable
             results.Json.WriteNumber("consumed", attempts?.Consumed ?? 0);
             results.Json.WriteMaybe("status", status < 0 ? null : status);
         });
-        _ = results.End();
+        return results.End() == Output.Done;
     }
 
     /// <summary>Closes it.</summary>

@@ -22,6 +22,17 @@ internal static class Verify
     /// A signal ends it; 128 + n for PID 1, which no signal of its own ends.</returns>
     internal static int Run(VerifyOptions options)
     {
+        int status = TryRun(options);
+        if (status > BySignal)
+        {
+            CaughtSignals.Suffer(status - BySignal);
+        }
+
+        return status;
+    }
+
+    private static int TryRun(VerifyOptions options)
+    {
         FSharpList<Operation>? replay = null;
         KernelTrace? trace = null;
         if (options.Replay is not null && !TryRead(options.Replay, out replay, out trace))
@@ -29,23 +40,19 @@ internal static class Verify
             return Unavailable;
         }
 
+        using NewFile? junit = NewFile.For(options.Junit), record = NewFile.For(options.Record);
+        if (!IsRight(junit) || !IsRight(record))
+        {
+            return Unavailable;
+        }
+
         try
         {
-            int status;
             // Before anything that makes a thread: the zygote is best the child of a process with one.
-            using (Sandboxes sandboxes = new(here: options.Here))
-            {
-                status = trace is null || CanCompare(trace.Setting, sandboxes.Setting)
-                    ? Run(options, replay, sandboxes, trace)
-                    : Unavailable;
-            }
-
-            if (status > BySignal)
-            {
-                CaughtSignals.Suffer(status - BySignal);
-            }
-
-            return status;
+            using Sandboxes sandboxes = new(here: options.Here);
+            return trace is null || CanCompare(trace.Setting, sandboxes.Setting)
+                ? Run(options, replay, sandboxes, trace, junit, record)
+                : Unavailable;
         }
         catch (RemoteException e)
         {
@@ -59,15 +66,17 @@ internal static class Verify
         }
     }
 
-    /// <summary>Runs the command on these sandboxes, with the operations or the trace of a file if there are any.</summary>
+    /// <summary>Runs the command on these sandboxes, with the operations or the trace of a file if there are any, and writes to
+    /// the files for --junit and --record.</summary>
     internal static int Run(
-        VerifyOptions options, FSharpList<Operation>? replay, ISandboxes sandboxes, KernelTrace? trace = null)
+        VerifyOptions options, FSharpList<Operation>? replay, ISandboxes sandboxes, KernelTrace? trace = null,
+        NewFile? junit = null, NewFile? record = null)
     {
         using CaughtSignals caught = new();
         Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
         int signal = 0, runs = 0;
         bool isDrawn = options.Replay is null && replay is null;
-        Recorder? recorder = options.Record is null ? null : new Recorder(Linux.Kernel.Release(), sandboxes.Setting);
+        Recorder? recorder = record is null ? null : new Recorder(Linux.Kernel.Release(), sandboxes.Setting);
         ulong seed = options.Seed ?? (ulong)Random.Shared.Next();
         IEnumerable<FSharpList<Operation>> sequences =
             replay is null ? Runner.sequences(seed, options.Runs, options.Steps) : [replay];
@@ -83,8 +92,9 @@ internal static class Verify
                 options, isDrawn ? seed : null, trace?.Kernel, sandboxes.Setting, report, Stopwatch.GetElapsedTime(start));
             progress.Hide();
             string? file = result.Differs && (isDrawn || trace is not null) ? Save(result) : null;
-            bool isWhole = (options.Junit is null || TryWrite(options.Junit, Encoding.UTF8.GetBytes(result.ToJunit())))
-                && (recorder is null || TryWrite(options.Record!, Encoding.Latin1.GetBytes(recorder.Text)));
+            // Both are tried.
+            bool isWhole = (junit is null || TryWrite(junit, Encoding.UTF8.GetBytes(result.ToJunit())))
+                & (recorder is null || TryWrite(record!, Encoding.Latin1.GetBytes(recorder.Text)));
             if (report.Doubt is { } doubt)
             {
                 _ = Output.Fail(Name, $"cannot tell: {doubt}");
@@ -132,17 +142,17 @@ internal static class Verify
     // What is asked of levels further out depends on how many there are, and on whose they are.
     private static bool CanCompare(Setting there, Setting here)
     {
-        if (there.OuterLevels == here.OuterLevels && there.OwnUser == here.OwnUser)
-        {
-            return true;
-        }
-
-        _ = Output.Fail(
-            Name, $"cannot compare: it was recorded {Where(there)}, and this is {Where(here)}");
-        return false;
+        string? differing = there.IsHere != here.IsHere
+            ? $"it was recorded with{(there.IsHere ? "" : "out")} --here"
+            : there.Kernel.WritesStrictly != here.Kernel.WritesStrictly
+            ? $"kernel.sysctl_writes_strict was {(there.Kernel.WritesStrictly ? "" : "not ")}1 when it was recorded"
+            : there.OuterLevels != here.OuterLevels || there.OwnUser != here.OwnUser
+            ? $"it was recorded {Where(there)}, and this is {Where(here)}"
+            : null;
+        return differing is null || Output.Fail(Name, $"cannot compare: {differing}") == Output.Done;
 
         static string Where(Setting setting) =>
-            $"{(setting.OwnUser ? "in a user namespace" : "as root")} {setting.OuterLevels} levels deep";
+            $"{(setting.OwnUser ? "in a user namespace" : "outside user namespaces")}, {setting.OuterLevels} levels deep";
     }
 
     private static bool TryRead(string path, out FSharpList<Operation>? operations, out KernelTrace? trace)
@@ -182,12 +192,14 @@ internal static class Verify
         return true;
     }
 
-    private static bool TryWrite(string path, byte[] text)
+    private static bool TryWrite(NewFile file, byte[] text)
     {
-        using Fd file = Output.CreateNew(path);
-        Errno error = file.IsOpen ? Output.WriteTo(file.Number, text) : file.Error;
-        return error == 0 || Output.Fail(Name, $"cannot write '{path}'", error) == Output.Done;
+        _ = file.Write(text);
+        return IsRight(file);
     }
+
+    private static bool IsRight(NewFile? file) =>
+        file is null or { Error: 0 } || Output.Fail(Name, $"cannot write '{file.Path}'", file.Error) == Output.Done;
 
     // A file that was not there before; null, said on stderr, where none can be made.
     private static string? Save(VerifyResult result)
@@ -195,8 +207,8 @@ internal static class Verify
         for (int i = 1; i <= MostFiles; i++)
         {
             string path = $"nslp-verify-{result.Place}{(i == 1 ? "" : $"-{i}")}.replay";
-            using Fd file = Output.CreateNew(path);
-            Errno error = file.IsOpen ? Output.WriteTo(file.Number, Encoding.Latin1.GetBytes(result.ToReplay())) : file.Error;
+            using NewFile file = new(path);
+            Errno error = file.Error != 0 ? file.Error : file.Write(Encoding.Latin1.GetBytes(result.ToReplay()));
             if (error == 0)
             {
                 return path;

@@ -10,14 +10,12 @@ namespace SetNsLastPid.Commands;
 internal sealed class VerifyResult(
     VerifyOptions options, ulong? seed, string? recorded, Setting setting, Report report, TimeSpan time)
 {
-    private readonly string _other = recorded is null ? "model" : $"Linux {recorded}";
+    private readonly string _other = Points.other(recorded);
     private readonly string _release = Linux.Kernel.Release();
-    private readonly string _where = setting.OwnUser ? "in a user namespace" : "as root";
+    private readonly string _where = Where(setting);
 
-    internal ulong? Seed => seed;
-
-    /// <summary>The run with a difference, from 0.</summary>
-    internal int Run => report.First.Value.Run;
+    // The run with a difference, from 0.
+    private int Run => report.First.Value.Run;
 
     /// <summary>What differs, if anything does.</summary>
     internal bool Differs => report.First.IsSome;
@@ -33,20 +31,24 @@ internal sealed class VerifyResult(
     private string Summary => string.Create(
         CultureInfo.InvariantCulture,
         $"{(seed is not null
-            ? $"{report.Cases.Length} cases, {report.Runs} {(report.Runs == 1 ? "run" : "runs")} of {options.Steps} steps, seed {seed}"
+            ? $"{Count(report.Tried, "case")}, {Count(report.Runs, "run")} of {Count(options.Steps, "step")}, seed {seed}"
             : options.Replay)}, on Linux {_release}, {_where}: "
-        + $"{report.Steps} operations in {time.TotalSeconds:F1} s ({Rate:F0}/s)");
+        + $"{Count(report.Steps, "operation")} in {time.TotalSeconds:F1} s ({Rate:F0}/s)");
 
     // Where the kernel is not what its version says, and what was left out.
     private IEnumerable<string> Notes =>
     [
         .. setting.Surprises.IsEmpty ? [] : (string[])[$"Linux {_release}: {string.Join(", ", setting.Surprises)}"],
+        .. setting.Kernel.WritesStrictly ? [] : (string[])["kernel.sysctl_writes_strict is not 1: what is written at any offset counts"],
         .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} cases and runs say nothing: others made processes meanwhile"],
         .. report.Late == 0 ? [] : (string[])[
             $"{report.Late} {(report.Late == 1 ? "thread's number was" : "threads' numbers were")} in use a moment longer than "
                 + "the process, as may be since Linux 6.15"],
         .. setting.Lacks.Select(lack => lack.Why).Distinct().Select(why => $"left out: {why}"),
     ];
+
+    private FSharpList<Point> TestPoints => Points.ofReport(
+        recorded is not null ? "recorded runs" : seed is null ? "operations of a file" : "random sequences", setting, report);
 
     private double Rate => time > TimeSpan.Zero ? report.Steps / time.TotalSeconds : 0;
 
@@ -57,9 +59,9 @@ internal sealed class VerifyResult(
         IEnumerable<string> remarks =
         [
             $"{_other} and Linux {_release} differ: {_where}, "
-                + (difference.Case.Length > 0
-                    ? $"case '{difference.Case}'"
-                    : $"seed {seed}, run {difference.Run}, {options.Steps} steps"),
+                + (difference.Case.Length > 0 ? $"case '{difference.Case}'"
+                    : seed is null ? $"run {difference.Run} of {Printable.From(options.Replay!)}"
+                    : $"seed {seed}, run {difference.Run}, {Count(options.Steps, "step")}"),
             .. Show.rows(_other, difference.Rows).Select(line => line.TrimEnd()),
         ];
         return ReplayText.format(ListModule.OfSeq(remarks), difference.Operations);
@@ -97,10 +99,17 @@ internal sealed class VerifyResult(
     }
 
     /// <summary>The result as test points.</summary>
-    internal string ToTap() => Points.tap(_release, ListModule.OfSeq([.. Notes, Summary]), Points.ofReport(setting, report));
+    internal string ToTap() => Points.tap(_release, recorded, ListModule.OfSeq([.. Notes, Summary]), TestPoints);
 
     /// <summary>The same for who reads JUnit's XML.</summary>
-    internal string ToJunit() => Points.junit(_release, time.TotalSeconds, Points.ofReport(setting, report));
+    internal string ToJunit() => Points.junit(_release, recorded, time.TotalSeconds, TestPoints);
+
+    /// <summary>Where, and as whom, operations are run in such a setting.</summary>
+    internal static string Where(Setting setting) =>
+        (setting.IsHere ? "in this PID namespace, " : "")
+        + (setting.OwnUser ? "in a user namespace"
+            : Raw.Call(Linux.Kernel.SYS_geteuid).Value is not 0 and var user ? $"as user {user}"
+            : "as root");
 
     internal void Write(Utf8JsonWriter json, string? file)
     {
@@ -114,7 +123,7 @@ internal sealed class VerifyResult(
         json.WriteRawValue(seed?.ToString(CultureInfo.InvariantCulture) ?? "null");
         json.WriteMaybe("steps", seed is null ? null : options.Steps);
         json.WriteString("replay", options.Replay);
-        json.WriteNumber("cases", report.Cases.Length);
+        json.WriteNumber("cases", report.Tried);
         json.WriteNumber("runs", report.Runs);
         json.WriteNumber("disturbed", report.Disturbed);
         json.WriteNumber("late", report.Late);
@@ -129,12 +138,14 @@ internal sealed class VerifyResult(
         json.WriteMaybe("difference", Differs, () => WriteDifference(json, report.First.Value, file));
     }
 
+    private static string Count(long number, string what) => $"{number} {what}{(number == 1 ? "" : "s")}";
+
     private void AppendDifference(StringBuilder text, Difference difference, string? file)
     {
         string where = difference.Case.Length > 0 ? $"the case '{difference.Case}'" : $"run {difference.Run}";
         text.AppendLine(
             CultureInfo.InvariantCulture,
-            $"{_other} and kernel differ in {where}; the shortest sequence that shows it ({difference.Tried} tried):");
+            $"{_other} and kernel differ in {where}{(difference.Tried > 0 ? $"; the shortest sequence that shows it ({difference.Tried} tried)" : "")}:");
         text.AppendLine();
         foreach (string line in Show.rows(_other, difference.Rows))
         {

@@ -17,6 +17,25 @@ internal sealed partial class Sandbox
 
     private Observation Clone(Step.Clone step)
     {
+        if (step.Ending is not Ending.Fails { How.IsPidsCgroup: true })
+        {
+            return Clone(step, null);
+        }
+
+        PidsCgroup full = _home.PidsCgroup!;
+        full.Make(_home.Base.Task);
+        try
+        {
+            return Clone(step, full);
+        }
+        finally
+        {
+            full.Remove(_home.Base.Task);
+        }
+    }
+
+    private Observation Clone(Step.Clone step, PidsCgroup? full)
+    {
         SandboxAgent from = _agents[step.From];
         bool isNested = !step.Nesting.IsSame;
         bool isInit = isNested || _unborn.Contains(from.ChildrenIn);
@@ -31,6 +50,12 @@ internal sealed partial class Sandbox
             : Child.Exits();
 
         _order.Clear();
+        int enter = full is null ? -1 : _order.Write(full.Processes, "0");
+        if (full is not null)
+        {
+            _order.Require(enter);
+        }
+
         AppendDrop(from, step.Capable);
         nint ownPid = _order.Reserve(sizeof(int));
         clone_args args = new()
@@ -57,6 +82,7 @@ internal sealed partial class Sandbox
         }
 
         AppendRaise(_order, from, step.Capable);
+        int leave = full is null ? -1 : _order.Write(full.Home, "0");
         SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
 
         // A syscall that fails for every result of a clone that failed, and has no effect otherwise.
@@ -79,6 +105,12 @@ internal sealed partial class Sandbox
         }
 
         from.Task.Run(_order);
+        if (full is not null)
+        {
+            RemoteException.ThrowIf(_order.Used(enter).Error, "cannot enter a pids cgroup");
+            RemoteException.ThrowIf(_order.Used(leave).Error, "cannot leave a pids cgroup");
+        }
+
         from.Note(_order, reads);
         if (_order[clone].IsError)
         {
@@ -157,6 +189,11 @@ internal sealed partial class Sandbox
             args.child_tid = 0;
             args.stack = (ulong)_order.Reserve(64);
             args.stack_size = 64;
+        }
+
+        if (late.How.IsPidsCgroup)
+        {
+            return;
         }
 
         if (late.How.IsCgroup)

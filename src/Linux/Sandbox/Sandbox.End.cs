@@ -140,6 +140,74 @@ internal sealed partial class Sandbox
         }
     }
 
+    // An agent and a child of its fork at once.
+    private Observation Race(Step.Race step)
+    {
+        SandboxAgent from = _agents[step.From];
+        int space = from.ChildrenIn;
+        RemoteTask maker = _home.NewTask();
+        using Order life = maker.NewOrder();
+        try
+        {
+            _order.Clear();
+            nint ownPid = _order.Reserve(sizeof(int));
+            int clone = AppendClone(
+                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(maker));
+            _order.Require(clone);
+            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            from.Task.Run(_order);
+            if (_order[clone].IsError)
+            {
+                return See([Outcome.NewRefused(_order[clone].Error)]);
+            }
+
+            _ = maker.Call(Kernel.SYS_getpid);
+            Dictionary<int, (int First, int Second)> owners = Look();
+            Outcome made = Outcome.NewGiven(Pids(
+                space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid)));
+
+            int ours = AppendFork(_order, _home.OwnerFds.First), theirs = AppendFork(life, _home.OwnerFds.Second);
+            _ = maker.Submit(life);
+            _ = from.Task.Submit(_order);
+            from.Task.AwaitIdle();
+            maker.AwaitIdle();
+            SysResult own = _order[ours], other = life[theirs];
+            owners = Look();
+            Outcome first = own.IsError ? Outcome.NewRefused(own.Error)
+                : Outcome.NewGiven(Pids(space, at => owners[at].First));
+            Outcome second = other.IsError ? Outcome.NewRefused(other.Error)
+                : Outcome.NewGiven(Pids(space, at => owners[at].Second));
+            RemoteException.ThrowIf(
+                maker.End().Error, "cannot reap a process of the sandbox");
+            _nextProcess++;
+            if (!own.IsError)
+            {
+                AddProcess(space, from.Space, own.Value);
+            }
+
+            if (!other.IsError)
+            {
+                AddProcess(space, space, other.Value);
+            }
+
+            return See([made, first, second]);
+        }
+        finally
+        {
+            maker.End();
+        }
+    }
+
+    // A child that stays, and whom an open file belongs to.
+    private int AppendFork(Order order, int owned)
+    {
+        order.Clear();
+        int clone = AppendClone(order, new clone_args { flags = (uint)CLONE_FILES }, Child.Sleeps());
+        order.Require(clone);
+        order.Call(Kernel.SYS_fcntl, owned, F_SETOWN, order.Result(clone));
+        return clone;
+    }
+
     // What a leader does: it leads, and has a child or a sibling. Returns where that is made.
     private int AppendLife(Order life, Bond bond)
     {

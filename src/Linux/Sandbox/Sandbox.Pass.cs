@@ -4,13 +4,12 @@ namespace SetNsLastPid.Linux;
 
 internal sealed partial class Sandbox
 {
-    /// <summary>Whether splice and sendfile get to ns_last_pid: what they bring at another offset than 0 is taken and ignored.
-    /// </summary>
+    /// <summary>Whether splice and sendfile get to ns_last_pid: who lacks the capability is told so.</summary>
     internal bool CanSplice()
     {
         foreach (Route route in (Route[])[Route.Splice, Route.SendFile])
         {
-            if (Perform(Step.NewPass(0, route, "x", 1, true)).Outcomes.Head is not Outcome.Wrote)
+            if (Perform(Step.NewPass(0, route, "x", 0, false)).Outcomes.Head is not Outcome.Refused { Item: Errno.EPERM })
             {
                 return false;
             }

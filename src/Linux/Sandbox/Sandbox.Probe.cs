@@ -104,6 +104,9 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
 {
     private bool _hasSetTid, _hasPidfd, _hasNamespaces;
 
+    /// <summary>Whether what is written at another offset than 0 is ignored.</summary>
+    internal bool WritesStrictly { get; private set; } = true;
+
     /// <summary>Takes note of what is not there.</summary>
     internal delegate void Adding(Errno errno, string what, params ReadOnlySpan<Facility> facilities);
 
@@ -153,14 +156,19 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
             _hasSetTid = setTid == Errno.EEXIST || Fails(setTid, "set_tid of clone3", Facility.SetTid);
             Errno pidfd = TryLate(Late.PidfdPointer, asThread: false);
             _hasPidfd = pidfd == Errno.EFAULT || Fails(pidfd, "CLONE_PIDFD", Facility.Pidfd);
+            if (WhyNoPidsCgroup() is { } why)
+            {
+                add(0, why, Facility.PidsCgroup);
+            }
+
             Errno cgroup = TryLate(Late.Cgroup, asThread: false);
             _ = cgroup is Errno.EBADF or Errno.E2BIG || Fails(cgroup, "CLONE_INTO_CGROUP", Facility.IntoCgroup);
 
             // What goes wrong there leaves a sandbox of no use.
             using Sandbox threads = new(home);
-            if (threads.WhyNoThread() is { } why)
+            if (threads.WhyNoThread() is { } whyNot)
             {
-                add(0, why, Facility.Threads);
+                add(0, whyNot, Facility.Threads);
             }
         }
 
@@ -169,9 +177,13 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
         {
             add(write, "ns_last_pid", Facility.LastPid);
         }
-        else if (write == Errno.EINVAL && !sandbox.CanSplice())
+        else if (write == Errno.EINVAL)
         {
-            add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
+            WritesStrictly = sandbox.Perform(Step.NewWriteLastPid(0, "x", 1, true)).Outcomes.Head is Outcome.Wrote;
+            if (!sandbox.CanSplice())
+            {
+                add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
+            }
         }
 
         if (home.WritesPidMax && sandbox.TryToWrite() is var max && max != Errno.EINVAL)
@@ -243,6 +255,20 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
     {
         add(errno, errno == 0 ? $"{what} is not looked at" : what, facilities);
         return false;
+    }
+
+    private string? WhyNoPidsCgroup()
+    {
+        try
+        {
+            return home.PidsCgroup is null ? "no pids cgroup is mounted"
+                : TryLate(Late.PidsCgroup, asThread: false) is var errno && errno != Errno.EAGAIN ? "a full pids cgroup refuses nothing"
+                : null;
+        }
+        catch (RemoteException e) when (e.Errno != 0)
+        {
+            return e.Message;
+        }
     }
 
     private Errno TryLate(Late late, bool asThread) => ErrnoOf(sandbox.Perform(

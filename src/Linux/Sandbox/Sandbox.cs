@@ -32,7 +32,7 @@ internal sealed partial class Sandbox : ISandbox
     internal Sandbox(Sandboxes home)
     {
         _home = home;
-        _order = home.NewOrder();
+        _order = home.NewOrder(Resolve.MostBytes);
         _reaping = home.NewOrder();
         _birth = home.NewOrder();
         try
@@ -78,6 +78,7 @@ internal sealed partial class Sandbox : ISandbox
             Step.Clone clone => Clone(clone),
             Step.Forsake forsake => Forsake(forsake),
             Step.Thread thread => Thread(thread),
+            Step.Race race => Race(race),
             Step.End end => End(end.Process),
             Step.EndInit end => EndInit(end.Space, end.Reaped),
             Step.Unshare unshare => Unshare(unshare),

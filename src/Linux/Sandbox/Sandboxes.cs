@@ -39,7 +39,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             if (!HasClone3)
             {
                 Add(
-                    clone3, "clone3", Facility.Clone3, Facility.SetTid, Facility.IntoCgroup, Facility.Pidfd, Facility.Threads);
+                    clone3, "clone3", Facility.Clone3, Facility.SetTid, Facility.IntoCgroup, Facility.Pidfd, Facility.PidsCgroup,
+                    Facility.Threads);
             }
 
             Base = NewBase();
@@ -89,9 +90,13 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// <summary>Whether pid_max may be written: where each namespace has one of its own, or all is our own.</summary>
     internal bool WritesPidMax { get; private set; }
 
+    /// <summary>Where a process of a sandbox can be in a full pids cgroup; null if nowhere.</summary>
+    internal PidsCgroup? PidsCgroup { get; } = PidsCgroup.Find();
+
     internal RemoteTask NewTask() => _zygote.NewTask();
 
-    internal Order NewOrder() => _zygote.Root.NewOrder();
+    /// <summary>An order with room for <paramref name="text"/> bytes besides its instructions.</summary>
+    internal Order NewOrder(int text = 0) => _zygote.Root.NewOrder((Arena.ChunkSize + text) / 1024);
 
     /// <summary>nslp's own PID namespace as it is now.</summary>
     internal PidNamespace Observe()
@@ -114,28 +119,14 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
 
     public ISandbox Open() => new Sandbox(this);
 
-    public void Dispose() => _zygote.Dispose();
-
-    // The model knows no other way of writing elsewhere than at offset 0 (proc_first_pos_non_zero_ignore,
-    // kernel/sysctl.c).
-    private static void RequireStrictWrites()
+    public void Dispose()
     {
-        const string Path = "/proc/sys/kernel/sysctl_writes_strict";
-        string value = "1";
-        try
+        if (PidsCgroup is { IsLeft: true } left)
         {
-            value = File.ReadAllText(Path).Trim();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
+            left.Remove(Base.Task);
         }
 
-        if (value != "1")
-        {
-            throw new RemoteException(
-                $"cannot compare what is written at an offset: kernel.sysctl_writes_strict is {value}", 0,
-                "needs kernel.sysctl_writes_strict = 1 (sysctl), the default");
-        }
+        _zygote.Dispose();
     }
 
     private void Add(Errno errno, string what, params ReadOnlySpan<Facility> facilities)
@@ -153,7 +144,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         SysResult writable = TryOpen(LastPidPath, O_RDWR);
         if (!writable.IsError)
         {
-            RequireStrictWrites();
             return writable.Value;
         }
 
@@ -279,7 +269,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             SandboxProbe probe = new(this, sandbox, Add);
             int outerLevels = probe.Facilities();
             rules.AddRange(probe.Rules(outerLevels));
-            kernel = KernelRulesModule.withSeen(rules, _byVersion);
+            kernel = KernelRulesModule.withStrictWrites(
+                probe.WritesStrictly, KernelRulesModule.withSeen(rules, _byVersion));
             return new Setting(
                 kernel,
                 outerLevels,
@@ -290,7 +281,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         }
         catch (RemoteException e) when (e.Errno != 0)
         {
-            throw e.Errno == Errno.EAGAIN ? NoRoom(e) : new RemoteException(e.Message, 0, Namespaces.WhyNot(e.Errno));
+            throw e.Errno == Errno.EAGAIN ? NoRoom(e) : new RemoteException(e.What, e.Errno, Namespaces.WhyNot(e.Errno));
         }
     }
 

@@ -44,6 +44,8 @@ internal static unsafe class Kernel
     internal static int SYS_getpriority => X64 ? 140 : 141;
     internal static int SYS_prctl => X64 ? 157 : 167;
     internal static int SYS_fstatfs => X64 ? 138 : 44;
+    internal static int SYS_mkdirat => X64 ? 258 : 34;
+    internal static int SYS_unlinkat => X64 ? 263 : 35;
     internal static int SYS_mount => X64 ? 165 : 40;
     internal static int SYS_gettid => X64 ? 186 : 178;
     internal static int SYS_sched_setscheduler => X64 ? 144 : 119;

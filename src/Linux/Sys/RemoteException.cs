@@ -13,6 +13,7 @@ internal sealed class RemoteException : Exception
     internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.Other)
         : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}")
     {
+        What = what;
         Errno = errno;
         Help = help ?? (errno == Errno.EAGAIN ? NeedsTasks : null);
         Step = step;
@@ -26,6 +27,9 @@ internal sealed class RemoteException : Exception
             throw new RemoteException(what, errno, help, step);
         }
     }
+
+    /// <summary>What could not be done, without the reason.</summary>
+    internal string What { get; }
 
     /// <summary>The errno that stopped it; 0 if it was none: a time limit, or a process that went away.</summary>
     internal Errno Errno { get; }

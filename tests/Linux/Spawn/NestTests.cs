@@ -154,6 +154,24 @@ public sealed class NestTests
         Assert.Contains("cannot report to descriptor 77: Bad file descriptor\n", run.Errors);
     }
 
+    [Fact]
+    public void A_report_that_cannot_be_written_is_a_failure_unless_the_command_has_one()
+    {
+        Finished run = Run("""
+            $N spawn 4242- --json=3 -- echo ran 3>/dev/full; echo $?
+            $N spawn 4242- --json=3 -- sh -c 'exit 7' 3>/dev/full; echo $?
+            $N spawn 4242- --json=3 --detach -- true 3>/dev/full >/dev/null; echo $?
+            $N spawn 4242- --json=3 -- echo ran 3</dev/null; echo $?
+            """);
+
+        Assert.Equal(["ran", "125", "7", "125", "125"], run.Lines);
+        const string Full = "nslp: spawn: cannot write the result: No space left on device\n";
+        Assert.Equal(
+            Full + Full + Full + "nslp: spawn: cannot report to descriptor 3: Bad file descriptor\n"
+                + "nslp: spawn: needs one that is open for writing, such as by 3>FILE\n",
+            run.Errors);
+    }
+
     private static Finished Run(string script)
     {
         Machine.NeedsPidNamespace();

@@ -12,7 +12,7 @@ internal sealed class Verifying : ISandboxes
         AllocatorModule.model,
         SettingOf(new KernelRules(
             pidMaxPerNamespace: true, pidfdOfThread: true, failedFirstCloneKills: false, checksBeforePicks: false,
-            checksInitAfterPick: false, freesThreadsLate: true, clonesIntoCgroup: true, pageSize: 4096, Limits.PidMax, Limits.Levels)));
+            checksInitAfterPick: false, freesThreadsLate: true, clonesIntoCgroup: true, writesStrictly: true, pageSize: 4096, Limits.PidMax, Limits.Levels)));
 
     public Setting Setting => SettingOf(KernelRulesModule.ofVersion(6, 18));
 

@@ -33,7 +33,7 @@ internal sealed class VerifyingHere : IDisposable
             new KernelRules(
                 kernel.PidMaxPerNamespace, kernel.PidfdOfThread, kernel.FailedFirstCloneKills,
                 !kernel.ChecksBeforePicks, kernel.ChecksInitAfterPick, kernel.FreesThreadsLate, kernel.ClonesIntoCgroup,
-                kernel.PageSize, kernel.PidMaxLimit, kernel.Levels),
+                kernel.WritesStrictly, kernel.PageSize, kernel.PidMaxLimit, kernel.Levels),
             setting.OuterLevels, setting.OwnUser, setting.PidMax, setting.Lacks, setting.Surprises);
     }
 
@@ -88,8 +88,11 @@ internal sealed class VerifyingHere : IDisposable
                     continue;
                 }
 
-                (Observation model, world) = Perform.step(AllocatorModule.model, world, step);
-                isDifferent = !Agree(step, model, sandbox.Perform(step), ref told);
+                Observation model = Perform.step(AllocatorModule.model, world, step).Item1, kernel = sandbox.Perform(step);
+                // Of what may come of it; else the first is told.
+                var followed = Perform.follow(world, step, kernel);
+                isDifferent = !Agree(step, followed.IsValueSome ? kernel : model, kernel, ref told);
+                world = followed.IsValueSome ? followed.Value.Item1 : world;
                 operations++;
             }
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using System.Xml.Linq;
 using Xunit;
 
@@ -56,14 +57,42 @@ public sealed class ConformanceTests : IDisposable
             run.Lines.Count(line => line.Contains(" # SKIP ", StringComparison.Ordinal)), suite.Descendants("skipped").Count());
     }
 
-    [Fact]
-    public void A_file_that_is_there_is_not_overwritten_with_points()
+    [Theory]
+    [InlineData("--junit mine", "mine", "File exists")]
+    [InlineData("--record mine", "mine", "File exists")]
+    [InlineData("--record link", "link", "File exists")]
+    [InlineData("--junit /dev/full", "/dev/full", "File exists")]
+    [InlineData("--record nowhere/trace", "nowhere/trace", "No such file or directory")]
+    [InlineData("--junit new --record ./new", "./new", "File exists")]
+    public void Nothing_is_run_where_a_file_cannot_be_made(string arguments, string file, string why)
     {
         File.WriteAllText(Path.Combine(_directory.FullName, "mine"), "mine");
-        Finished run = Run($"{Tool.Path} verify --runs 1 --seed 1 --junit mine");
-        Assert.SkipWhen(run.Errors.Contains("namespace", StringComparison.Ordinal), run.Errors);
-        Assert.Equal((3, "nslp: verify: cannot write 'mine': File exists\n"), (run.Status, run.Errors));
+        File.CreateSymbolicLink(Path.Combine(_directory.FullName, "link"), "elsewhere");
+        Finished run = Run($"{Tool.Path} verify --runs 1 --seed 1 {arguments}");
+        Assert.Equal((3, "", $"nslp: verify: cannot write '{file}': {why}\n"), (run.Status, run.Output, run.Errors));
         Assert.Equal("mine", File.ReadAllText(Path.Combine(_directory.FullName, "mine")));
+        Assert.Equal(["link", "mine"], _directory.GetFileSystemInfos().Select(entry => entry.Name).Order());
+    }
+
+    [Fact]
+    public void A_file_that_cannot_be_written_whole_is_not_left_there()
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Shell.InNewPidNamespace(
+            $"""
+            cd {_directory.FullName}
+            mount -t tmpfs -o size=4k none . && cd . && cd {_directory.FullName}
+            head -c 4096 /dev/zero >full
+            $N verify --runs 1 --seed 1 --junit points --record trace; echo $?
+            $N map --svg map; echo $?
+            ls
+            """).Finish();
+        Assert.Equal(["model and kernel agree", "3", "1", "full"], [run.Lines[1], run.Lines[^3], .. run.Lines[^2..]]);
+        Assert.Equal(
+            "nslp: verify: cannot write 'points': No space left on device\n"
+                + "nslp: verify: cannot write 'trace': No space left on device\n"
+                + "nslp: map: cannot write 'map': No space left on device\n",
+            run.Errors);
     }
 
     [Theory]
@@ -150,6 +179,33 @@ public sealed class ConformanceTests : IDisposable
         Assert.Equal((1, ""), (other.Status, other.Errors));
         Assert.Contains(other.Lines, line => line.StartsWith("   * PID 301", StringComparison.Ordinal)
             && line.EndsWith(" PID 300", StringComparison.Ordinal));
+        string saved = File.ReadAllText(Assert.Single(_directory.GetFiles("*.replay")).FullName);
+        Assert.Matches("^# Linux .* and Linux .* differ: .*, run [0-9]+ of trace\n", saved[(saved.IndexOf('\n') + 1)..]);
+
+        Finished points = Run($"{Tool.Path} verify --replay trace --tap --junit points.xml");
+        Assert.Contains(points.Lines, line => Regex.IsMatch(line, "^  message: 'Linux .* and kernel differ'$"));
+        Assert.Contains(points.Lines, line => line.StartsWith("  recorded: 'PID 301", StringComparison.Ordinal));
+        string xml = File.ReadAllText(Path.Combine(_directory.FullName, "points.xml"));
+        Assert.Matches("<property name=\"recorded\" value=\"[0-9]", xml);
+        Assert.DoesNotContain("model", points.Output + xml);
+    }
+
+    [Theory]
+    [InlineData("pass in=0 route=splice text=\"DIGITS\" offset=0 capable=yes", 65536, null)]
+    [InlineData("write-last-pid in=0 text=\"DIGITS\" offset=0 capable=yes", 65536, null)]
+    [InlineData("pass in=0 route=splice text=\"DIGITS\" offset=0 capable=yes", 65537, "text has 65537 bytes, and at most 65536 are taken")]
+    [InlineData("pass in=0 route=sendfile text=\"DIGITS\" offset=0 capable=yes", 3000000, "text has 3000000 bytes, and at most 65536 are taken")]
+    [InlineData("clone from=0 new=same set_tid=1,DIGITS capable=yes child=exits", 1, null)]
+    [InlineData("clone from=0 new=same set_tid=ENTRIES1 capable=yes child=exits", 1, "set_tid has 10001 entries, and at most 64 are taken")]
+    public void An_operation_that_is_too_long_is_told(string operation, int length, string? what)
+    {
+        operation = operation.Replace("DIGITS", new string('7', length)).Replace("ENTRIES", string.Concat(Enumerable.Repeat("1,", 10000)));
+        File.WriteAllText(
+            Path.Combine(_directory.FullName, "file"), $"nslp-verify-replay 3\nend child=0\n{operation}\nend-of-replay\n");
+        Finished run = Run($"{Tool.Path} verify --replay file");
+        Assert.SkipWhen(run.Errors.Contains("namespace", StringComparison.Ordinal), run.Errors);
+        Assert.Equal(
+            what is null ? (0, "") : (3, $"nslp: verify: cannot replay 'file': line 3: {what}\n"), (run.Status, run.Errors));
     }
 
     [Fact]
@@ -191,6 +247,30 @@ public sealed class ConformanceTests : IDisposable
         Assert.Contains(" # SKIP CLONE_NEWPID: Operation not permitted\n", plain.Output);
         Assert.Contains(" # SKIP ns_last_pid: Operation not permitted\n", plain.Output);
         Assert.Contains("class: fork: child exits and is reaped\n", plain.Output);
+        Assert.Contains(", in this PID namespace, as user 61017: ", plain.Lines[^1]);
+        int cases = plain.Lines.Count(line => line.Contains(" - case: ") && !line.Contains(" # SKIP "));
+        Assert.StartsWith($"# {cases} case{(cases == 1 ? "" : "s")}, 50 runs ", plain.Lines[^1]);
+    }
+
+    [Fact]
+    public void What_was_recorded_elsewhere_is_no_difference()
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Shell.InNewPidNamespace(
+            $"""
+            cd {_directory.FullName}
+            $N verify --runs 1 --seed 1 --record new >log && $N verify --here --runs 1 --seed 1 --record here >log || exit
+            $N verify --here --replay new; echo $?
+            $N verify --replay here; echo $?
+            $N set 7000
+            $N verify --here --replay here >log; echo $?
+            """).Finish();
+        Assert.Equal(["3", "3", "3"], run.Lines);
+        Assert.Equal(
+            "nslp: verify: cannot compare: it was recorded without --here\n"
+                + "nslp: verify: cannot compare: it was recorded with --here\n"
+                + "nslp: verify: cannot tell: this PID namespace is not as it was recorded, or others make processes in it\n",
+            run.Errors);
     }
 
     private void LeavesOut(string prefix, string why)

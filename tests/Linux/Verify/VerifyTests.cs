@@ -53,7 +53,7 @@ public sealed class VerifyTests : IDisposable
         Finished run = Run($"{Tool.Path} verify --runs 2 --steps 10 --seed 5");
         Assert.SkipWhen(run.Status == 3, run.Errors);
         Assert.Equal((0, ""), (run.Status, run.Errors));
-        Assert.StartsWith("131 cases, 2 runs of 10 steps, seed 5, on Linux ", run.Lines[0]);
+        Assert.Matches("^1[0-9]{2} cases, 2 runs of 10 steps, seed 5, on Linux ", run.Lines[0]);
         Assert.Equal("model and kernel agree", run.Lines[1]);
         Assert.Contains(run.Lines, line => line.EndsWith("  fork: child stays", StringComparison.Ordinal));
     }
@@ -120,7 +120,7 @@ public sealed class VerifyTests : IDisposable
 
     [Theory]
     [InlineData("", "it does not begin with 'nslp-verify-replay'")]
-    [InlineData("nslp-verify-replay 4\nend-of-replay\n", "its version is not 1 to 3")]
+    [InlineData("nslp-verify-replay 5\nend-of-replay\n", "its version is not 1 to 4")]
     [InlineData("nslp-verify-replay 1\nend child=0\n", "it is truncated: its last line is missing")]
     [InlineData("nslp-verify-replay 1\nend kid=0\nend-of-replay\n", "line 2: 'child=' is missing")]
     public void A_file_that_cannot_be_replayed_is_told(string text, string message)
@@ -166,6 +166,7 @@ public sealed class VerifyTests : IDisposable
     [InlineData("--steps 10001", "--steps must be a number from 1 to 10,000, not '10001'")]
     [InlineData("--seed -1", "--seed must be a number from 0 to 18,446,744,073,709,551,615, not '-1'")]
     [InlineData("--replay f --seed 1", "--replay and --seed cannot be used together")]
+    [InlineData("--junit a --record a", "--junit and --record cannot write to the same file")]
     public void Wrong_usage_is_said(string arguments, string message)
     {
         Finished run = Run($"{Tool.Path} verify {arguments}");
@@ -186,6 +187,12 @@ public sealed class VerifyTests : IDisposable
         Assert.Equal("", run.Output);
         Assert.Equal(
             $"nslp: verify: {message}: No space left on device\nnslp: verify: user.{sysctl} is 0 (sysctl)\n", run.Errors);
+        JsonElement error = Schema.Check(Run(
+            $"unshare -Ur sh -c 'echo 0 >/proc/sys/user/{sysctl} && "
+            + $"exec setpriv --bounding-set=-all --inh-caps=-all {Tool.Path} verify --json'").Output).GetProperty("error");
+        Assert.Equal(
+            ($"{message}: No space left on device", "ENOSPC"),
+            (error.GetProperty("message").GetString(), error.GetProperty("errno").GetString()));
     }
 
     [Fact]
@@ -205,16 +212,37 @@ public sealed class VerifyTests : IDisposable
     }
 
     [Fact]
-    public void Other_rules_of_writing_are_no_difference()
+    public void What_a_file_says_of_writing_is_not_believed()
     {
         Machine.NeedsPidNamespace();
         string file = Path.Combine(_directory.FullName, "0");
         File.WriteAllText(file, "0\n");
         Finished run = Shell.InNewPidNamespace(
             $"mount --bind {file} /proc/sys/kernel/sysctl_writes_strict && $N verify --runs 100 --seed 1").Finish();
-        Assert.Equal((3, ""), (run.Status, run.Output));
-        Assert.StartsWith(
-            "nslp: verify: cannot compare what is written at an offset: kernel.sysctl_writes_strict is 0\n", run.Errors);
+        Assert.Equal((0, "model and kernel agree"), (run.Status, run.Lines[1]));
+    }
+
+    [Fact]
+    public void A_pids_cgroup_is_there_for_a_moment()
+    {
+        Machine.NeedsRoot();
+        const string Cgroups = "find /sys/fs/cgroup -type d -name 'nslp-verify-*'";
+        Assert.SkipUnless(
+            Run("grep -q :pids: /proc/self/cgroup || grep -q pids /sys/fs/cgroup/cgroup.subtree_control").Status == 0, "needs a pids cgroup");
+        Finished run = Run($"{Tool.Path} verify --runs 100 --seed 1 --tap; {Cgroups}");
+        Assert.Contains(" - case: cursor: moves when the pids cgroup is full\n", run.Output);
+        Assert.DoesNotContain("nslp-verify-", run.Output);
+        Assert.DoesNotContain("not ok", run.Output);
+    }
+
+    [Fact]
+    public void Without_a_pids_cgroup_it_says_so()
+    {
+        Machine.NeedsPidNamespace();
+        Finished run = Shell.InNewPidNamespace("mount -t tmpfs none /sys/fs/cgroup && $N verify --runs 1 --seed 1 --tap").Finish();
+        Assert.SkipWhen(run.Errors.Contains("mount"), run.Errors);
+        Assert.Matches(" - case: cursor: moves when the pids cgroup is full # SKIP cannot make a pids cgroup: No such file or directory\n|"
+            + " - case: cursor: moves when the pids cgroup is full # SKIP no pids cgroup is mounted\n", run.Output);
     }
 
     [Fact]
@@ -243,7 +271,7 @@ public sealed class VerifyTests : IDisposable
         Finished run = Shell.InNewPidNamespace(
             $"""
             cd {_directory.FullName}
-            env --default-signal=INT,HUP $N verify --runs 5000 --json >out 2>err & pid=$!
+            env --default-signal=INT,HUP $N verify --runs 5000 --json --junit points --record trace >out 2>err & pid=$!
             # It catches SIGHUP, the lowest bit, and has made a namespace.
             wait_for 'grep -q "^SigCgt:.*[13579bdf]$" /proc/$pid/status'
             wait_for '[ $(grep -l nslp-zygote /proc/[0-9]*/comm 2>/dev/null | wc -l) -gt 1 ]'
@@ -252,7 +280,9 @@ public sealed class VerifyTests : IDisposable
             """).Finish();
         Assert.Equal([$"{status}"], run.Lines);
         string[] files = [.. _directory.GetFiles().Select(file => file.Name).Order()];
-        Assert.Equal(["err", "out"], files);
+        // What SIGKILL leaves is empty.
+        Assert.Equal(signal == "KILL" ? ["err", "out", "points", "trace"] : ["err", "out"], files);
+        Assert.All(files[2..], file => Assert.Equal("", File.ReadAllText(Path.Combine(_directory.FullName, file))));
         Assert.Matches(
             signal == "KILL" ? "^$" : "^nslp: verify: interrupted after [0-9]+ of 5000 runs: no difference so far\n$",
             File.ReadAllText(Path.Combine(_directory.FullName, "err")));

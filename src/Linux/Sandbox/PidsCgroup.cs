@@ -1,0 +1,73 @@
+namespace SetNsLastPid.Linux;
+
+/// <summary>A pids cgroup in which no process can be made. There is one for no longer than it takes to try.</summary>
+internal sealed class PidsCgroup
+{
+    private const int Mode = 0x1ed; // 0755
+
+    private readonly string _path;
+
+    // In the cgroup of nslp, or of version 2 in the outermost there is: below a cgroup that has processes, as that of nslp, no
+    // cgroup gets a controller.
+    private PidsCgroup(string parent, string home)
+    {
+        _path = $"{parent}/nslp-verify-{Guid.NewGuid():N}";
+        Processes = $"{_path}/cgroup.procs";
+        Home = $"{home}/cgroup.procs";
+    }
+
+    /// <summary>The file that who writes "0" gets into it by.</summary>
+    internal string Processes { get; }
+
+    /// <summary>The same for getting back.</summary>
+    internal string Home { get; }
+
+    /// <summary>Where there can be one; null where no pids cgroup is mounted.</summary>
+    internal static PidsCgroup? Find()
+    {
+        string[][] groups = [.. Lines("/proc/self/cgroup\0"u8).Select(line => line.Split(':', 3)).Where(parts => parts.Length == 3)];
+        string[][] mounts = [.. Lines("/proc/self/mounts\0"u8).Select(line => line.Split(' ')).Where(words => words.Length > 3)];
+        bool isFirst = groups.Any(HasPids);
+        string? own = groups.Where(isFirst ? HasPids : parts => parts[1] == "").Select(parts => parts[2].TrimEnd('/')).FirstOrDefault();
+        string? root = mounts
+            .Where(words => isFirst ? words[2] == "cgroup" && words[3].Split(',').Contains("pids") : words[2] == "cgroup2")
+            .Select(words => words[1]).FirstOrDefault();
+        return own is null || root is null ? null : new PidsCgroup(isFirst ? root + own : root, root + own);
+
+        static bool HasPids(string[] parts) => parts[1].Split(',').Contains("pids");
+    }
+
+    /// <summary>Makes it. Throws <see cref="RemoteException"/>.</summary>
+    internal void Make(RemoteTask task)
+    {
+        using Order order = task.NewOrder();
+        int make = order.Call(Kernel.SYS_mkdirat, AT_FDCWD, order.Put(_path), Mode);
+        order.Require(make);
+        int limit = order.Write($"{_path}/pids.max", "0");
+        task.Run(order);
+        RemoteException.ThrowIf(order[make].Error, "cannot make a pids cgroup");
+        if (order.Used(limit).IsError)
+        {
+            Remove(task);
+            throw new RemoteException("cannot limit a pids cgroup", order.Used(limit).Error);
+        }
+    }
+
+    /// <summary>Whether it could not be removed.</summary>
+    internal bool IsLeft { get; private set; }
+
+    /// <summary>Removes it, if no process is in there.</summary>
+    internal void Remove(RemoteTask task)
+    {
+        using Order order = task.NewOrder();
+        int remove = order.Call(Kernel.SYS_unlinkat, AT_FDCWD, order.Put(_path), AT_REMOVEDIR);
+        task.Run(order);
+        IsLeft = order[remove].IsError;
+    }
+
+    private static string[] Lines(ReadOnlySpan<byte> path)
+    {
+        _ = Proc.ReadAllAt(AT_FDCWD, path, out byte[] text);
+        return Encoding.UTF8.GetString(text).Split('\n');
+    }
+}
