@@ -15,7 +15,9 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
 
     private Reservation _state = ReserveModule.start(ReserveModule.rules, first, last);
     private bool _isTightTold;
-    private long _lastTold, _untold;
+    // When it was last told that nslp ran late, and that last_pid went into the range.
+    private readonly long[] _lastTold = [0, 0];
+    private long _untold;
 
     /// <summary>Whether the range is kept from now on.</summary>
     internal bool IsKept => _state.IsKept;
@@ -122,13 +124,14 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
 
         WasKept = false;
         long now = Stopwatch.GetTimestamp();
-        if (_lastTold != 0 && now - _lastTold < Stopwatch.Frequency)
+        ref long lastTold = ref _lastTold[_state.News.IsCrossed ? 1 : 0];
+        if (lastTold != 0 && now - lastTold < Stopwatch.Frequency)
         {
             _untold++;
             return;
         }
 
         Output.Say(name, _untold == 0 ? news : $"{news} (and so {Times(_untold)})");
-        (_lastTold, _untold) = (now, 0);
+        (lastTold, _untold) = (now, 0);
     }
 }
