@@ -109,10 +109,10 @@ let private breaksAlone (a: Allocator) =
     let laws = AllocatorLaws a
 
     tryBreak List.singleton spaces (fun space ->
-        for offset in [ 0L; 1L ] do
+        for offset, isStrict in List.allPairs [ 0L; 1L ] [ true; false ] do
             laws.LastPid
                 {
-                    Kernel = KernelRules.newest
+                    Kernel = KernelRules.withStrictWrites isStrict KernelRules.newest
                     Space = space
                     Offset = offset
                     Text = Text(Encoding.ASCII.GetBytes(string space.Cursor))
