@@ -93,9 +93,9 @@ module Approach =
         | Stage.WriteLastPid, errno when errno <> Errno.EPERM -> AfterTry.Over(End.Failed(Stage.MakeProcess, errno))
         | _ -> AfterTry.Over(End.Failed(stage, errno))
 
-    /// Where another number is to be chosen after clone3 refused one a level with EEXIST, which does not tell of which level: the
-    /// places of these. `held` says of each level whether somebody is seen to hold its number, null where that cannot be looked
-    /// at. Empty where all of them are seen to be free by now.
+    /// The levels, counted from the innermost, at which to choose another number after clone3 failed with EEXIST, which does not
+    /// say at which level a number is held. `held` says of each level whether somebody is seen to hold its number; null where
+    /// nobody can look. Empty where all numbers are seen to be free by now.
     let refused (held: Nullable<bool>[]) : int[] =
         let places seen =
             [|
@@ -109,8 +109,8 @@ module Approach =
         | [||] -> places (Nullable())
         | places -> places
 
-    /// Whether numbers that clone3 has been refusing for longer than somebody takes to end are given up; else they are tried
-    /// until the time is over. A thread that has ended keeps its number for a moment, in which nobody is seen to hold it
+    /// Whether to give up numbers that clone3 has refused for longer than a process takes to end; if not, they are tried until the
+    /// time is over. `isSeen`: somebody is seen to hold the first one. A thread that has ended keeps its number for a moment, in which nobody is seen to hold it
     /// (`release_task`, kernel/exit.c, since 6.15).
     let givesUp (goals: Goal list) (isSeen: bool) : bool =
         match goals with

@@ -434,34 +434,3 @@ module Preflight =
                 if roles &&& role <> Role.None then
                     name
         ]
-
-    /// What to do about a hindrance; empty where nothing is known.
-    let cure (report: PreflightReport) (hindrance: Hindrance) : string =
-        let elsewhere =
-            if report.Outside = 0 then
-                ""
-            else
-                "nslp spawn " + string<int> report.Outside + " --new-pidns -- criu restore ..."
-
-        let orElsewhere first =
-            if elsewhere = "" then
-                first
-            else
-                first + ", or restore in a new PID namespace: " + elsewhere
-
-        match hindrance with
-        | Hindrance.Held HeldBy.Process -> orElsewhere "end the process"
-        | Hindrance.Held HeldBy.Thread -> orElsewhere "end the process that the thread is of"
-        | Hindrance.Held HeldBy.Zombie -> orElsewhere "end the parent, which has to wait for it"
-        | Hindrance.Held HeldBy.Group -> orElsewhere "end all processes of the group"
-        | Hindrance.Held HeldBy.Session -> orElsewhere "end all processes of the session"
-        | Hindrance.Held _ when elsewhere = "" -> ""
-        | Hindrance.Held _ -> "restore in a new PID namespace: " + elsewhere
-        | Hindrance.OwnSession
-        | Hindrance.OwnGroup -> orElsewhere "start criu from another session, and end this one"
-        | Hindrance.PidMax -> "as root: echo " + string<int> report.Above + " >/proc/sys/kernel/pid_max"
-        | Hindrance.Criu when report.MakeWay < 0 -> "no run of free numbers is long enough for criu; end some processes"
-        | Hindrance.Criu -> "nslp preflight --make-way, or nslp set " + string<int> report.MakeWay
-        | Hindrance.InitOfCaller -> "dump it from outside its PID namespace: then criu makes a new one for it"
-        | Hindrance.InitOfGiven -> "dump it without --external for its PID namespace: then criu makes a new one for it"
-        | Hindrance.NewWithoutInit -> "dump the init of its PID namespace too, or with --external for that namespace"

@@ -65,7 +65,7 @@ module Resolve =
     [<Literal>]
     let MostChildren = 256
 
-    /// At how many levels of a sandbox two processes are made at once at most: twice as much can come of it with each level.
+    /// The most levels of a sandbox at which two processes are made at once: each level doubles what can come of it.
     [<Literal>]
     let MostRaced = 4
 

@@ -8,8 +8,12 @@ open SetNsLastPid
 /// A sandbox that is a model too: it shows what the property makes of an allocator.
 [<RequireQualifiedAccess>]
 module ModelSandbox =
-    /// Sandboxes in which this allocator is the kernel.
-    let create (allocator: Allocator) (setting: Setting) : ISandboxes =
+    /// Sandboxes in which this allocator is the kernel; `choose` picks one of all that can come of a step.
+    let choosing
+        (choose: struct (Observation * World) list -> struct (Observation * World))
+        (allocator: Allocator)
+        (setting: Setting)
+        : ISandboxes =
         { new ISandboxes with
             member _.Setting = setting
 
@@ -23,13 +27,16 @@ module ModelSandbox =
                     member _.Start = World.observe [] world
 
                     member _.Perform step =
-                        let struct (observation, next) = Perform.step allocator world step
+                        let struct (observation, next) = choose (Perform.all allocator world step)
                         world <- next
                         observation
 
                     member _.Dispose() = ()
                 }
         }
+
+    /// The same, where the first thing that can be comes of each step.
+    let create (allocator: Allocator) (setting: Setting) : ISandboxes = choosing List.head allocator setting
 
 /// Runs sequences of operations on the model and on sandboxes side by side.
 [<RequireQualifiedAccess>]

@@ -21,6 +21,31 @@ type KernelTrace =
         Runs: TracedRun list
     }
 
+    /// Why the same operations need not come to the same in this setting; null where they must. What is asked of levels further
+    /// out depends on how many there are, and on whose they are.
+    member trace.WhyNotIn(here: Setting) : string | null =
+        let there = trace.Setting
+        let without is = if is then "" else "out"
+
+        let where (setting: Setting) =
+            let user =
+                if setting.OwnUser then
+                    "in a user namespace"
+                else
+                    "outside user namespaces"
+
+            $"{user}, {string setting.OuterLevels} levels deep"
+
+        if there.IsHere <> here.IsHere then
+            $"it was recorded with{without there.IsHere} --here"
+        elif there.Kernel.WritesStrictly <> here.Kernel.WritesStrictly then
+            let was = if there.Kernel.WritesStrictly then "was" else "was not"
+            $"kernel.sysctl_writes_strict {was} 1 when it was recorded"
+        elif there.OuterLevels <> here.OuterLevels || there.OwnUser <> here.OwnUser then
+            $"it was recorded {where there}, and this is {where here}"
+        else
+            null
+
 /// Traces as text. Each run begins with a line `run`, each operation is a line as in a replay file, and below each stands what
 /// was seen: `> given=1,2 ns=0:2:4194304`, the PIDs from the innermost level outwards, and each namespace with its last_pid and
 /// pid_max.

@@ -587,7 +587,7 @@ let ``every hindrance has a name and, where there is a way out, a cure`` () =
                     Hindrance.NewWithoutInit
                 ] do
                 Law.holds "named" (Preflight.name hindrance <> "")
-                Law.holds "cured" (report.Outside = 0 || Preflight.cure report hindrance <> ""))
+                Law.holds "cured" (report.Outside = 0 || Words.cure report hindrance <> ""))
     |> Law.checkProperty 50
 
 let private with' change : Decision =

@@ -144,28 +144,9 @@ let ``who is first inside may be second outside`` () =
         List.sort given
     )
 
-// A kernel whose forks at once come out as the last or the first thing that can be.
-let private kernelOf choose (setting: Setting) =
-    { new ISandboxes with
-        member _.Setting = setting
-
-        member _.Open() =
-            let mutable world = Perform.start Allocator.model setting
-
-            { new ISandbox with
-                member _.Before = ValueNone
-                member _.IsDisturbed() = false
-                member _.Settle() = ()
-                member _.Start = World.observe [] world
-
-                member _.Perform step =
-                    let struct (seen, next) = choose (Perform.all Allocator.model world step)
-                    world <- next
-                    seen
-
-                member _.Dispose() = ()
-            }
-    }
+// A kernel whose forks at once come out as one of the things that can be.
+let private kernelOf choose =
+    ModelSandbox.choosing choose Allocator.model
 
 let private setting =
     {

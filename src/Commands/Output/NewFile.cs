@@ -1,7 +1,7 @@
 namespace SetNsLastPid.Commands;
 
-/// <summary>A file to write to that was not there before, nor a link of that name. Where it is not written whole it goes
-/// again when disposed of, unless another one has its name by then.</summary>
+/// <summary>A file that nslp creates: there was none before, nor a link of that name. Unless it was written completely it is
+/// removed on Dispose, if its name is still its own.</summary>
 internal sealed unsafe class NewFile : IDisposable
 {
     private readonly byte[] _path;

@@ -33,7 +33,7 @@ internal sealed class PreflightJson(Results results)
             _json.WriteNumber("pid", need.Pid);
             _json.WriteArray("roles", Plan.roles(need.Roles), _json.WriteStringValue);
             _json.WriteString("why", Plan.name(obstruction.Hindrance));
-            _json.WriteString("cure", Plan.cure(report, obstruction.Hindrance) is { Length: > 0 } cure ? cure : null);
+            _json.WriteString("cure", Words.cure(report, obstruction.Hindrance) is { Length: > 0 } cure ? cure : null);
             WhoText.WriteFields(_json, facts.Holdings.GetValueOrDefault(need.Pid));
         }));
         _json.WriteArray("processes", tree.Tasks.TakeWhile(_ => results.Go()), task => _json.WriteObject(null, () =>

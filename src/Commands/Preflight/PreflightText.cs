@@ -32,7 +32,7 @@ internal sealed class PreflightText(Results results, Look look)
 
         WriteNotes(checkpoint, facts);
         foreach (IGrouping<string, Obstruction> alike in report.InTheWay.GroupBy(
-            obstruction => Plan.name(obstruction.Hindrance) + '\n' + Plan.cure(report, obstruction.Hindrance)))
+            obstruction => Plan.name(obstruction.Hindrance) + '\n' + Words.cure(report, obstruction.Hindrance)))
         {
             WriteAlike([.. alike], facts);
             string cure = alike.Key[(alike.Key.IndexOf('\n') + 1)..];

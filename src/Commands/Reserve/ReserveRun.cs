@@ -15,7 +15,7 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
 
     private Reservation _state = ReserveModule.start(ReserveModule.rules, first, last);
     private bool _isTightTold;
-    // When it was last told that nslp ran late, and that last_pid went into the range.
+    // When each kind of news was last told: that nslp ran late, and that last_pid went into the range.
     private readonly long[] _lastTold = [0, 0];
     private long _untold;
 
@@ -54,7 +54,7 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
     {
         if (_untold > 0)
         {
-            Output.Say(name, $"and so {Times(_untold)}");
+            Output.Say(name, $"and {Times(_untold)}");
         }
     }
 
@@ -131,7 +131,7 @@ internal sealed class ReserveRun(string name, PidSpace space, int first, int las
             return;
         }
 
-        Output.Say(name, _untold == 0 ? news : $"{news} (and so {Times(_untold)})");
+        Output.Say(name, _untold == 0 ? news : $"{news} (and {Times(_untold)})");
         (lastTold, _untold) = (now, 0);
     }
 }

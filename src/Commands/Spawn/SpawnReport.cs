@@ -22,7 +22,7 @@ internal sealed class SpawnReport : IDisposable
             // What the command writes to would be mixed with it.
             Errno error = number < 3 ? Errno.EINVAL : !Kernel.IsGiven(number) ? Errno.EBADF
                 // It would be too late to learn it when the command has run.
-                : (Raw.Call(Kernel.SYS_fcntl, number, F_GETFL).Value & O_ACCMODE) == O_RDONLY ? Errno.EBADF
+                : !Kernel.IsWritable(number) ? Errno.EBADF
                 : 0;
             if (error != 0)
             {

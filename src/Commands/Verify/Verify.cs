@@ -50,7 +50,7 @@ internal static class Verify
         {
             // Before anything that makes a thread: the zygote is best the child of a process with one.
             using Sandboxes sandboxes = new(here: options.Here);
-            return trace is null || CanCompare(trace.Setting, sandboxes.Setting)
+            return trace is null || CanCompare(trace, sandboxes.Setting)
                 ? Run(options, replay, sandboxes, trace, junit, record)
                 : Unavailable;
         }
@@ -139,21 +139,8 @@ internal static class Verify
         }
     }
 
-    // What is asked of levels further out depends on how many there are, and on whose they are.
-    private static bool CanCompare(Setting there, Setting here)
-    {
-        string? differing = there.IsHere != here.IsHere
-            ? $"it was recorded with{(there.IsHere ? "" : "out")} --here"
-            : there.Kernel.WritesStrictly != here.Kernel.WritesStrictly
-            ? $"kernel.sysctl_writes_strict was {(there.Kernel.WritesStrictly ? "" : "not ")}1 when it was recorded"
-            : there.OuterLevels != here.OuterLevels || there.OwnUser != here.OwnUser
-            ? $"it was recorded {Where(there)}, and this is {Where(here)}"
-            : null;
-        return differing is null || Output.Fail(Name, $"cannot compare: {differing}") == Output.Done;
-
-        static string Where(Setting setting) =>
-            $"{(setting.OwnUser ? "in a user namespace" : "outside user namespaces")}, {setting.OuterLevels} levels deep";
-    }
+    private static bool CanCompare(KernelTrace trace, Setting here) =>
+        trace.WhyNotIn(here) is not { } why || Output.Fail(Name, $"cannot compare: {why}") == Output.Done;
 
     private static bool TryRead(string path, out FSharpList<Operation>? operations, out KernelTrace? trace)
     {

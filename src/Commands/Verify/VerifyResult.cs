@@ -39,7 +39,7 @@ internal sealed class VerifyResult(
     private IEnumerable<string> Notes =>
     [
         .. setting.Surprises.IsEmpty ? [] : (string[])[$"Linux {_release}: {string.Join(", ", setting.Surprises)}"],
-        .. setting.Kernel.WritesStrictly ? [] : (string[])["kernel.sysctl_writes_strict is not 1: what is written at any offset counts"],
+        .. setting.Kernel.WritesStrictly ? [] : (string[])["kernel.sysctl_writes_strict is not 1: a write counts at any offset"],
         .. report.Disturbed == 0 ? [] : (string[])[$"{report.Disturbed} cases and runs say nothing: others made processes meanwhile"],
         .. report.Late == 0 ? [] : (string[])[
             $"{report.Late} {(report.Late == 1 ? "thread's number was" : "threads' numbers were")} in use a moment longer than "
@@ -108,7 +108,7 @@ internal sealed class VerifyResult(
     internal static string Where(Setting setting) =>
         (setting.IsHere ? "in this PID namespace, " : "")
         + (setting.OwnUser ? "in a user namespace"
-            : Raw.Call(Linux.Kernel.SYS_geteuid).Value is not 0 and var user ? $"as user {user}"
+            : geteuid() is var user && user != 0 ? $"as user {user}"
             : "as root");
 
     internal void Write(Utf8JsonWriter json, string? file)

@@ -7,8 +7,8 @@ internal sealed class PidsCgroup
 
     private readonly string _path;
 
-    // In the cgroup of nslp, or of version 2 in the outermost there is: below a cgroup that has processes, as that of nslp, no
-    // cgroup gets a controller.
+    // Version 1: below nslp's own cgroup. Version 2: below the root, as a cgroup that has processes, such as nslp's own, gives no
+    // controller to those below it.
     private PidsCgroup(string parent, string home)
     {
         _path = $"{parent}/nslp-verify-{Guid.NewGuid():N}";
@@ -16,10 +16,10 @@ internal sealed class PidsCgroup
         Home = $"{home}/cgroup.procs";
     }
 
-    /// <summary>The file that who writes "0" gets into it by.</summary>
+    /// <summary>The file by which a process enters it, writing "0".</summary>
     internal string Processes { get; }
 
-    /// <summary>The same for getting back.</summary>
+    /// <summary>The file by which it returns.</summary>
     internal string Home { get; }
 
     /// <summary>Where there can be one; null where no pids cgroup is mounted.</summary>
@@ -53,7 +53,7 @@ internal sealed class PidsCgroup
         }
     }
 
-    /// <summary>Whether it could not be removed.</summary>
+    /// <summary>Whether it is still there because it could not be removed.</summary>
     internal bool IsLeft { get; private set; }
 
     /// <summary>Removes it, if no process is in there.</summary>

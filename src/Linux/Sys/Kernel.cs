@@ -202,6 +202,9 @@ internal static unsafe class Kernel
         return !flags.IsError && (flags.Value & FD_CLOEXEC) == 0;
     }
 
+    /// <summary>Whether an open descriptor may be written to.</summary>
+    internal static bool IsWritable(int fd) => (Raw.Call(SYS_fcntl, fd, F_GETFL).Value & O_ACCMODE) != O_RDONLY;
+
     internal static bool IsTerminal(int fd)
     {
         // struct termios of the kernel has 36 bytes on x86-64 and arm64.

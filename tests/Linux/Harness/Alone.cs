@@ -2,8 +2,8 @@ using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
 
-/// <summary>Those in which the process of the tests itself makes zygotes. These have copies of all its files: of the pipe by which
-/// another test's new process tells that it runs, too, so that the other test would wait as long as the zygote lives.</summary>
+/// <summary>Tests whose own process makes zygotes. A zygote has a copy of every open file, also of the pipe on which another test
+/// waits for a process that it starts; that test would wait as long as the zygote lives.</summary>
 [CollectionDefinition(Name, DisableParallelization = true)]
 public sealed class Alone
 {
