@@ -205,19 +205,18 @@ module PidNamespace =
 
     /// The PIDs that the next `count` processes get if nobody else makes or ends one; fewer when the numbers run out.
     let predict (count: int) (ns: PidNamespace) : int seq =
-        let rec from first wrapped pid =
+        let rec from first pid =
             seq {
                 yield pid
 
                 match tryNext (withLastPid pid ns) with
                 // What was given is in use from then on: after the wrap it ends where it began.
-                | ValueSome next when next > pid && not (wrapped && next >= first) -> yield! from first wrapped next
-                | ValueSome next when next < first -> yield! from first true next
+                | ValueSome next when next < first || (first <= pid && pid < next) -> yield! from first next
                 | _ -> ()
             }
 
         match tryNext ns with
-        | ValueSome first -> Seq.truncate count (from first false first)
+        | ValueSome first -> Seq.truncate count (from first first)
         | ValueNone -> Seq.empty
 
     /// One write(2) of `text` at `offset` to ns_last_pid by a process of this namespace: see `LastPidText.write`.
@@ -358,11 +357,7 @@ module PidStack =
                     if kernel.FailedFirstCloneKills then
                         { inner with Life = Life.Stillborn } :: outer
                     else
-                        { inner with
-                            Life = Life.Unborn
-                            Cursor = 0
-                        }
-                        :: outer
+                        before :: outer
                 | _, given -> given
 
             struct (Allocation.Refused errno, stack)
