@@ -105,7 +105,7 @@ complete -c nslp -n '__nslp_in verify' -l steps -x -d 'the number of operations 
 complete -c nslp -n '__nslp_in verify' -l seed -x -d 'the random seed; each report has one, to repeat the run with'
 complete -c nslp -n '__nslp_in verify' -l replay -r -F -d 'run the operations in this file, saved at a difference, or compare with what --record wrote elsewhere'
 complete -c nslp -n '__nslp_in verify' -l record -r -F -d 'write what the kernel did to this new file, for --replay on another kernel'
-complete -c nslp -n '__nslp_in verify' -l here -d 'run in this PID namespace where no other can be made; it moves last_pid, and others must not fork'
+complete -c nslp -n '__nslp_in verify' -l here -d 'run in this PID namespace if no other can be made; it moves last_pid, and others must not fork'
 complete -c nslp -n '__nslp_in verify' -l tap -d 'print test points, as TAP'
 complete -c nslp -n '__nslp_in verify' -l junit -r -F -d 'write the test points to this new file, as JUnit\'s XML'
 complete -c nslp -n '__nslp_in verify' -l json -d 'report on stdout what was found, as one JSON object'

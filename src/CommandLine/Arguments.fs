@@ -252,8 +252,7 @@ type internal VerifyArguments =
             | Replay _ ->
                 "run the operations in this file, saved at a difference, or compare with what --record wrote elsewhere"
             | Record _ -> "write what the kernel did to this new file, for --replay on another kernel"
-            | Here ->
-                "run in this PID namespace where no other can be made; it moves last_pid, and others must not fork"
+            | Here -> "run in this PID namespace if no other can be made; it moves last_pid, and others must not fork"
             | Tap -> "print test points, as TAP"
             | Junit _ -> "write the test points to this new file, as JUnit's XML"
             | Json -> "report on stdout what was found, as one JSON object"

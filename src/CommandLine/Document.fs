@@ -52,7 +52,7 @@ module Document =
             | Some operand ->
                 let one =
                     match operand.Value with
-                    | Value.PidList _ -> "<PID>[,<PID>...]"
+                    | Value.PidList longest when longest > 1 -> "<PID>[,<PID>...]"
                     | _ -> label operand
 
                 let all = if operand.IsRepeatable then one + "..." else one

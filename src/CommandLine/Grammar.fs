@@ -138,7 +138,7 @@ module Grammar =
                     option "--record" "FILE" Value.Text
                         "write what the kernel did to this new file, for --replay on another kernel"
                     flag "--here"
-                        "run in this PID namespace where no other can be made; it moves last_pid, and others must not fork"
+                        "run in this PID namespace if no other can be made; it moves last_pid, and others must not fork"
                     flag "--tap" "print test points, as TAP"
                     option "--junit" "FILE" Value.Text "write the test points to this new file, as JUnit's XML"
                     flag "--json" "report on stdout what was found, as one JSON object"

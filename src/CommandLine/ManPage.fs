@@ -51,7 +51,7 @@ module ManPage =
     let exitStatuses: struct (string * string) list =
         [
             "0",
-            "Done. `who`: somebody holds one of the numbers. `preflight`: nothing is in the way. `doctor`: a PID can be chosen. `verify`: model and kernel agree."
+            "Done. `who`: somebody holds one of the numbers. `preflight`: nothing is in the way. `reserve` without COMMAND: a signal ended it. `doctor`: a PID can be chosen. `verify`: model and kernel agree."
             "1",
             "Not done. `who`: nobody holds any. `predict`: fewer PIDs than asked for are left. `preflight`: something is in the way. `reserve`: PIDs of the range may have been given. `doctor`: no PID can be chosen. `verify`: model and kernel differ."
             "2", "Wrong usage, except of `spawn` and `reserve`."

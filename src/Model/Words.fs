@@ -282,9 +282,11 @@ module Words =
                 + pids
                 + " within "
                 + seconds attempted.Timeout
-                + " s: others took it in all of "
-                + string attempted.Tries
-                + " tries"
+                + " s: others took it first"
+                + (if attempted.Tries = 1 then
+                       ""
+                   else
+                       ", all " + string attempted.Tries + " times")
             )
 
     /// For `nslp spawn` where nslp itself holds the PID.
@@ -313,7 +315,7 @@ module Words =
         match range with
         | ReserveRange.OutOfRange -> refused ("PIDs here are 1 to " + string (pidMax - 1))
         | ReserveRange.All -> refused "the kernel would have no other PIDs to give"
-        | ReserveRange.Reserved -> failed "" (enum 0) "PIDs below 300 are given only until the first wrap"
+        | ReserveRange.Reserved -> failed "" (enum 0) "PIDs below 300 are handed out only before the first wrap"
         | ReserveRange.Ordinary -> plain ""
 
     /// For `nslp reserve` without the means to write ns_last_pid.

@@ -84,7 +84,7 @@ internal static class Bench
         if (stolen > MostStolen || others > MostOthers)
         {
             Output.Say(
-                Name, $"warning: meanwhile others had {100 * others:F0} % of the processors, and the host kept {100 * stolen:F0} %: the figures are too low");
+                Name, $"warning: other processes had {100 * others:F0} % of the CPU time, and the host kept {100 * stolen:F0} % from this machine: the figures are too low");
         }
 
         return options.Json

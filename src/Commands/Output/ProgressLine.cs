@@ -50,8 +50,8 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
         // A full line would begin the next one.
         int most = Kernel.TryGetTerminalSize(Stderr, out int columns, out _) && columns > 1 ? columns - 1 : 79;
         line = line[..Math.Min(line.Length, most)];
-        Output.SayAsIs('\r' + line.PadRight(Math.Min(_width, most)));
-        // And the terminal's "^C" after it.
+        // Back to its end, where the terminal's "^C" goes.
+        Output.SayAsIs($"\r{line.PadRight(Math.Min(_width, most))}\r{line}");
         _width = Math.Min(line.Length + 2, most);
     }
 

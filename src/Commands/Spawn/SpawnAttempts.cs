@@ -34,7 +34,7 @@ internal sealed class SpawnAttempts(
     /// <summary>Its name; "clone" where there was no choice to make.</summary>
     internal string Name => Method.IsClone3 ? "clone3" : Method.IsWrite ? "write" : Method.IsCycle ? "cycle" : "clone";
 
-    /// <summary>How many processes were to be made.</summary>
+    /// <summary>How many processes were to be made by that method.</summary>
     internal int Tries { get; private set; }
 
     /// <summary>last_pid as cycling saw it last; -1 before.</summary>
@@ -62,6 +62,7 @@ internal sealed class SpawnAttempts(
         foreach (Method method in Approach.methods(asked, makesProcess: true, ListModule.OfArray(goals)))
         {
             Method = method;
+            Tries = 0;
             end = Begin() ?? (method.IsClone3 ? Clone3() : Repeat(method.IsWrite ? Write : Cycle));
             if (!Approach.goesOn(end))
             {

@@ -49,7 +49,7 @@ public sealed class BenchTests
 
         Finished run = Shell.InNewPidNamespace("for i in 1 2 3 4 5 6 7 8; do while :; do :; done & done; $N bench --seconds 2 --json").Finish();
 
-        Assert.Matches("^nslp: bench: warning: meanwhile others had [1-9][0-9] % of the processors, and the host kept [0-9]+ %: ", run.Errors);
+        Assert.Matches("^nslp: bench: warning: other processes had [1-9][0-9] % of the CPU time, and the host kept [0-9]+ % from this machine: ", run.Errors);
         Assert.True(Schema.Check(run.Output).GetProperty("others").GetDouble() > 0.1);
     }
 

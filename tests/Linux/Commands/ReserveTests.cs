@@ -173,7 +173,7 @@ public sealed class ReserveTests
     }
 
     [Theory]
-    [InlineData("100-200", "PIDs below 300 are given only until the first wrap")]
+    [InlineData("100-200", "PIDs below 300 are handed out only before the first wrap")]
     [InlineData("301-32767", "warning: outside 301-32767 is only 1 free number, which others may use up before nslp runs again")]
     [InlineData("301-32700", "warning: outside 301-32700 are only 68 free numbers, which others may use up before nslp runs again")]
     public void What_is_of_little_use_is_said(string range, string words)

@@ -25,6 +25,23 @@ public sealed class SpawnTests
         Assert.Equal(["4242", "7", "300", "7", "32767", "7", "999", "7"], run.Lines);
     }
 
+    /// <summary>The methods that were refused before tried too, but nobody took a PID from them.</summary>
+    [Theory]
+    [InlineData("cycle")]
+    [InlineData("auto")]
+    public void What_takes_too_long_says_where_it_stands_and_how_long_it_would_take(string method)
+    {
+        Machine.NeedsPidNamespace();
+
+        Finished run = Shell.InNewPidNamespace(
+            "", $"$N spawn 4000000 --timeout 1 --method {method} -- echo ran; echo $?", pidMax: 4194304).Finish();
+
+        Assert.Equal(["125"], run.Lines);
+        Assert.Matches(
+            "^nslp: spawn: cannot reach PID 4000000 by cycling within 1 s: last_pid is [0-9]+\n"
+            + "nslp: spawn: at this rate --timeout [0-9]+ would be enough\n$", run.Errors);
+    }
+
     /// <summary>Written before all else was ready, it went to the next process of others.</summary>
     [Fact]
     public void By_write_last_pid_is_written_right_before_the_clone_and_not_before()
