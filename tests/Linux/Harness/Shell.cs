@@ -36,6 +36,9 @@ internal sealed class Shell
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
+        // The runner of the tests may have one, for itself.
+        start.Environment.Remove("NO_COLOR");
+        start.Environment.Remove("CLICOLOR_FORCE");
         _process = Process.Start(start)!;
         _process.StandardInput.Close();
         _output = _process.StandardOutput.ReadToEndAsync();
