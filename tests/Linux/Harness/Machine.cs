@@ -29,11 +29,23 @@ internal static class Machine
     private static int LastPid() =>
         int.Parse(File.ReadAllText("/proc/loadavg").Split(' ')[4], System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Skips the test where not even an unprivileged user namespace gives a PID namespace.</summary>
+    /// <summary>
+    /// What is mounted over parts of /proc, as containers have it. In a user namespace nobody may mount another /proc then
+    /// (mount_too_revealing, fs/namespace.c). Not binfmt_misc, whose directory has nothing to cover.
+    /// </summary>
+    internal static string[] ProcCovers { get; } = [.. File.ReadLines("/proc/self/mountinfo")
+        .Select(line => line.Split(' ')[4])
+        .Where(at => at.StartsWith("/proc/", StringComparison.Ordinal) && at != "/proc/sys/fs/binfmt_misc").Distinct()];
+
+    private static readonly Lazy<Finished> s_pidNamespace = new(() => Shell.InNewPidNamespace("true").Finish());
+
+    /// <summary>Skips the test where not even an unprivileged user namespace gives a PID namespace with its own /proc.</summary>
     internal static void NeedsPidNamespace() =>
         Assert.SkipUnless(
-            Shell.InNewPidNamespace("true").Finish().Status == 0,
-            "needs a PID namespace: root, or user namespaces for everyone");
+            s_pidNamespace.Value.Status == 0,
+            s_pidNamespace.Value.Errors.Contains("mount /proc")
+                ? $"needs a /proc with nothing mounted over parts of it: {string.Join(", ", ProcCovers)}"
+                : "needs a PID namespace: root, or user namespaces for everyone");
 
     /// <summary>Skips the test for other users.</summary>
     internal static void NeedsRoot() => Assert.SkipUnless(IsRoot, "needs root");

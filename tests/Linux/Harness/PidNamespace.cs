@@ -23,8 +23,7 @@ internal static class PidNamespace
         }
 
         command.AddRange(privileged ? [] : s_noCapabilities);
-        Assert.SkipUnless(
-            Execute([.. command, "true"]).Status == 0, "needs root or unprivileged user namespaces, unshare, setpriv");
+        Machine.NeedsPidNamespace();
         (int status, string output, string errors) = Execute([.. command, "bash", "-c", script]);
         Assert.True(status == 0, $"status {status}, output: {output}, errors: {errors}");
         return output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
@@ -40,21 +39,14 @@ internal static class PidNamespace
         start.Environment["SUPPORT"] = Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
         // The runtime makes a thread, which takes a number, when it compiles a second time.
         start.Environment["DOTNET_TieredCompilation"] = "0";
-        try
+        using Process process = Process.Start(start)!;
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
         {
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = process.StandardOutput.ReadToEnd();
-            if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
-            {
-                process.Kill(entireProcessTree: true);
-            }
+            process.Kill(entireProcessTree: true);
+        }
 
-            return (process.ExitCode, output, errors.Result);
-        }
-        catch (System.ComponentModel.Win32Exception e)
-        {
-            return (-1, "", e.Message);
-        }
+        return (process.ExitCode, output, errors.Result);
     }
 }

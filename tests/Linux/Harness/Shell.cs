@@ -21,6 +21,12 @@ internal sealed class Shell
 
         """;
 
+    // Runs the script that follows it.
+    private const string OwnProc = """
+        unshare -m mount -t proc proc /proc 2>/dev/null || exec /bin/sh -c "$0"
+        exec unshare -m /bin/sh -c 'mount -t proc proc /proc; exec /bin/sh -c "$0"' "$0"
+        """;
+
     /// <summary>Arguments of setpriv that take everything from root.</summary>
     internal const string Unprivileged =
         "--reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all";
@@ -36,6 +42,9 @@ internal sealed class Shell
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
         start.RedirectStandardError = true;
+        // The runner of the tests may have one, for itself.
+        start.Environment.Remove("NO_COLOR");
+        start.Environment.Remove("CLICOLOR_FORCE");
         _process = Process.Start(start)!;
         _process.StandardInput.Close();
         _output = _process.StandardOutput.ReadToEndAsync();
@@ -45,8 +54,12 @@ internal sealed class Shell
     /// <summary>The PID of the shell, or of what stands before it.</summary>
     internal int Id => _process.Id;
 
-    /// <summary>Starts a script in the namespaces and as the user of the tests.</summary>
-    internal static Shell Start(string script) => new(new ProcessStartInfo("/bin/sh", ["-c", WaitFor + script]));
+    /// <summary>
+    /// Starts a script in the namespaces and as the user of the tests. Where parts of /proc are covered, and this user may mount
+    /// another one, the script has that: what a cover hides or makes read-only is not what the tests are about.
+    /// </summary>
+    internal static Shell Start(string script) => new(new ProcessStartInfo(
+        "/bin/sh", ["-c", .. Machine.ProcCovers is [] ? Array.Empty<string>() : [OwnProc], WaitFor + script]));
 
     /// <summary>
     /// Starts a script as PID 1 of a new PID namespace with its own /proc, in which nobody else makes processes. The
