@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Xunit;
 
-
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>Runs shell scripts, each in a PID namespace of its own with its own /proc.</summary>
@@ -30,31 +29,12 @@ internal static class PidNamespace
         return output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
     }
 
-    private static (int Status, string Output, string Errors) Execute(string[] command)
+    private static Finished Execute(string[] command)
     {
-        ProcessStartInfo start = new(command[0], command[1..])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        ProcessStartInfo start = new(command[0], command[1..]);
         start.Environment["SUPPORT"] = Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
         // The runtime makes a thread, which takes a number, when it compiles a second time.
         start.Environment["DOTNET_TieredCompilation"] = "0";
-        try
-        {
-            using Process process = Process.Start(start)!;
-            Task<string> errors = process.StandardError.ReadToEndAsync();
-            string output = process.StandardOutput.ReadToEnd();
-            if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
-            {
-                process.Kill(entireProcessTree: true);
-            }
-
-            return (process.ExitCode, output, errors.Result);
-        }
-        catch (System.ComponentModel.Win32Exception e)
-        {
-            return (-1, "", e.Message);
-        }
+        return new Shell(start).Finish();
     }
 }

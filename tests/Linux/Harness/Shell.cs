@@ -31,7 +31,8 @@ internal sealed class Shell
     private readonly Task<string> _output;
     private readonly Task<string> _errors;
 
-    private Shell(ProcessStartInfo start)
+    /// <summary>Starts a program in place of the shell.</summary>
+    internal Shell(ProcessStartInfo start)
     {
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
@@ -41,9 +42,6 @@ internal sealed class Shell
         _output = _process.StandardOutput.ReadToEndAsync();
         _errors = _process.StandardError.ReadToEndAsync();
     }
-
-    /// <summary>The PID of the shell, or of what stands before it.</summary>
-    internal int Id => _process.Id;
 
     /// <summary>Starts a script in the namespaces and as the user of the tests.</summary>
     internal static Shell Start(string script) => new(new ProcessStartInfo("/bin/sh", ["-c", WaitFor + script]));
