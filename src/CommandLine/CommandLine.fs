@@ -35,6 +35,10 @@ module CommandLine =
         | "cycle" -> Method.Cycle
         | _ -> Method.Auto
 
+    // Those of the options that are given.
+    let private given (options: string list) (line: Line) =
+        options |> List.filter (fun option -> Line.has option line)
+
     let private get line =
         Command.Get
             {
@@ -55,10 +59,6 @@ module CommandLine =
         | text -> text.Split ',' |> List.ofArray |> List.mapi goal
 
     let private set line =
-        let alone =
-            [ "--method"; "--target"; "--flavour" ]
-            |> List.tryFind (fun option -> Line.has option line)
-
         let goal = goals line |> List.head
 
         let isRange =
@@ -66,8 +66,8 @@ module CommandLine =
             |> Option.ofObj
             |> Option.exists (fun text -> text.Contains '-')
 
-        match alone with
-        | Some option when Line.has "--server" line ->
+        match given [ "--method"; "--target"; "--flavour" ] line with
+        | option :: _ when Line.has "--server" line ->
             Command.Wrong("set", option + " cannot be used with --server: the server decides that")
         | _ when isRange && Line.has "--server" line ->
             Command.Wrong(
@@ -89,12 +89,8 @@ module CommandLine =
                 }
 
     let private verify line =
-        let drawn =
-            [ "--runs"; "--steps"; "--seed" ]
-            |> List.tryFind (fun option -> Line.has option line)
-
-        match drawn with
-        | Some option when Line.has "--replay" line ->
+        match given [ "--runs"; "--steps"; "--seed" ] line with
+        | option :: _ when Line.has "--replay" line ->
             Command.Wrong("verify", "--replay and " + option + " cannot be used together")
         | _ when Line.has "--replay" line && Line.has "--record" line ->
             Command.Wrong("verify", "--replay and --record cannot be used together")
@@ -172,14 +168,12 @@ module CommandLine =
                 Command = line.Rest
             }
 
-        let alone =
-            [ "--map-root"; "--pid-max"; "--no-proc" ]
-            |> List.tryFind (fun option -> Line.has option line)
+        let alone = given [ "--map-root"; "--pid-max"; "--no-proc" ] line
 
         if options.NewPidns > 0 && options.Target <> 0 then
             Command.Wrong("spawn", "--new-pidns and --target cannot be used together")
-        elif options.NewPidns = 0 && alone.IsSome then
-            Command.Wrong("spawn", alone.Value + " needs --new-pidns")
+        elif options.NewPidns = 0 && not alone.IsEmpty then
+            Command.Wrong("spawn", alone.Head + " needs --new-pidns")
         elif options.NewPidns = 0 && not (Line.has "PID" line) then
             Command.Wrong("spawn", "PID is missing")
         elif
@@ -243,10 +237,7 @@ module CommandLine =
             }
 
     let private map line =
-        match
-            [ "--watch"; "--svg"; "--json" ]
-            |> List.filter (fun option -> Line.has option line)
-        with
+        match given [ "--watch"; "--svg"; "--json" ] line with
         | first :: second :: _ -> Command.Wrong("map", first + " and " + second + " cannot be used together")
         | _ ->
             Command.Map

@@ -6,7 +6,6 @@ internal static class Predict
 {
     private const string Name = "predict";
 
-    /// <summary>Runs the command.</summary>
     /// <returns>The exit status; <see cref="Output.Failed"/> also when fewer PIDs are left.</returns>
     internal static int Run(PredictOptions options)
     {

@@ -90,7 +90,6 @@ internal static class Punctual
     private const int LowestPriority = 1;
 
     /// <summary>Asks for SCHED_FIFO, which children do not inherit.</summary>
-    /// <param name="caller">Who is to have it.</param>
     /// <returns>EPERM without CAP_SYS_NICE.</returns>
     internal static Errno Become(ICaller caller)
     {

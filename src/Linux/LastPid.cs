@@ -136,7 +136,6 @@ internal sealed unsafe class LastPid : IDisposable
         return locked.Error;
     }
 
-    /// <summary>Gives the lock back.</summary>
     internal void Unlock()
     {
         if (_isLocked)

@@ -16,11 +16,10 @@ internal sealed class Nest
     internal Nest(Launcher launcher, int levels, LaunchSettings settings, bool mapRoot)
     {
         _launcher = launcher;
-        bool mountsProc = settings.Proc != ProcOfCommand.Old;
-        Namespaces.Unshare(launcher.Maker, mapRoot, mountsProc);
+        Namespaces.Unshare(launcher.Maker, mapRoot, settings.NewProc);
         for (int level = 1; level < levels || (level == levels && !settings.IsInit); level++)
         {
-            RemoteTask init = Namespaces.ForkInit(launcher.Maker, mountsProc && level == levels);
+            RemoteTask init = Namespaces.ForkInit(launcher.Maker, settings.NewProc && level == levels);
             _inits.Add(init);
             if (level == levels)
             {

@@ -87,6 +87,9 @@ internal sealed unsafe class PidSpace : IDisposable
 
     internal SysResult ReadPidMax() => LastPid.ReadPidMax(_caller);
 
+    /// <summary>pid_max; where it cannot be read, the largest there is.</summary>
+    internal int PidMaxOrLimit => ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;
+
     /// <summary>Whether pid_max may be written from there; nothing is written.</summary>
     internal bool MayWritePidMax => LastPid.MayWritePidMax(_caller);
 
@@ -115,7 +118,6 @@ internal sealed unsafe class PidSpace : IDisposable
         return error;
     }
 
-    /// <summary>Gives the lock back.</summary>
     internal void Unlock()
     {
         (IsHere ? Reader : _lock)?.Unlock();

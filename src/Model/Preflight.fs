@@ -17,22 +17,32 @@ type Role =
 [<Struct>]
 type Need = { Pid: int; Roles: Role }
 
-/// Who holds a number.
+/// What keeps a number from being handed out.
 [<RequireQualifiedAccess>]
-type HeldBy =
-    | Process = 0
-    | Thread = 1
-    | Zombie = 2
-    | Group = 3
-    | Session = 4
-    | KernelThread = 5
-    | Hidden = 6
+type HolderKind =
+    /// Nothing: the number is free.
+    | Nobody = 0
+    /// A process; its first thread may have exited before the others.
+    | Process = 1
+    | Thread = 2
+    /// A process that ended and was not waited for.
+    | Zombie = 3
+    /// A process group that outlived its leader.
+    | Group = 4
+    /// A session that outlived its leader.
+    | Session = 5
+    | KernelThread = 6
+    | Hidden = 7
+    /// Nothing, and no process gets it: it is 0, or not below pid_max.
+    | OutOfRange = 8
+    /// Nothing that is seen, but /proc does not show all: it cannot be told.
+    | Unknown = 9
 
 /// Why a number cannot be had where the checkpoint would be restored.
 [<RequireQualifiedAccess>]
 type Hindrance =
     /// Somebody holds it.
-    | Held of By: HeldBy
+    | Held of By: HolderKind
     /// criu's own session has it: that from which nslp was called.
     | OwnSession
     /// The same of the process group.
@@ -53,7 +63,7 @@ type Obstruction = { Need: Need; Hindrance: Hindrance }
 type PreflightSeen =
     {
         /// Of the numbers that a restore takes, those that are held, in ascending order; nslp's own are not.
-        Held: struct (int * HeldBy)[]
+        Held: struct (int * HolderKind)[]
         /// All numbers that are seen to be held.
         InUse: PidSet
         PidMax: int

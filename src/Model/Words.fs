@@ -62,17 +62,22 @@ module Words =
         else
             null
 
+    /// A range as it is typed.
+    let numbers (first: int) (last: int) : string =
+        if first = last then
+            string first
+        else
+            string first + "-" + string last
+
     /// What is asked for, as the user writes it.
     let goals (goals: Goal list) : string =
         let text (goal: Goal) =
             if goal.OrNext then
                 string (goal.First - 1)
-            elif goal.First = goal.Last then
-                string goal.First
-            elif goal.Last = Limits.PidMax - 1 then
+            elif goal.First < goal.Last && goal.Last = Limits.PidMax - 1 then
                 string goal.First + "-"
             else
-                string goal.First + "-" + string goal.Last
+                numbers goal.First goal.Last
 
         goals |> List.map text |> String.concat ","
 
@@ -299,13 +304,6 @@ module Words =
         + string pid
         + " is in use, but no process, thread, group or session has it: a thread may keep its number a moment after its end"
 
-    /// A range as it is typed.
-    let numbers (first: int) (last: int) : string =
-        if first = last then
-            string first
-        else
-            string first + "-" + string last
-
     /// For `nslp reserve`, which cannot keep such a range; only a remark where the message is empty, and nothing at all where the
     /// help is null too.
     let reserveRange (first: int) (last: int) (pidMax: int) (range: ReserveRange) : Complaint =
@@ -397,11 +395,11 @@ module Words =
                 first + ", or restore in a new PID namespace: " + elsewhere
 
         match hindrance with
-        | Hindrance.Held HeldBy.Process -> orElsewhere "end the process"
-        | Hindrance.Held HeldBy.Thread -> orElsewhere "end the process that the thread is of"
-        | Hindrance.Held HeldBy.Zombie -> orElsewhere "end the parent, which has to wait for it"
-        | Hindrance.Held HeldBy.Group -> orElsewhere "end all processes of the group"
-        | Hindrance.Held HeldBy.Session -> orElsewhere "end all processes of the session"
+        | Hindrance.Held HolderKind.Process -> orElsewhere "end the process"
+        | Hindrance.Held HolderKind.Thread -> orElsewhere "end the process that the thread is of"
+        | Hindrance.Held HolderKind.Zombie -> orElsewhere "end the parent, which has to wait for it"
+        | Hindrance.Held HolderKind.Group -> orElsewhere "end all processes of the group"
+        | Hindrance.Held HolderKind.Session -> orElsewhere "end all processes of the session"
         | Hindrance.Held _ when elsewhere = "" -> ""
         | Hindrance.Held _ -> "restore in a new PID namespace: " + elsewhere
         | Hindrance.OwnSession

@@ -163,15 +163,7 @@ module Coverage =
                 | Ending.Lingers when isPlain -> "fork: child exits and stays a zombie"
                 | Ending.Fails(late, asThread) ->
                     let flavour = if asThread then "thread" else "process"
-
-                    let errno =
-                        match late with
-                        | Late.Cgroup -> "EBADF"
-                        | Late.DescriptorLimit -> "EMFILE"
-                        | Late.PidfdPointer -> "EFAULT"
-                        | Late.PidsCgroup -> "EAGAIN"
-
-                    $"{flavour} clone that fails late: {errno}"
+                    $"{flavour} clone that fails late: {string (Perform.errnoOf late)}"
 
                     if not setTid.IsEmpty then
                         "late failure with set_tid"

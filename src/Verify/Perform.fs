@@ -2,12 +2,11 @@ namespace SetNsLastPid.Verification
 
 open System
 open SetNsLastPid
-open SetNsLastPid.Verification
 
 /// What the operations of verify make of a world, by the model.
 [<RequireQualifiedAccess>]
 module Perform =
-    let private errnoOf late =
+    let internal errnoOf (late: Late) : Errno =
         match late with
         | Late.Cgroup -> Errno.EBADF
         | Late.DescriptorLimit -> Errno.EMFILE
@@ -80,7 +79,7 @@ module Perform =
         | Some errno -> [ Outcome.Refused(tooMany setTid errno) ], world
         | None -> cloneInto allocator world from nesting setTid capable ending
 
-    // A child that goes on to `make` something itself.
+    // A child that goes on to `make` something itself: all that can come of it.
     let private withLeader (allocator: Allocator) world from make =
         let space = world.Spaces[from].ChildrenIn
 
@@ -90,11 +89,14 @@ module Perform =
         let world = World.withStack space moved world
 
         match first with
-        | Allocation.Refused errno -> [ Outcome.Refused errno ], world
+        | Allocation.Refused errno -> [ [ Outcome.Refused errno ], world ]
         | Allocation.Given leader ->
             let id, moved = World.addProcess from space leader [] world
-            let outcome, world = make space id moved
-            [ World.shown world space leader; outcome ], world
+
+            [
+                for outcomes, world in make space id moved do
+                    World.shown world space leader :: outcomes, world
+            ]
 
     let private forsake (allocator: Allocator) world from bond =
         let kernel = world.Setting.Kernel
@@ -120,11 +122,13 @@ module Perform =
                 | Allocation.Given pids ->
                     World.shown world space pids, snd (World.addProcess parent space pids kept world)
 
-            outcome,
-            (if isInit then
-                 World.collapse allocator space world
-             else
-                 World.reap allocator id world))
+            [
+                [ outcome ],
+                (if isInit then
+                     World.collapse allocator space world
+                 else
+                     World.reap allocator id world)
+            ])
 
     let private thread (allocator: Allocator) world from setTid fate =
         withLeader allocator world from (fun space id world ->
@@ -133,7 +137,7 @@ module Perform =
             let world = World.withStack space moved world
 
             match second with
-            | Allocation.Refused errno -> Outcome.Refused(tooMany setTid errno), world
+            | Allocation.Refused errno -> [ [ Outcome.Refused(tooMany setTid errno) ], world ]
             | Allocation.Given pids ->
                 let held =
                     {
@@ -155,35 +159,24 @@ module Perform =
                         NextProcess = id + 2
                     }
 
-                World.shown world space pids,
                 // de_thread, fs/exec.c: it is free before the program runs.
-                (if fate = Fate.Execs then
-                     World.letGo allocator (id + 1) world
-                 else
-                     world))
+                [
+                    [ World.shown world space pids ],
+                    (if fate = Fate.Execs then
+                         World.letGo allocator (id + 1) world
+                     else
+                         world)
+                ])
 
-    // Two children at once, one of the agent and one of a child of its, which is gone afterwards: all that can come of it.
+    // Two children at once, one of the agent and one of a child of its, which is gone afterwards.
     let private race (allocator: Allocator) world from =
-        let space = world.Spaces[from].ChildrenIn
-        let kernel = world.Setting.Kernel
-
-        let struct (first, moved) =
-            allocator.Allocate kernel [] (World.stackFor world from true space)
-
-        let world = World.withStack space moved world
-
-        match first with
-        | Allocation.Refused errno -> [ [ Outcome.Refused errno ], world ]
-        | Allocation.Given maker ->
-            let id, world = World.addProcess from space maker [] world
-            let inside = World.stackOf world space
-
+        withLeader allocator world from (fun space id world ->
             let born parent allocation (outcomes, world) =
                 match allocation with
                 | Allocation.Refused errno -> outcomes @ [ Outcome.Refused errno ], world
                 | Allocation.Given pids ->
                     // Nobody looks at the levels around the sandbox, where there are always numbers left.
-                    match allocator.Allocate kernel [] world.Outer with
+                    match allocator.Allocate world.Setting.Kernel [] world.Outer with
                     | struct (Allocation.Refused errno, _) -> outcomes @ [ Outcome.Refused errno ], world
                     | struct (Allocation.Given outside, outer) ->
                         let _, world =
@@ -192,14 +185,14 @@ module Perform =
                         outcomes @ [ World.shown world space pids ], world
 
             [
-                for struct (ours, theirs, moved) in allocator.Race inside do
+                for struct (ours, theirs, moved) in allocator.Race(World.stackOf world space) do
                     let outcomes, world =
-                        ([ World.shown world space maker ], World.withStack space (moved @ world.Outer) world)
+                        ([], World.withStack space (moved @ world.Outer) world)
                         |> born from ours
                         |> born space theirs
 
                     outcomes, World.reap allocator id world
-            ]
+            ])
 
     // A process is killed and reaped; its threads go by themselves.
     let private kill allocator id world =
@@ -310,8 +303,8 @@ module Perform =
             [ clone allocator world from nesting setTid capable ending ]
         | Step.End id -> one (Outcome.Done, kill allocator id world)
         | Step.EndInit(space, _) -> one (Outcome.Done, World.collapse allocator space world)
-        | Step.Forsake(from, bond) -> [ forsake allocator world from bond ]
-        | Step.Thread(from, setTid, fate) -> [ thread allocator world from setTid fate ]
+        | Step.Forsake(from, bond) -> forsake allocator world from bond
+        | Step.Thread(from, setTid, fate) -> thread allocator world from setTid fate
         | Step.Race from -> race allocator world from
         | Step.Unshare(from, capable) -> one (unshare allocator world from capable)
         | Step.Enter(from, into, capable) -> one (enter world from into capable)

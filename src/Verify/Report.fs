@@ -71,9 +71,8 @@ type Report =
             | Verdict.Failed difference -> Some difference
             | Verdict.Passed
             | Verdict.Skipped _ -> None)
-        |> function
-            | Some difference -> ValueSome difference
-            | None -> report.Difference
+        |> ValueOption.ofOption
+        |> ValueOption.orElse report.Difference
 
     /// Why it cannot be told that all agrees, although nothing differs; null where it can, or where something does.
     member report.Doubt: string | null =

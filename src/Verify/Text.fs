@@ -136,10 +136,10 @@ module OperationText =
         | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
         | Operation.Malformed(from, flaw) -> $"malformed from={string from} flaw={nameOf flaws flaw}"
 
-    // What is wrong with a line; only `parse` sees it.
-    exception private Wrong of string
+    // What is wrong with a line; nobody sees it but `parse`, and that of traces.
+    exception internal Wrong of string
 
-    let private wrong message = raise (Wrong message)
+    let internal wrong message = raise (Wrong message)
 
     // What an escape stands for, from its backslash on, and how long it is.
     let private unescape (text: string) =
@@ -195,7 +195,7 @@ module OperationText =
         | true, n -> n
         | false, _ -> wrong $"'{text}' is not a number"
 
-    let private parseInt text = intFrom 0 text
+    let internal parseInt (text: string) : int = intFrom 0 text
 
     let private parseNumber (text: string) =
         let isNear (name: string) =
@@ -217,7 +217,7 @@ module OperationText =
         else
             Number.Exactly(parseInt text)
 
-    let private oneOf names (text: string) =
+    let internal oneOf (names: (string * 'a) list) (text: string) : 'a =
         match List.tryFind (fun (name, _) -> name = text) names with
         | Some(_, value) -> value
         | None -> wrong $"'{text}' is not known"
@@ -281,15 +281,15 @@ module OperationText =
         | "malformed" -> Operation.Malformed(int "from", oneOf flaws (value "flaw"))
         | verb -> wrong $"'{verb}' is no operation"
 
+    let internal pair (word: string) : string * string =
+        match word.IndexOf '=' with
+        | -1 -> wrong $"'{word}' is no key=value"
+        | i -> word.Substring(0, i), word.Substring(i + 1)
+
     let private keyOf (word: string) = word.Split('=', 2)[0]
 
     /// The operation that a line stands for, or what is wrong with the line.
     let parse (line: string) : Result<Operation, string> =
-        let pair (word: string) =
-            match word.IndexOf '=' with
-            | -1 -> wrong $"'{word}' is no key=value"
-            | i -> word.Substring(0, i), word.Substring(i + 1)
-
         try
             match words line with
             | [] -> Error "nothing there"

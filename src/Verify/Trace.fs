@@ -55,7 +55,7 @@ module TraceText =
     let private Header = "nslp-verify-trace 1"
 
     [<Literal>]
-    let private Footer = "end-of-trace"
+    let internal Footer = "end-of-trace"
 
     let private rules =
         [
@@ -135,48 +135,15 @@ module TraceText =
         | ValueSome operation -> [ OperationText.format operation; observation seen ]
         | ValueNone -> [ "run"; observation seen ]
 
-    /// The last line.
-    let foot: string = Footer
-
-    /// The whole text.
-    let format (trace: KernelTrace) : string =
-        let lines =
-            [
-                yield! head trace.Kernel trace.Setting
-
-                for run in trace.Runs do
-                    yield! row ValueNone run.Start
-
-                    for operation, seen in run.Rows do
-                        yield! row (ValueSome operation) seen
-
-                foot
-            ]
-
-        joined "\n" lines + "\n"
-
     /// Whether a text means to be a trace.
     let isTrace (text: string) : bool =
         text.StartsWith("nslp-verify-trace ", StringComparison.Ordinal)
 
-    // What is wrong with a line; only `parse` sees it.
-    exception private Wrong of string
-
-    let private int (text: string) =
-        match Int32.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture) with
-        | true, n -> n
-        | false, _ -> raise (Wrong $"'{text}' is not a number")
-
     let private words (line: string) =
         line.Split(' ', StringSplitOptions.RemoveEmptyEntries) |> List.ofArray
 
-    let private pair (word: string) =
-        match word.Split('=', 2) with
-        | [| key; value |] -> key, value
-        | _ -> raise (Wrong $"'{word}' is no key=value")
-
     let private ints (separator: char) (text: string) =
-        text.Split separator |> List.ofArray |> List.map int
+        text.Split separator |> List.ofArray |> List.map OperationText.parseInt
 
     let private parseObservation (line: string) =
         let part (seen: Observation) word =
@@ -185,10 +152,10 @@ module TraceText =
                     Outcomes = seen.Outcomes @ [ outcome ]
                 }
 
-            match pair word with
+            match OperationText.pair word with
             | "given", pids -> add (Outcome.Given(ints ',' pids))
-            | "refused", errno -> add (Outcome.Refused(enum<Errno>(int errno)))
-            | "wrote", bytes -> add (Outcome.Wrote(int bytes))
+            | "refused", errno -> add (Outcome.Refused(enum<Errno>(OperationText.parseInt errno)))
+            | "wrote", bytes -> add (Outcome.Wrote(OperationText.parseInt bytes))
             | "done", _ -> add Outcome.Done
             | "ns", reading ->
                 match ints ':' reading with
@@ -204,36 +171,31 @@ module TraceText =
                                 }
                             ]
                     }
-                | _ -> raise (Wrong $"'{reading}' is no namespace")
-            | key, _ -> raise (Wrong $"'{key}=' does not belong here")
+                | _ -> OperationText.wrong $"'{reading}' is no namespace"
+            | key, _ -> OperationText.wrong $"'{key}=' does not belong here"
 
         match words line with
         | ">" :: rest -> List.fold part { Outcomes = []; Readings = [] } rest
-        | _ -> raise (Wrong "what was seen is missing")
-
-    let private oneOf names (text: string) =
-        match List.tryFind (fun (name, _) -> name = text) names with
-        | Some(_, value) -> value
-        | None -> raise (Wrong $"'{text}' is not known")
+        | _ -> OperationText.wrong "what was seen is missing"
 
     let private parseSetting (at: int -> unit) (setting: string) (isNew: string) (lacks: string) =
         let tryValue key =
             words setting
             |> List.skip 1
-            |> List.map pair
+            |> List.map OperationText.pair
             |> List.tryFind (fun (k, _) -> k = key)
             |> Option.map snd
 
         let value key =
             match tryValue key with
             | Some value -> value
-            | None -> raise (Wrong $"'{key}=' is missing")
+            | None -> OperationText.wrong $"'{key}=' is missing"
 
         let within low high key =
-            let n = int (value key)
+            let n = OperationText.parseInt (value key)
 
             if n < low || n > high then
-                raise (Wrong $"{key} must be {string low} to {string high}, not {string n}")
+                OperationText.wrong $"{key} must be {string low} to {string high}, not {string n}"
 
             n
 
@@ -243,11 +205,11 @@ module TraceText =
         let pidMax = within (Limits.Reserved + 1) Limits.PidMax "pid_max"
 
         if page &&& (page - 1) <> 0 then
-            raise (Wrong $"page is {string page}, which is no power of 2")
+            OperationText.wrong $"page is {string page}, which is no power of 2"
 
         let ownUser = value "own-user" = "True"
         at 4
-        let known = words isNew |> List.skip 1 |> List.map (oneOf rules)
+        let known = words isNew |> List.skip 1 |> List.map (OperationText.oneOf rules)
         at 5
 
         let seen =
@@ -274,7 +236,7 @@ module TraceText =
                 |> List.skip 1
                 |> List.map (fun name ->
                     {
-                        Facility = oneOf facilities name
+                        Facility = OperationText.oneOf facilities name
                         Why = "not there when it was recorded"
                     })
             Surprises = []
@@ -283,7 +245,7 @@ module TraceText =
     let private parseOperation line =
         match OperationText.parse line with
         | Ok operation -> operation
-        | Error message -> raise (Wrong message)
+        | Error message -> OperationText.wrong message
 
     /// The trace in a text, or what is wrong with it. A text without its last line is truncated.
     let parse (text: string) : Result<KernelTrace, string> =
@@ -297,7 +259,7 @@ module TraceText =
 
             match lines, runs with
             | Footer :: rest, _ when List.forall (fun line -> line = "") rest -> List.rev (List.map finish runs)
-            | ([] | [ _ ]), _ -> raise (Wrong "it is truncated: its last line is missing")
+            | ([] | [ _ ]), _ -> OperationText.wrong "it is truncated: its last line is missing"
             | "run" :: seen :: rest, _ ->
                 let run =
                     {
@@ -309,7 +271,7 @@ module TraceText =
             | operation :: seen :: rest, run :: before ->
                 let row = parseOperation operation, parseObservation seen
                 go (at + 2) ({ run with Rows = row :: run.Rows } :: before) rest
-            | _ -> raise (Wrong "no run has begun")
+            | _ -> OperationText.wrong "no run has begun"
 
         try
             match lines with
@@ -323,7 +285,7 @@ module TraceText =
                 let release = kernel.Substring 7
 
                 if String.exists Char.IsControl release || release.Trim() = "" then
-                    raise (Wrong "its kernel has no name, or one with control characters")
+                    OperationText.wrong "its kernel has no name, or one with control characters"
 
                 let setting = parseSetting (fun line -> number <- line) setting isNew lacks
 
@@ -334,7 +296,7 @@ module TraceText =
                         Runs = go 6 [] rest
                     }
             | _ -> Error $"it does not begin as '{Header}' does"
-        with Wrong message ->
+        with OperationText.Wrong message ->
             Error $"line {string number}: {message}"
 
 /// Writes down what a kernel does, step by step.
@@ -351,4 +313,4 @@ type Recorder(kernel: string, setting: Setting) =
     member _.Add(operation: Operation voption, seen: Observation) : unit = add (TraceText.row operation seen)
 
     /// All that was written down, as a whole text.
-    member _.Text: string = text.ToString() + TraceText.foot + "\n"
+    member _.Text: string = text.ToString() + TraceText.Footer + "\n"

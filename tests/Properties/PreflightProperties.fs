@@ -149,7 +149,7 @@ let private inUse (scene: Scene) =
 
 let private seen (scene: Scene) : PreflightSeen =
     {
-        Held = [| for pid in PidSet.toSeq (inUse scene) -> struct (pid, HeldBy.Process) |]
+        Held = [| for pid in PidSet.toSeq (inUse scene) -> struct (pid, HolderKind.Process) |]
         InUse = inUse scene
         PidMax = scene.PidMax
         MayWritePidMax = scene.MayWritePidMax
@@ -567,13 +567,13 @@ let ``every hindrance has a name and, where there is a way out, a cure`` () =
 
         for by in
             [
-                HeldBy.Process
-                HeldBy.Thread
-                HeldBy.Zombie
-                HeldBy.Group
-                HeldBy.Session
-                HeldBy.KernelThread
-                HeldBy.Hidden
+                HolderKind.Process
+                HolderKind.Thread
+                HolderKind.Zombie
+                HolderKind.Group
+                HolderKind.Session
+                HolderKind.KernelThread
+                HolderKind.Hidden
             ] do
             for hindrance in
                 [

@@ -44,7 +44,6 @@ internal readonly record struct Rate(double PerSecond, Errno Error)
     /// <summary>Does a thing over and over.</summary>
     /// <param name="ticks">For so many ticks of <see cref="Stopwatch"/>.</param>
     /// <param name="each">How often <paramref name="act"/> does it.</param>
-    /// <param name="act">Does it.</param>
     internal static Rate Of(long ticks, int each, Func<Errno> act)
     {
         long start = Stopwatch.GetTimestamp(), done = 0;
@@ -74,11 +73,9 @@ internal sealed class BenchMeter(Action<BenchResult, double> progress)
 
     private readonly List<Entry> _entries = [];
 
-    /// <summary>Adds a thing to measure.</summary>
     /// <param name="work">Does it over and over for so many ticks of <see cref="Stopwatch"/>.</param>
     internal void Add(BenchResult result, Func<long, Rate> work) => _entries.Add(new Entry(result, work));
 
-    /// <summary>Measures.</summary>
     /// <param name="seconds">How long that may take.</param>
     internal List<BenchResult> Run(double seconds)
     {

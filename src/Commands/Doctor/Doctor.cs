@@ -11,7 +11,6 @@ internal static class Doctor
 
     private static readonly TimeSpan s_longest = TimeSpan.FromSeconds(0.25);
 
-    /// <summary>Runs the command.</summary>
     /// <returns>The exit status: 0 when a PID can be chosen in some way, 1 when not, 3 when the result cannot be
     /// written.</returns>
     internal static int Run(DoctorOptions options)

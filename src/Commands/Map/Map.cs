@@ -21,9 +21,7 @@ internal static class Map
         Errno error = MapFacts.Read(space, options.Pid, out MapFacts? facts);
         if (facts is null)
         {
-            return Output.Fail(
-                Name, "cannot read last_pid and pid_max from /proc", error,
-                error == Errno.ENOENT ? "needs /proc mounted, with /proc/sys visible and nothing mounted over it" : null);
+            return Output.Fail(Name, "cannot read last_pid and pid_max from /proc", error, Words.needsProc(error));
         }
 
         if (facts.MayBeBlind)

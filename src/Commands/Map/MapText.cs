@@ -1,7 +1,6 @@
 namespace SetNsLastPid.Commands;
 
 /// <summary>A PID namespace drawn with letters.</summary>
-/// <param name="look">Of what it is shown on.</param>
 internal sealed class MapText(Look look)
 {
     /// <summary>Lines besides the rows of cells.</summary>

@@ -19,7 +19,7 @@ internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, in
     internal static Look Of(int fd, ColorWhen when = ColorWhen.Auto)
     {
         bool isTerminal = Kernel.IsTerminal(fd);
-        _ = Kernel.TryGetTerminalSize(fd, out int columns, out int rows);
+        (int columns, int rows) = Kernel.TerminalSize(fd);
         return new Look(
             isTerminal,
             IsUtf8(),

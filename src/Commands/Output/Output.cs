@@ -12,7 +12,6 @@ internal static unsafe class Output
 
     internal const int Misused = 2;
 
-    /// <summary>Standard output.</summary>
     internal const int Stdout = 1;
 
     /// <summary>The version of what --json prints: nothing of it changes its meaning or type, or goes.</summary>
@@ -28,7 +27,6 @@ internal static unsafe class Output
     internal static bool HasResult { get; set; }
 
     /// <summary>Ends a call with --json that has failed without a result: its object says why.</summary>
-    /// <param name="command">The command's name.</param>
     internal static void PrintError(string command)
     {
         if (!HasResult && s_error is not null)

@@ -48,7 +48,7 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
             + (done > 0 && seconds > 0 ? $", {done / seconds:F0}/s" : "")
             + (part > 0 && seconds > 0 ? $", {seconds * (1 - Math.Min(part, 1)) / part:F0} s left" : "");
         // A full line would begin the next one.
-        int most = Kernel.TryGetTerminalSize(Stderr, out int columns, out _) && columns > 1 ? columns - 1 : 79;
+        int most = Kernel.TerminalSize(Stderr) is { Columns: > 1 and var columns } ? columns - 1 : 79;
         line = line[..Math.Min(line.Length, most)];
         // Back to its end, where the terminal's "^C" goes.
         Output.SayAsIs($"\r{line.PadRight(Math.Min(_width, most))}\r{line}");

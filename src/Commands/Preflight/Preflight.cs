@@ -19,7 +19,6 @@ internal static class Preflight
     // How long to wait for another's lock; cycling gives up by itself.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
-    /// <summary>Runs the command.</summary>
     /// <returns>0 if nothing is in the way, 1 if something is, 3 if that cannot be told: the images cannot be read, or
     /// /proc.</returns>
     internal static int Run(PreflightOptions options)
@@ -63,11 +62,11 @@ internal static class Preflight
         Results results = new(Name);
         if (options.Json)
         {
-            new PreflightJson(results).Write(checkpoint, facts);
+            PreflightJson.Write(results, checkpoint, facts);
         }
         else
         {
-            new PreflightText(results, Look.Of(1, options.Color)).Write(options.Images, checkpoint, needs, facts);
+            new PreflightText(results, Look.Of(1, options.Color)).Write(checkpoint, facts);
         }
 
         return results.End() != Output.Done ? CannotTell
@@ -122,7 +121,7 @@ internal static class Preflight
         }
 
         PreflightSeen seen = new(
-            held: [.. holdings.Values.Select(holding => (holding.Pid, By(holding.Holder.Kind)))],
+            held: [.. holdings.Values.Select(holding => (holding.Pid, holding.Holder.Kind))],
             inUse: inUse,
             pidMax: pidMax.Value,
             mayWritePidMax: space.MayWritePidMax,
@@ -135,17 +134,6 @@ internal static class Preflight
 
         int Others(int pid) => space.IsOwn(pid) ? 0 : pid;
     }
-
-    private static HeldBy By(HolderKind kind) => kind switch
-    {
-        HolderKind.Process => HeldBy.Process,
-        HolderKind.Thread => HeldBy.Thread,
-        HolderKind.Zombie => HeldBy.Zombie,
-        HolderKind.Group => HeldBy.Group,
-        HolderKind.Session => HeldBy.Session,
-        HolderKind.KernelThread => HeldBy.KernelThread,
-        _ => HeldBy.Hidden,
-    };
 
     // What follows last_pid is free for many numbers: that others fork meanwhile, or nslp's threads end, does no harm.
     private static int MakeWay(PidSpace space, int target)

@@ -3,8 +3,6 @@ using Plan = SetNsLastPid.Preflight;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What <c>nslp preflight</c> prints for people.</summary>
-/// <param name="results">Where to.</param>
-/// <param name="look">How that looks.</param>
 internal sealed class PreflightText(Results results, Look look)
 {
     // Of more numbers or ranges on a line, or holders, only how many there are is told.
@@ -15,8 +13,7 @@ internal sealed class PreflightText(Results results, Look look)
 
     private readonly string _mark = look.IsUnicode ? "✗" : "!";
 
-    /// <summary>Writes it.</summary>
-    internal void Write(string path, Checkpoint checkpoint, Need[] needs, PreflightFacts facts)
+    internal void Write(Checkpoint checkpoint, PreflightFacts facts)
     {
         PreflightReport report = facts.Report;
         ImageTree tree = checkpoint.Tree;
@@ -103,7 +100,7 @@ internal sealed class PreflightText(Results results, Look look)
 
         string Range((int First, int Last) range)
         {
-            string text = range.First == range.Last ? $"{range.First}" : $"{range.First}-{range.Last}";
+            string text = Words.numbers(range.First, range.Last);
             return mark is null ? text : mark(text, range.First, range.Last);
         }
     }

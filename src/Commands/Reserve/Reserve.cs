@@ -3,66 +3,56 @@ namespace SetNsLastPid.Commands;
 /// <summary><c>nslp reserve</c>: keeps a range of PIDs free of new processes, as long as it or a command runs.</summary>
 internal static class Reserve
 {
-    /// <summary>The command's name.</summary>
     internal const string Name = "reserve";
 
     // Holders that are named at the start.
     private const int Named = 10;
 
-    /// <summary>Keeps the range.</summary>
     /// <returns>The exit status: that of the command, if there is one; else 0 after a signal, 1 where PIDs of the range may have
     /// been given. <see cref="Spawn.Failed"/> when it could not be kept.</returns>
     internal static int Run(ReserveOptions options)
     {
-        try
+        using CaughtSignals caught = new();
+        if (options.Command.IsEmpty)
         {
-            using CaughtSignals caught = new();
-            if (options.Command.IsEmpty)
-            {
-                Serve.Catch(caught);
-            }
-
-            using PidSpace space = Open(options);
-            if (FindFault(options, space) is { } fault)
-            {
-                return Fail(fault);
-            }
-
-            TellHolders(options, space);
-            using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), new LaunchSettings());
-            ReserveRun run = new(Name, space, options.First, options.Last);
-            bool isPunctual = Punctual.Become(OwnCaller.Instance) == 0 && space.BePunctual() == 0;
-            int signal = Work(run, caught, untilKept: true);
-            if (!run.Failure.IsDone)
-            {
-                return Fail(Words.reserveLook(run.Failure));
-            }
-
-            if (signal == 0 && (options.Verbose || launcher is null))
-            {
-                string late = isPunctual ? "" : "; without CAP_SYS_NICE it may be late on a busy machine";
-                Output.Say(Name, $"keeping {Words.numbers(options.First, options.Last)} free{late}");
-            }
-
-            int status = launcher is null ? Keep(run, caught, signal) : KeepFor(options, run, caught, launcher);
-            // PIDs may have been given since the last look.
-            _ = run.Work();
-            run.Finish();
-            if (options.Verbose)
-            {
-                Output.Say(Name, $"{run.Looks} looks at last_pid, {run.Writes} writes");
-            }
-
-            // What it made ends with it, but for the command, which has ended.
-            space.Dispose();
-            caught.Dispose();
-            return launcher is null ? status : SpawnParent.EndBySignal(status);
+            Serve.Catch(caught);
         }
-        catch (RemoteException e)
+
+        using PidSpace space = Open(options);
+        if (FindFault(options, space) is { } fault)
         {
-            _ = Output.Fail(Name, e);
-            return Spawn.Failed;
+            return Fail(fault);
         }
+
+        TellHolders(options, space);
+        using Launcher? launcher = options.Command.IsEmpty ? null : Launcher.Start(Given.Read([.. options.Command]), new LaunchSettings());
+        ReserveRun run = new(Name, space, options.First, options.Last);
+        bool isPunctual = Punctual.Become(OwnCaller.Instance) == 0 && space.BePunctual() == 0;
+        int signal = Work(run, caught, untilKept: true);
+        if (!run.Failure.IsDone)
+        {
+            return Fail(Words.reserveLook(run.Failure));
+        }
+
+        if (signal == 0 && (options.Verbose || launcher is null))
+        {
+            string late = isPunctual ? "" : "; without CAP_SYS_NICE it may be late on a busy machine";
+            Output.Say(Name, $"keeping {Words.numbers(options.First, options.Last)} free{late}");
+        }
+
+        int status = launcher is null ? Keep(run, caught, signal) : KeepFor(options, run, caught, launcher);
+        // PIDs may have been given since the last look.
+        _ = run.Work();
+        run.Finish();
+        if (options.Verbose)
+        {
+            Output.Say(Name, $"{run.Looks} looks at last_pid, {run.Writes} writes");
+        }
+
+        // What it made ends with it, but for the command, which has ended.
+        space.Dispose();
+        caught.Dispose();
+        return launcher is null ? status : SpawnParent.EndBySignal(status);
     }
 
     private static int Fail(Complaint complaint)

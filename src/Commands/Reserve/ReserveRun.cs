@@ -1,10 +1,6 @@
 namespace SetNsLastPid.Commands;
 
 /// <summary>Carries out what <see cref="ReserveModule"/> decides, and tells what it finds.</summary>
-/// <param name="name">The command's name.</param>
-/// <param name="space">The namespace.</param>
-/// <param name="first">The first number of the range.</param>
-/// <param name="last">The last one.</param>
 internal sealed class ReserveRun(string name, PidSpace space, int first, int last)
 {
     // More than there ever are between two sleeps, unless each write is undone.

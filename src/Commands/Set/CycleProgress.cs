@@ -1,7 +1,6 @@
 namespace SetNsLastPid.Commands;
 
 /// <summary>Shows how far a long cycle has come, while the target is not near: nothing where the way is short.</summary>
-/// <param name="command">The command's name.</param>
 internal sealed class CycleProgress(string command)
 {
     // With fewer left, some quarter of a second, the line is gone.

@@ -6,11 +6,8 @@ namespace SetNsLastPid.Commands;
 /// </summary>
 internal static class Ancestor
 {
-    /// <summary>The name to be called by.</summary>
     internal const string Name = "set_ns_last_pid";
 
-    /// <summary>Runs what the arguments ask for.</summary>
-    /// <returns>The exit status.</returns>
     internal static int Run(string[] argv)
     {
         int status = CommandLine.parseAncestor(argv) switch

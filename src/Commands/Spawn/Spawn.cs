@@ -8,7 +8,6 @@ internal static class Spawn
     /// <summary>The exit status when nslp failed, as that of env(1) and timeout(1).</summary>
     internal const int Failed = 125;
 
-    /// <summary>The command's name.</summary>
     internal const string Name = "spawn";
 
     /// <summary>Says what is wrong with the command line: not with status 2, which may be the command's.</summary>
@@ -50,7 +49,7 @@ internal static class Spawn
                 NewSession: options.Setsid,
                 TakesTerminal: Environment.ProcessId == 1,
                 IsInit: SpawnLevels.IsInit(options),
-                Proc: options.NewPidns > 0 && !options.NoProc ? ProcOfCommand.New : ProcOfCommand.Old,
+                NewProc: options.NewPidns > 0 && !options.NoProc,
                 PidMax: options.PidMax,
                 Report: report?.Descriptor ?? -1,
                 IsMarked: options.NewPidns > 1);

@@ -43,7 +43,6 @@ internal sealed class SpawnAttempts(
     /// <summary>About how many seconds it takes to cycle; 0 where that is not known.</summary>
     internal double Needed { get; private set; }
 
-    /// <summary>How many PIDs were consumed.</summary>
     internal long Consumed { get; private set; }
 
     /// <summary>Tries until an end.</summary>
@@ -123,7 +122,7 @@ internal sealed class SpawnAttempts(
         using PidSpace own = new();
         int[] levels = [.. Enumerable.Range(0, _goals.Length)];
         PidSpace?[] spaces = Array.ConvertAll(levels, level => level == 0 ? (_isInit ? null : _space) : level == depth ? own : null);
-        PickRun[] picks = Array.ConvertAll(levels, level => new PickRun(spaces[level], _goals[level], PidMaxOf(spaces[level])));
+        PickRun[] picks = Array.ConvertAll(levels, level => new PickRun(spaces[level], _goals[level], spaces[level]?.PidMaxOrLimit ?? Limits.PidMax));
         while (true)
         {
             int[] pids = Array.ConvertAll(picks, pick => pick.Next());
@@ -148,9 +147,6 @@ internal sealed class SpawnAttempts(
             Array.ForEach(refused, level => picks[level].Refuse(pids[level]));
         }
     }
-
-    private static int PidMaxOf(PidSpace? space) =>
-        space?.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;
 
     private AfterTry Write()
     {
@@ -224,7 +220,7 @@ internal sealed class SpawnAttempts(
         ? Pick().FindFree() == 0
         : _space.FindHolder(_goals[0].First).Kind is not (HolderKind.Nobody or HolderKind.Unknown);
 
-    private PickRun Pick() => new(_space, _goals[0], PidMaxOf(_space));
+    private PickRun Pick() => new(_space, _goals[0], _space.PidMaxOrLimit);
 
     private bool IsLate => Stopwatch.GetTimestamp() >= deadline;
 

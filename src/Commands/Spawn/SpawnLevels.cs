@@ -9,13 +9,10 @@ internal static class SpawnLevels
     internal static string? FindFault(SpawnOptions options) => Find(options, Limits.PidMax);
 
     /// <summary>The same once the innermost namespace can be looked at.</summary>
-    internal static string? Explain(SpawnOptions options, PidSpace space)
-    {
-        return Find(options, PidMaxOf(space))
-            ?? (options.Goals.Length > 1
-                ? $"{options.Goals.Length} PIDs: there are fewer PID namespaces, or one does not allow its PID"
-                : null);
-    }
+    internal static string? Explain(SpawnOptions options, PidSpace space) => Find(options, space.PidMaxOrLimit)
+        ?? (options.Goals.Length > 1
+            ? $"{options.Goals.Length} PIDs: there are fewer PID namespaces, or one does not allow its PID"
+            : null);
 
     /// <summary>The same where the kernel says that the PIDs may not be chosen (EPERM); null where that is all that is known.
     /// </summary>
@@ -26,7 +23,7 @@ internal static class SpawnLevels
     {
         KernelRules kernel = Kernel.Rules;
         using PidSpace own = new();
-        PidNamespace here = PidNamespaceModule.observed(0, PidMaxOf(own), PidSetModule.empty);
+        PidNamespace here = PidNamespaceModule.observed(0, own.PidMaxOrLimit, PidSetModule.empty);
         here = mayChooseHere ? PidNamespaceModule.withChoice(here) : here;
         List<PidNamespace> stack = [];
         for (int level = 0; level < options.NewPidns; level++)
@@ -68,9 +65,6 @@ internal static class SpawnLevels
     /// <summary>Whether the command is to be the first process of a new namespace.</summary>
     internal static bool IsInit(SpawnOptions options) =>
         options.NewPidns > 0 && options.Goals[0] is { First: 1, Last: 1 };
-
-    private static int PidMaxOf(PidSpace space) =>
-        space.ReadPidMax() is { IsError: false } pidMax ? pidMax.Value : Limits.PidMax;
 
     private static PidNamespace Namespace(int pidMax, PidSet inUse) =>
         PidNamespaceModule.withChoice(PidNamespaceModule.observed(0, pidMax, inUse));

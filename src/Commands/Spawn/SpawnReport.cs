@@ -7,10 +7,8 @@ internal sealed class SpawnReport : IDisposable
 
     private SpawnReport(Fd file) => _file = file;
 
-    /// <summary>Its descriptor.</summary>
     internal int Descriptor => _file.Number;
 
-    /// <summary>Opens it.</summary>
     /// <param name="target">The number of a descriptor that nslp was given, from 3 on, or the path of a new file.</param>
     /// <param name="report">It; null where that was not possible.</param>
     /// <returns>What is wrong, or null.</returns>
@@ -46,7 +44,6 @@ internal sealed class SpawnReport : IDisposable
         return null;
     }
 
-    /// <summary>Writes it.</summary>
     /// <param name="attempts">What was done; null for nothing.</param>
     /// <param name="isRunning">Whether the command ran, so that it has a PID.</param>
     /// <param name="status">The exit status; -1 while it runs.</param>
@@ -66,6 +63,5 @@ internal sealed class SpawnReport : IDisposable
         return results.End() == Output.Done;
     }
 
-    /// <summary>Closes it.</summary>
     public void Dispose() => _file.Dispose();
 }

@@ -17,7 +17,6 @@ internal static class Verify
     // More than 10,000 operations, the most that a run has, take as text.
     private const int MostBytes = 16 << 20;
 
-    /// <summary>Runs the command.</summary>
     /// <returns>The exit status: 0 model and kernel agree; 1 they differ; 3 that cannot be told, or a file cannot be read or written.
     /// A signal ends it; 128 + n for PID 1, which no signal of its own ends.</returns>
     internal static int Run(VerifyOptions options)

@@ -98,10 +98,8 @@ internal sealed class VerifyResult(
         return text.ToString();
     }
 
-    /// <summary>The result as test points.</summary>
     internal string ToTap() => Points.tap(_release, recorded, ListModule.OfSeq([.. Notes, Summary]), TestPoints);
 
-    /// <summary>The same for who reads JUnit's XML.</summary>
     internal string ToJunit() => Points.junit(_release, recorded, time.TotalSeconds, TestPoints);
 
     /// <summary>Where, and as whom, operations are run in such a setting.</summary>

@@ -6,7 +6,6 @@ internal static class Who
     private const string Name = "who";
     private const int CannotTell = 3;
 
-    /// <summary>Runs the command.</summary>
     /// <returns>0 if a number is held, 1 if none is, 3 if none is known to be held and it is not known of all.</returns>
     internal static int Run(WhoOptions options)
     {
@@ -31,7 +30,7 @@ internal static class Who
     private static int Run(WhoOptions options, PidSpace space)
     {
         using ProgressLine progress = new(Name, endsBySignal: true);
-        int pidMax = space.ReadPidMax() is { IsError: false } read ? read.Value : Limits.PidMax;
+        int pidMax = space.PidMaxOrLimit;
         WhoScan scan = new(space, pidMax, progress);
         bool isHeld = false, isUnknown = false;
         WhoText text = new(new Results(Name, progress), pidMax, Look.Of(1), options.Json);

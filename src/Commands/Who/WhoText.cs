@@ -36,7 +36,6 @@ internal static class HolderText
 }
 
 /// <summary>What <c>nslp who</c> prints: lines, or one JSON object.</summary>
-/// <param name="look">How that looks.</param>
 /// <param name="json">Whether as JSON, with an object for each number.</param>
 internal sealed class WhoText(Results results, int pidMax, Look look, bool json)
 {
@@ -55,8 +54,7 @@ internal sealed class WhoText(Results results, int pidMax, Look look, bool json)
         {
             foreach (Holding holding in holdings)
             {
-                string last = holding.Last == holding.Pid ? "" : $"-{holding.Last}";
-                results.Add(Fit($"{holding.Pid}{last}: {Words(holding)}", holding) + '\n');
+                results.Add(Fit($"{SetNsLastPid.Words.numbers(holding.Pid, holding.Last)}: {Words(holding)}", holding) + '\n');
             }
         }
 

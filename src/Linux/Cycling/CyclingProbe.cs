@@ -112,10 +112,7 @@ internal static unsafe class CyclingProbe
             return got.Error == expected ? 0 : got.Error;
         }
 
-        while (Raw.Call(SYS_wait4, got.Value, 0, __WALL).Error == Errno.EINTR)
-        {
-        }
-
+        CyclingTask.Reap(got.Value);
         return Errno.ECHILD;
     }
 }

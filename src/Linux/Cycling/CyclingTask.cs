@@ -78,10 +78,7 @@ internal sealed unsafe class CyclingTask : IDisposable
 
         if (_isProcess)
         {
-            // Only with __WALL does wait4 see a child that sends no signal at its end.
-            while (Raw.Call(SYS_wait4, got, 0, __WALL).Error == Errno.EINTR)
-            {
-            }
+            Reap(got);
         }
 
         return _call == CyclingCall.Child ? 0 : Errno.ECHILD;
@@ -89,6 +86,14 @@ internal sealed unsafe class CyclingTask : IDisposable
 
     /// <summary>Frees the memory. Nothing that was made from it may still run.</summary>
     public void Dispose() => munmap(_memory, Size);
+
+    /// <summary>Waits for the end of a child that sends no signal then, which wait4 sees only with __WALL.</summary>
+    internal static void Reap(int child)
+    {
+        while (Raw.Call(SYS_wait4, child, 0, __WALL).Error == Errno.EINTR)
+        {
+        }
+    }
 
     /// <summary>Fills in what the failing calls have in common.</summary>
     internal static void Fill(clone_args* args, ulong flags)

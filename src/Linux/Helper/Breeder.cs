@@ -50,7 +50,6 @@ internal sealed class Breeder : IDisposable
         }
     }
 
-    /// <summary>Makes them.</summary>
     internal Errno Run()
     {
         _root.Run(_order);

@@ -14,7 +14,6 @@ internal sealed unsafe class ExecImage
     private bool _isScript;
     private bool _wasRefused;
 
-    /// <summary>Takes the strings.</summary>
     /// <param name="arguments">The command and its arguments, each with a NUL after it; at least one.</param>
     /// <param name="environment">Variables, each with a NUL after it.</param>
     internal ExecImage(byte[] arguments, byte[] environment)

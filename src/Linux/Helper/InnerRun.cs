@@ -9,7 +9,6 @@ namespace SetNsLastPid.Linux;
 internal static class InnerRun
 {
     private const int Kibibytes = 512;
-    private const int LastSignal = 64;
 
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 
@@ -31,16 +30,9 @@ internal static class InnerRun
             // Then /proc shows the outer namespace, so that the numbers in use cannot be seen.
         }
 
+        Launcher.SetSignals(init, ignored: 0);
         using Order order = init.NewOrder(Kibibytes);
-        // Handlers first: their code is not there, and the mask keeps them from being called.
-        nint byDefault = order.Reserve(4 * sizeof(long));
-        for (int signal = 1; signal <= LastSignal; signal++)
-        {
-            order.Call(SYS_rt_sigaction, signal, byDefault, 0, sizeof(ulong));
-        }
-
-        nint mask = order.PutValue(zygote.OwnerMask);
-        order.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
+        order.Call(SYS_rt_sigprocmask, SIG_SETMASK, order.PutValue(zygote.OwnerMask), 0, sizeof(ulong));
         // The first one is the assembly, also when the program has another name.
         string[] arguments = Environment.GetCommandLineArgs();
         string program = Path.GetFileName(Environment.ProcessPath!);

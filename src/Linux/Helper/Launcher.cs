@@ -51,7 +51,7 @@ internal sealed unsafe class Launcher : IDisposable
             _begin.Call(SYS_ioctl, 0, TIOCSPGRP, (nint)(&_begin.Program[_getPid].Result));
         }
 
-        if (settings.IsInit && settings.Proc == ProcOfCommand.New)
+        if (settings.IsInit && settings.NewProc)
         {
             Must(Namespaces.AppendMountProc(_begin), Namespaces.NoProc);
         }
@@ -72,8 +72,7 @@ internal sealed unsafe class Launcher : IDisposable
         }
 
         // Only here: before, one of the signals would find the zygote's idea of it.
-        nint mask = _begin.Put(BitConverter.GetBytes(zygote.OwnerMask));
-        _begin.Call(SYS_rt_sigprocmask, SIG_SETMASK, mask, 0, sizeof(ulong));
+        _begin.Call(SYS_rt_sigprocmask, SIG_SETMASK, _begin.PutValue(zygote.OwnerMask), 0, sizeof(ulong));
         _execute = _begin.Call(SYS_execve);
     }
 
@@ -90,8 +89,6 @@ internal sealed unsafe class Launcher : IDisposable
 
     /// <summary>Makes ready: starts a zygote, to be called by the main thread. Throws
     /// <see cref="RemoteException"/>.</summary>
-    /// <param name="given">What the command gets.</param>
-    /// <param name="settings">How it starts.</param>
     internal static Launcher Start(Given given, LaunchSettings settings)
     {
         ExecImage image = new(given.Arguments, given.Environment);
@@ -103,11 +100,7 @@ internal sealed unsafe class Launcher : IDisposable
         // An open file that all have. Its owner, set in one PID namespace, is told as the number in that of the one who asks
         // (f_getown, fs/fcntl.c).
         SysResult mark = Raw.Call(SYS_eventfd2);
-        if (mark.IsError)
-        {
-            throw new RemoteException("cannot make a file", mark.Error);
-        }
-
+        RemoteException.ThrowIf(mark.Error, "cannot make a file");
         Zygote zygote = Zygote.Start(image.Size);
         zygote.Root.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
         _ = Raw.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
@@ -304,13 +297,13 @@ internal sealed unsafe class Launcher : IDisposable
         }
     }
 
-    // Handlers must be gone before the mask of the child is: their code is not there. execve would make them default
-    // all the same.
-    private static void SetSignals(RemoteTask task, ulong ignored)
+    /// <summary>Sets a task's signals to be ignored, a bit each, or to their default: handlers must be gone before the mask is,
+    /// as their code is not there. execve would make them default all the same.</summary>
+    internal static void SetSignals(RemoteTask task, ulong ignored)
     {
         using Order order = task.NewOrder();
         nint byDefault = order.Reserve(4 * sizeof(long));
-        nint ignore = order.Put(BitConverter.GetBytes(1L).Concat(new byte[3 * sizeof(long)]).ToArray());
+        nint ignore = order.PutValue((SIG_IGN: 1L, 0L, 0L, 0L));
         for (int signal = 1; signal <= 64; signal++)
         {
             if (signal != SIGKILL && signal != SIGSTOP)
@@ -329,7 +322,7 @@ internal sealed unsafe class Launcher : IDisposable
 /// <param name="NewSession">It leads a session of its own.</param>
 /// <param name="TakesTerminal">It has a process group of its own, which has the terminal.</param>
 /// <param name="IsInit">It is the first process of a new PID namespace.</param>
-/// <param name="Proc">Which /proc it has.</param>
+/// <param name="NewProc">It has the /proc of that namespace, else the one that nslp has.</param>
 /// <param name="PidMax">pid_max of that namespace; 0 to leave it as it is.</param>
 /// <param name="Report">A descriptor that it does not get; -1 for none.</param>
 /// <param name="IsMarked">Its number can be told in namespaces in between: see <see cref="Launcher.NumberOf"/>.</param>
@@ -338,20 +331,10 @@ internal sealed record LaunchSettings(
     bool NewSession = false,
     bool TakesTerminal = false,
     bool IsInit = false,
-    ProcOfCommand Proc = ProcOfCommand.Old,
+    bool NewProc = false,
     int PidMax = 0,
     int Report = -1,
     bool IsMarked = false);
-
-/// <summary>Which /proc a command has.</summary>
-internal enum ProcOfCommand
-{
-    /// <summary>The one that nslp has.</summary>
-    Old,
-
-    /// <summary>That of its new PID namespace.</summary>
-    New,
-}
 
 /// <summary>How an attempt to start the command ended.</summary>
 internal enum LaunchEnd
@@ -370,7 +353,6 @@ internal enum LaunchEnd
 }
 
 /// <summary>What an attempt to start the command came to.</summary>
-/// <param name="End">How it ended.</param>
 /// <param name="Pid">The process's PID in nslp's own PID namespace; 0 when none was made.</param>
 /// <param name="OwnPid">Its PID in its own; 0 when none was made.</param>
 /// <param name="Error">The errno of clone, of the write before it or of execve; else 0.</param>

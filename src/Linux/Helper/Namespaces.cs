@@ -81,9 +81,7 @@ internal static class Namespaces
             using Order order = init.NewOrder();
             // Orphans become its children with SIGCHLD for their exit signal, and who ignores that need not wait
             // (do_notify_parent, kernel/signal.c).
-            nint ignore = order.Reserve(4 * sizeof(long));
-            Order.Bytes(ignore, 1)[0] = 1;
-            order.Call(SYS_rt_sigaction, SIGCHLD, ignore, 0, sizeof(ulong));
+            order.Call(SYS_rt_sigaction, SIGCHLD, order.PutValue((SIG_IGN: 1L, 0L, 0L, 0L)), 0, sizeof(ulong));
             init.Run(order);
             if (mountProc)
             {

@@ -30,7 +30,6 @@ internal sealed class ImageArchive
         (_path, _input, _archive, _progress) = (path, input, archive, progress);
 
     /// <summary>Reads no further than it takes.</summary>
-    /// <param name="path">Its path.</param>
     /// <param name="progress">Told every now and then how many bytes were read.</param>
     internal static Checkpoint Read(string path, Action<long> progress)
     {

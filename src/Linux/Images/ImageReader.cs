@@ -3,7 +3,6 @@ using Microsoft.FSharp.Core;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Why the images of a checkpoint cannot be read.</summary>
-/// <param name="complaint">In words.</param>
 internal sealed class ImageException(Complaint complaint) : Exception(complaint.Message)
 {
     /// <param name="message">What cannot be read.</param>
@@ -14,7 +13,6 @@ internal sealed class ImageException(Complaint complaint) : Exception(complaint.
     {
     }
 
-    /// <summary>In words.</summary>
     internal Complaint Complaint { get; } = complaint;
 }
 
@@ -27,7 +25,6 @@ internal static unsafe class ImageReader
     /// <summary>The longest image besides that of the tree; those have some dozens of bytes.</summary>
     internal const int MaxSmall = 65536;
 
-    /// <summary>Reads it.</summary>
     /// <param name="path">A directory, one with a directory checkpoint in it, or an archive, which is read front to back.</param>
     /// <param name="progress">Told every now and then how many bytes were read.</param>
     internal static Checkpoint Read(string path, Action<long> progress)
@@ -47,7 +44,6 @@ internal static unsafe class ImageReader
     }
 
     /// <summary>The value of an image, or why it is none.</summary>
-    /// <param name="image">Its path.</param>
     /// <param name="result">What the bytes were found to be.</param>
     internal static T Value<T>(string image, FSharpResult<T, ImageFlaw> result) => result.IsOk
         ? result.ResultValue

@@ -1,40 +1,8 @@
 namespace SetNsLastPid.Linux;
 
-/// <summary>What keeps a number from being handed out.</summary>
-internal enum HolderKind
-{
-    /// <summary>Nothing: the number is free.</summary>
-    Nobody,
-
-    /// <summary>A process; its first thread may have exited before the others.</summary>
-    Process,
-
-    Thread,
-
-    /// <summary>A process that ended and was not waited for.</summary>
-    Zombie,
-
-    /// <summary>A process group that outlived its leader.</summary>
-    Group,
-
-    /// <summary>A session that outlived its leader.</summary>
-    Session,
-
-    KernelThread,
-
-    Hidden,
-
-    /// <summary>Nothing, and no process gets it: it is 0, or not below pid_max.</summary>
-    OutOfRange,
-
-    /// <summary>Nothing that is seen, but /proc does not show all: it cannot be told.</summary>
-    Unknown,
-}
-
 /// <summary>Who holds a number.</summary>
 /// <remarks>A number is held while any task is attached to it as thread, process, group or session (__change_pid,
 /// kernel/pid.c).</remarks>
-/// <param name="Kind">In which role.</param>
 /// <param name="Process">The process; for a thread the one it is of, for a group or session one of its members; 0 for
 /// none.</param>
 /// <param name="CommandLine">That process's command line, or its name in brackets where it has none. Safe to print; empty

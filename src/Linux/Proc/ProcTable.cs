@@ -66,7 +66,6 @@ internal sealed class ProcTable
     /// <summary>Whether a task could not be read, or the listing failed: others may be missing.</summary>
     internal bool IsIncomplete { get; private set; }
 
-    /// <summary>Reads it.</summary>
     internal static ProcTable Read(int proc)
     {
         ProcTable table = new();

@@ -12,7 +12,6 @@ internal sealed record ProcessFacts(string CommandLine, long UserId, string User
 {
     private const int TicksPerSecond = 100; // USER_HZ on x86-64 and arm64
 
-    /// <summary>Reads them.</summary>
     internal static ProcessFacts Read(int proc, int process)
     {
         long uid = Utf8Parser.TryParse(Proc.ReadStatus(proc, process, "\nUid:\t"u8), out uint real, out _) ? real : -1;

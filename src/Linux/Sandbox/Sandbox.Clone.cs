@@ -145,10 +145,8 @@ internal sealed partial class Sandbox
             }
         }
 
-        return Report([Outcome.NewGiven(Pids(space, at =>
-            at == from.Space ? pid
-            : owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First
-            : Order.Int(ownPid)))]);
+        return Report([Outcome.NewGiven(Pids(
+            space, at => at == from.Space ? pid : PidAt(owners, at, Order.Int(ownPid)).First))]);
     }
 
     private int AppendClone(Order order, clone_args args, Child child, ReadOnlySpan<int> setTid = default) => _home.HasClone3

@@ -84,12 +84,7 @@ internal sealed partial class Sandbox
         {
             int member = AppendLife(life, step.Bond);
             _ = leader.Submit(life);
-            _order.Clear();
-            nint ownPid = _order.Reserve(sizeof(int));
-            int clone = AppendClone(
-                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
-            _order.Require(clone);
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            (int clone, nint ownPid) = BeginWithLeader(leader);
             from.Task.Run(_order);
             if (_order[clone].IsError)
             {
@@ -105,13 +100,8 @@ internal sealed partial class Sandbox
 
             // Both live until all have looked, for a number is told of a process only while there is one.
             Dictionary<int, (int First, int Second)> owners = Look();
-            int AtLeader(int at) => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid);
-            int AtMember(int at) => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.Second : memberPid.Value;
-            List<Outcome> outcomes = [Outcome.NewGiven(Pids(space, AtLeader))];
-            outcomes.Add(memberPid.IsError
-                ? Outcome.NewRefused(memberPid.Error)
-                : Outcome.NewGiven(Pids(space, AtMember)));
-
+            Outcome first = Outcome.NewGiven(Pids(space, at => PidAt(owners, at, Order.Int(ownPid)).First));
+            Outcome second = Of(memberPid, Outcome.NewGiven(Pids(space, at => PidAt(owners, at, memberPid.Value).Second)));
             life.Clear();
             life.Call(Kernel.SYS_exit_group, 0);
             _ = leader.Submit(life);
@@ -125,14 +115,14 @@ internal sealed partial class Sandbox
             if (!memberPid.IsError)
             {
                 int parent = step.Bond.IsSibling ? step.From : space;
-                int id = AddProcess(space, parent, parent == space ? memberPid.Value : AtMember(parent));
+                int id = AddProcess(space, parent, parent == space ? memberPid.Value : PidAt(owners, parent, memberPid.Value).Second);
                 if (isInit)
                 {
                     _processes.Remove(id);
                 }
             }
 
-            return Report(outcomes);
+            return Report([first, second]);
         }
         finally
         {
@@ -149,12 +139,7 @@ internal sealed partial class Sandbox
         using Order life = maker.NewOrder();
         try
         {
-            _order.Clear();
-            nint ownPid = _order.Reserve(sizeof(int));
-            int clone = AppendClone(
-                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(maker));
-            _order.Require(clone);
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            (int clone, nint ownPid) = BeginWithLeader(maker);
             from.Task.Run(_order);
             if (_order[clone].IsError)
             {
@@ -163,8 +148,7 @@ internal sealed partial class Sandbox
 
             _ = maker.Call(Kernel.SYS_getpid);
             Dictionary<int, (int First, int Second)> owners = Look();
-            Outcome made = Outcome.NewGiven(Pids(
-                space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid)));
+            Outcome made = Outcome.NewGiven(Pids(space, at => PidAt(owners, at, Order.Int(ownPid)).First));
 
             int ours = AppendFork(_order, _home.OwnerFds.First), theirs = AppendFork(life, _home.OwnerFds.Second);
             _ = maker.Submit(life);
@@ -173,12 +157,9 @@ internal sealed partial class Sandbox
             maker.AwaitIdle();
             SysResult own = _order[ours], other = life[theirs];
             owners = Look();
-            Outcome first = own.IsError ? Outcome.NewRefused(own.Error)
-                : Outcome.NewGiven(Pids(space, at => owners[at].First));
-            Outcome second = other.IsError ? Outcome.NewRefused(other.Error)
-                : Outcome.NewGiven(Pids(space, at => owners[at].Second));
-            RemoteException.ThrowIf(
-                maker.End().Error, "cannot reap a process of the sandbox");
+            Outcome first = Of(own, Outcome.NewGiven(Pids(space, at => owners[at].First)));
+            Outcome second = Of(other, Outcome.NewGiven(Pids(space, at => owners[at].Second)));
+            RemoteException.ThrowIf(maker.End().Error, "cannot reap a process of the sandbox");
             _nextProcess++;
             if (!own.IsError)
             {
@@ -196,6 +177,17 @@ internal sealed partial class Sandbox
         {
             maker.End();
         }
+    }
+
+    // Makes of `_order` one that begins with a child that becomes that task. Where that is made, and where its PID goes.
+    private (int Clone, nint OwnPid) BeginWithLeader(RemoteTask leader)
+    {
+        _order.Clear();
+        nint ownPid = _order.Reserve(sizeof(int));
+        int clone = AppendClone(_order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
+        _order.Require(clone);
+        _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+        return (clone, ownPid);
     }
 
     // A child that stays, and whom an open file belongs to.

@@ -5,18 +5,9 @@ namespace SetNsLastPid.Linux;
 internal sealed partial class Sandbox
 {
     /// <summary>Whether splice and sendfile get to ns_last_pid: who lacks the capability is told so.</summary>
-    internal bool CanSplice()
-    {
-        foreach (Route route in (Route[])[Route.Splice, Route.SendFile])
-        {
-            if (Perform(Step.NewPass(0, route, "x", 0, false)).Outcomes.Head is not Outcome.Refused { Item: Errno.EPERM })
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    internal bool CanSplice() => Array.TrueForAll(
+        [Route.Splice, Route.SendFile],
+        route => Perform(Step.NewPass(0, route, "x", 0, false)).Outcomes.Head is Outcome.Refused { Item: Errno.EPERM });
 
     // A text gets into ns_last_pid by another way than Write(Step.WriteLastPid).
     private Observation Pass(Step.Pass step)

@@ -35,13 +35,8 @@ internal sealed partial class Sandbox
         {
             int file = AppendExecute(life, step.SetTid.ToArray());
             _ = leader.Submit(life);
-            _order.Clear();
-            nint ownPid = _order.Reserve(sizeof(int)), tid = _order.Reserve(sizeof(long));
-            int clone = AppendClone(
-                _order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
-            _order.Require(clone);
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
-
+            (int clone, nint ownPid) = BeginWithLeader(leader);
+            nint tid = _order.Reserve(sizeof(long));
             // struct pollfd: POLLIN.
             nint poll = _order.PutValue((uint)_home.ThreadOutput.Read | (1L << 32));
             int wait = _order.Call(Kernel.SYS_ppoll, poll, 1, _order.PutValue((Seconds: 5L, Nanoseconds: 0L)), 0, 8);
@@ -62,11 +57,8 @@ internal sealed partial class Sandbox
             _ = from.Task.Call(Kernel.SYS_close, life[file].Value);
             SysResult thread = new(MemoryMarshal.Read<long>(Order.Bytes(tid, sizeof(long))));
             Dictionary<int, (int First, int Second)> owners = Look();
-            Outcome made = Outcome.NewGiven(Pids(
-                space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.First : Order.Int(ownPid)));
-            Outcome second = thread.IsError ? Outcome.NewRefused(thread.Error)
-                : Outcome.NewGiven(Pids(
-                    space, at => owners.TryGetValue(at, out (int First, int Second) pids) ? pids.Second : thread.Value));
+            Outcome made = Outcome.NewGiven(Pids(space, at => PidAt(owners, at, Order.Int(ownPid)).First));
+            Outcome second = Of(thread, Outcome.NewGiven(Pids(space, at => PidAt(owners, at, thread.Value).Second)));
             AddProcess(space, from.Space, pid);
             if (!thread.IsError)
             {
@@ -100,7 +92,7 @@ internal sealed partial class Sandbox
     private int AppendExecute(Order life, ReadOnlySpan<int> setTid)
     {
         byte[] program = ThreadProgram.New(setTid, _home.OwnerFds.Second, _home.ThreadOutput.Write, _home.ExitProgram);
-        int file = life.Call(Kernel.SYS_memfd_create, life.Put(""), Kernel.MFD_CLOEXEC);
+        int file = life.Call(Kernel.SYS_memfd_create, life.Put(""), MFD_CLOEXEC);
         life.Require(file);
         life.Call(Kernel.SYS_write, life.Result(file), life.Put(program), program.Length);
         nint arguments = life.Put([""]);

@@ -210,6 +210,10 @@ internal sealed partial class Sandbox : ISandbox
         return owners;
     }
 
+    // Those that look see them as in there, else it is for both the number given.
+    private static (int First, int Second) PidAt(Dictionary<int, (int First, int Second)> owners, int space, int otherwise) =>
+        owners.GetValueOrDefault(space, (otherwise, otherwise));
+
     private Observation Report(IEnumerable<Outcome> outcomes) =>
         new(ListModule.OfSeq(outcomes), ListModule.OfSeq(_agents.Values.Select(agent => agent.Reading)));
 

@@ -14,8 +14,6 @@ internal sealed class ThreadProgram
     private const int Arguments = 128, Owner = 216, Result = 224, Signals = 232, Empty = 240, Argv = 248, SetTid = 272, MostEntries = 64;
     private const int DataEnd = SetTid + (MostEntries * sizeof(int));
 
-    private const int SIGUSR1 = 10;
-
     private readonly MemoryStream _code = new();
     private readonly byte[] _data = new byte[DataEnd];
 
@@ -57,7 +55,7 @@ internal sealed class ThreadProgram
         program.Call(Kernel.SYS_clone3, Base + Arguments, Marshal.SizeOf<clone_args>());
         int thread = program.SkipIfZero();
         program.Store(Base + Result);
-        program.Call(Kernel.SYS_fcntl, owned, Kernel.F_SETOWN_EX, Base + Owner);
+        program.Call(Kernel.SYS_fcntl, owned, F_SETOWN_EX, Base + Owner);
         program.Call(Kernel.SYS_write, output, Base + Result, sizeof(long));
         program.Sleep();
         program.Land(thread);

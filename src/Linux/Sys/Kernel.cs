@@ -90,12 +90,6 @@ internal static unsafe class Kernel
     // linux/close_range.h
     internal static int CLOSE_RANGE_UNSHARE => 2;
 
-    // linux/fcntl.h
-    internal static int F_SETOWN_EX => 15;
-
-    // linux/memfd.h
-    internal static int MFD_CLOEXEC => 1;
-
     // linux/fs.h
     internal static int RENAME_NOREPLACE => 1;
 
@@ -197,7 +191,6 @@ internal static unsafe class Kernel
     /// also be files that the runtime opened because they were closed.</summary>
     internal static bool IsGiven(int fd)
     {
-        const int F_GETFD = 1, FD_CLOEXEC = 1;
         SysResult flags = Raw.Call(SYS_fcntl, fd, F_GETFD);
         return !flags.IsError && (flags.Value & FD_CLOEXEC) == 0;
     }
@@ -212,14 +205,12 @@ internal static unsafe class Kernel
         return !Raw.Call(SYS_ioctl, fd, TCGETS, (nint)termios).IsError;
     }
 
-    /// <summary>The size of a terminal in characters, 0 where it does not know; false for what is no terminal.</summary>
-    internal static bool TryGetTerminalSize(int fd, out int columns, out int rows)
+    /// <summary>The size of a terminal in characters; 0 where it does not know, and for what is no terminal.</summary>
+    internal static (int Columns, int Rows) TerminalSize(int fd)
     {
         // struct winsize: rows, columns, and two more.
         ushort* size = stackalloc ushort[4];
-        bool isTerminal = !Raw.Call(SYS_ioctl, fd, TIOCGWINSZ, (nint)size).IsError;
-        (rows, columns) = isTerminal ? (size[0], size[1]) : (0, 0);
-        return isTerminal;
+        return Raw.Call(SYS_ioctl, fd, TIOCGWINSZ, (nint)size).IsError ? (0, 0) : (size[1], size[0]);
     }
 
     /// <summary>The kernel's release, as <c>uname -r</c> prints it; /proc/sys may be hidden.</summary>

@@ -30,9 +30,7 @@ internal static unsafe class Terminal
 internal sealed unsafe class Keys : IDisposable
 {
     // struct termios of the kernel: four words of flags, of which the last is c_lflag, a byte, and c_cc.
-    private const int Size = 36, LocalFlags = 12, Controls = 17, VTIME = 5, VMIN = 6;
-    private const int ICANON = 2, ECHO = 8;
-    private const long TCGETS = 0x5401, TCSETS = 0x5402;
+    private const int Size = 36, LocalFlags = 12, Controls = 17;
 
     private readonly byte[] _old;
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Xunit;
 
-
 namespace SetNsLastPid.Tests.Linux;
 
 /// <summary>Runs shell scripts, each in a PID namespace of its own with its own /proc.</summary>
@@ -24,29 +23,12 @@ internal static class PidNamespace
 
         command.AddRange(privileged ? [] : s_noCapabilities);
         Machine.NeedsPidNamespace();
-        (int status, string output, string errors) = Execute([.. command, "bash", "-c", script]);
-        Assert.True(status == 0, $"status {status}, output: {output}, errors: {errors}");
-        return output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-    }
-
-    private static (int Status, string Output, string Errors) Execute(string[] command)
-    {
-        ProcessStartInfo start = new(command[0], command[1..])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
+        ProcessStartInfo start = new(command[0], [.. command[1..], "bash", "-c", script]);
         start.Environment["SUPPORT"] = Path.Combine(AppContext.BaseDirectory, "SetNsLastPid.Tests.Support");
         // The runtime makes a thread, which takes a number, when it compiles a second time.
         start.Environment["DOTNET_TieredCompilation"] = "0";
-        using Process process = Process.Start(start)!;
-        Task<string> errors = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        if (!process.WaitForExit(TimeSpan.FromSeconds(60)))
-        {
-            process.Kill(entireProcessTree: true);
-        }
-
-        return (process.ExitCode, output, errors.Result);
+        Finished run = new Shell(start).Finish();
+        Assert.True(run.Status == 0, $"status {run.Status}, output: {run.Output}, errors: {run.Errors}");
+        return run.Output.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
     }
 }

@@ -37,7 +37,8 @@ internal sealed class Shell
     private readonly Task<string> _output;
     private readonly Task<string> _errors;
 
-    private Shell(ProcessStartInfo start)
+    /// <summary>Starts a program in place of the shell.</summary>
+    internal Shell(ProcessStartInfo start)
     {
         start.RedirectStandardInput = true;
         start.RedirectStandardOutput = true;
@@ -50,9 +51,6 @@ internal sealed class Shell
         _output = _process.StandardOutput.ReadToEndAsync();
         _errors = _process.StandardError.ReadToEndAsync();
     }
-
-    /// <summary>The PID of the shell, or of what stands before it.</summary>
-    internal int Id => _process.Id;
 
     /// <summary>
     /// Starts a script in the namespaces and as the user of the tests. Where parts of /proc are covered, and this user may mount
