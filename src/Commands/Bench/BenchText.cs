@@ -19,7 +19,7 @@ internal static class BenchText
             ]);
         string set = lap is null ? "" : $"set by {lap.Flavour}: {lap.Landing.Consumed} PIDs in {lap.Seconds:F3} s, {lap.Landing.Wasted} too many\n";
         // Last, so that it is in sight.
-        return $"{text}{set}{Environment.ProcessorCount} cores, in {where}; thr: the number of threads that was fastest\n"
+        return $"{text}{set}{Environment.ProcessorCount} cores, in {where}; thr: how many threads were fastest\n"
             + $"/s: median of {BenchMeter.Rounds} rounds; {chart.PlusMinus}: half of slowest to fastest; %: of the best way\n";
     }
 

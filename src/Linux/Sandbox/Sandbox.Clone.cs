@@ -266,12 +266,12 @@ internal sealed partial class Sandbox
         SandboxAgent agent = birth.Agent;
         _agents[agent.Space] = agent;
         agent.Task.AwaitIdle();
-        foreach (SysResult result in
-            (SysResult[])[.. birth.Maps.Select(_birth.Used), _birth[birth.PidMax]])
+        foreach (int map in birth.Maps)
         {
-            RemoteException.ThrowIf(result.Error, "cannot prepare an init of the sandbox");
+            RemoteException.ThrowIf(_birth.Used(map).Error, "cannot map the users of a new user namespace");
         }
 
+        RemoteException.ThrowIf(_birth[birth.PidMax].Error, "cannot open pid_max of a new PID namespace");
         agent.PidMaxFd = _birth[birth.PidMax].Value;
         // Negative where it cannot be opened, and then nobody enters.
         _descriptors[agent.Space] = (int)_birth[birth.Namespace].Raw;
