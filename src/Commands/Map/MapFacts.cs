@@ -67,7 +67,7 @@ internal sealed record MapMark(string Name, int Pid, char Sign, char PlainSign, 
             : "free";
         return picture.Target.IsNone ? "not below pid_max" : picture.Reach switch
         {
-            Reach.After { Allocations: 0 } => $"{held}, the last PID already",
+            Reach.After { Allocations: 0 } => $"{held}, last_pid already",
             Reach.After after => $"{held}, last_pid after {after.Allocations} more PIDs",
             Reach.Never never => $"{held}, cannot be reached by cycling: {SetNsLastPid.Words.obstacle(never.Obstacle)}",
             _ => "",

@@ -34,7 +34,7 @@ internal sealed class SpawnAttempts(
     /// <summary>Its name; "clone" where there was no choice to make.</summary>
     internal string Name => Method.IsClone3 ? "clone3" : Method.IsWrite ? "write" : Method.IsCycle ? "cycle" : "clone";
 
-    /// <summary>How many processes were to be made by that method.</summary>
+    /// <summary>How often that method has tried to make the process.</summary>
     internal int Tries { get; private set; }
 
     /// <summary>last_pid as cycling saw it last; -1 before.</summary>

@@ -25,7 +25,7 @@ public sealed class SpawnTests
         Assert.Equal(["4242", "7", "300", "7", "32767", "7", "999", "7"], run.Lines);
     }
 
-    /// <summary>The methods that were refused before tried too, but nobody took a PID from them.</summary>
+    /// <summary>That clone3 and a write were refused before does not mean that others took the PID.</summary>
     [Theory]
     [InlineData("cycle")]
     [InlineData("auto")]
