@@ -1,4 +1,4 @@
-/// Writes src/Model/Core*.fs with all mutants in it, each switched on by the number in NSLP_MUTANT, so that one build serves all:
+/// Writes src/Model/*.fs with all mutants in it, each switched on by the number in NSLP_MUTANT, so that one build serves all:
 /// `dotnet fsi Mutate.fsx SOURCES TARGET`. The list of mutants, number and name, comes on standard output; a name is the
 /// file and the line as the mutant has it. The lines of TARGET/left-out are names that were found not to compile.
 #nowarn "3886"

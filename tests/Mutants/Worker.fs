@@ -10,7 +10,7 @@ open System.Threading
 open Xunit
 open SetNsLastPid
 
-// The modules whose tests are about src/Model/Core*.fs alone, and fast.
+// The modules whose tests are about src/Model/*.fs alone, and fast.
 let private modules =
     Set.ofList
         [
