@@ -27,10 +27,10 @@ let private shrinksWell (generator: Gen<'a>) (shrink: 'a -> 'a seq) weight isVal
             |> Seq.truncate 200
             |> Seq.map (fun next ->
                 if not (isValid next) then
-                    Law.broken $"not valid: %A{next}"
+                    Law.broken (fun () -> $"not valid: %A{next}")
 
                 if weight next >= weight value then
-                    Law.broken $"not smaller: %A{next}"
+                    Law.broken (fun () -> $"not smaller: %A{next}")
 
                 next)
             |> Seq.toList

@@ -22,7 +22,7 @@ let private confront inputs right (wrong: (string * 'subject) list) =
 
     for name, law in laws do
         match law.TryBreak seed inputs right with
-        | Some why -> Assert.Fail $"the right one breaks %s{name}: %s{why}"
+        | Some why -> Assert.Fail $"the right one breaks %s{name}: %s{why.Message}"
         | None -> ()
 
     let broken =
@@ -79,7 +79,7 @@ let ``every wrong chooser is caught and every law of methods catches one`` () =
 let ``the wrong allocators are made of one that breaks no law`` () =
     for name, law in Law.all<Allocator>() do
         match law.TryBreak seed 300 WrongModels.faultless with
-        | Some why -> Assert.Fail $"%s{name}: %s{why}"
+        | Some why -> Assert.Fail $"%s{name}: %s{why.Message}"
         | None -> ()
 
 [<Fact>]

@@ -216,7 +216,7 @@ let whatIsWrittenIsRead: Law<Reader> =
     Law.create sheets (fun read sheet ->
         match read (encode sheet) with
         | Ok tree -> Law.same "the tree" (expected sheet.Tree) (asWritten tree)
-        | Error flaw -> Law.broken $"%s{flaw.Text} at %d{flaw.Offset}")
+        | Error flaw -> Law.broken (fun () -> $"%s{flaw.Text} at %d{flaw.Offset}"))
 
 let whatIsCutOffIsNoticed: Law<Reader> =
     Law.create sheets (fun read sheet ->
@@ -233,7 +233,7 @@ let whatIsCutOffIsNoticed: Law<Reader> =
             match read whole[.. length - 1], List.tryFindIndex ((=) length) ends with
             | Ok tree, Some tasks when tasks > 0 ->
                 Law.same "the processes before" (List.truncate tasks (expected sheet.Tree)) (asWritten tree)
-            | Ok _, _ -> Law.broken $"%d{length} of %d{whole.Length} bytes are a tree"
+            | Ok _, _ -> Law.broken (fun () -> $"%d{length} of %d{whole.Length} bytes are a tree")
             | Error flaw, found ->
                 Law.holds "what is whole is read" (found.IsNone || found = Some 0)
                 Law.holds "the place is in the file" (flaw.Offset >= 0 && flaw.Offset <= length))
@@ -621,7 +621,7 @@ let aChangedHeaderIsNone: Law<HeaderReader> =
             | TarHeader.Wrong -> ()
             // The sum may be spelt otherwise.
             | after when at >= 148 && at < 156 -> Law.same "the header" before after
-            | after -> Law.broken $"%A{after}")
+            | after -> Law.broken (fun () -> $"%A{after}"))
 
 [<Fact>]
 let ``a header says what follows it`` () =
@@ -683,7 +683,7 @@ let ``an extension gives the path and the size, and any bytes are one or none`` 
         match Tar.extend text file with
         | TarHeader.File _
         | TarHeader.Wrong -> ()
-        | other -> Law.broken $"%A{other}")
+        | other -> Law.broken (fun () -> $"%A{other}"))
     |> Law.checkProperty 2000
 
 let private wrongHeaderReaders: (string * HeaderReader) list =

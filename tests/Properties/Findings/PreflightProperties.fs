@@ -335,8 +335,8 @@ let private succeedsWhereNothingIsInTheWay (decide: Decision) scene =
         match restore scene, (other report).Length with
         | Ok _, 0
         | Error _, _ when (restore scene).IsOk || (other report).Length > 0 -> ()
-        | Ok _, _ -> Law.broken $"criu succeeds, but %A{(other report)[0]}"
-        | Error pid, _ -> Law.broken $"criu stops at %d{pid}"
+        | Ok _, _ -> Law.broken (fun () -> $"criu succeeds, but %A{(other report)[0]}")
+        | Error pid, _ -> Law.broken (fun () -> $"criu stops at %d{pid}")
 
 let aRestoreSucceedsWhereNothingIsInTheWay: Law<Decision> =
     Law.create inputs succeedsWhereNothingIsInTheWay
@@ -390,7 +390,7 @@ let eachNumberInTheWayIsAReason: Law<Decision> =
                 Law.holds "gone with a larger one" (not (Array.exists (isOf Hindrance.PidMax) wide.InTheWay))
             | Hindrance.OwnSession -> Law.same "my session" scene.Session pid
             | Hindrance.OwnGroup -> Law.same "my group" scene.Group pid
-            | _ -> Law.broken $"%A{obstruction}")
+            | _ -> Law.broken (fun () -> $"%A{obstruction}"))
 
 let aNewNamespaceHasAllNumbers: Law<Decision> =
     Law.create inputs (fun decide scene ->

@@ -25,7 +25,7 @@ let agreesWithTheReference: Law<Allocator> =
         match expected, result with
         | Ok pids, Allocation.Given given -> Law.same "PIDs" pids given
         | Error errno, Allocation.Refused refused -> Law.same "errno" errno refused
-        | _ -> Law.broken $"expected %A{expected}, got %A{result}"
+        | _ -> Law.broken (fun () -> $"expected %A{expected}, got %A{result}")
 
         Reference.mustBe levels after)
 
@@ -41,9 +41,9 @@ let numbersWereFree: Law<Allocator> =
             Law.same "levels" before.Length after.Length
 
             for pid, (old, now) in List.zip pids (List.zip before after) do
-                Law.holds $"1 <= {pid} < pid_max {old.PidMax}" (pid >= 1 && pid < old.PidMax)
-                Law.holds $"{pid} was free" (not (PidSet.contains pid old.InUse))
-                Law.holds $"{pid} is in use" (PidSet.contains pid now.InUse)
+                Law.holds "1 <= pid < pid_max" (pid >= 1 && pid < old.PidMax)
+                Law.holds "it was free" (not (PidSet.contains pid old.InUse))
+                Law.holds "it is in use" (PidSet.contains pid now.InUse)
                 Law.same "numbers in use" (old.InUse.Count + 1) now.InUse.Count
         | _ -> ())
 
@@ -58,14 +58,14 @@ let firstFreeFromTheCursor: Law<Allocator> =
             for pid, space in List.zip pids request.Levels do
                 let allHeld first last =
                     Law.holds
-                        $"%d{first} to %d{last} are in use"
+                        "all between are in use"
                         (seq { first..last } |> Seq.forall (fun n -> Space.isHeld n space))
 
                 if pid >= space.Cursor then
                     allHeld (max 1 space.Cursor) (pid - 1)
                 else
                     let low = if space.Cursor > space.Reserved then space.Reserved else 1
-                    Law.holds $"%d{pid} is at least %d{low}" (pid >= low)
+                    Law.holds "it is at least the lowest" (pid >= low)
                     allHeld space.Cursor (space.PidMax - 1)
                     allHeld low (pid - 1)
         | _ -> ())
@@ -80,7 +80,7 @@ let cursorFollows: Law<Allocator> =
         | before, Allocation.Given pids, after ->
             for i in 0 .. pids.Length - 1 do
                 let expected = if isPlain request i then pids[i] + 1 else before[i].Cursor
-                Law.same $"cursor of level %d{i}" expected after[i].Cursor
+                Law.same "cursor" expected after[i].Cursor
         | _ -> ())
 
 [<Fact>]
@@ -101,12 +101,12 @@ let setTidLeavesCursorsAlone: Law<Allocator> =
     Law.create Inputs.requests (fun a request ->
         let check what (before: PidStack) (after: PidStack) =
             for i in 0 .. min request.SetTid.Length before.Length - 1 do
-                Law.same $"%s{what}: cursor of covered level %d{i}" before[i].Cursor after[i].Cursor
+                Law.same what before[i].Cursor after[i].Cursor
 
         let before, _, after = allocate a request
-        check "clone" before after
+        check "a covered cursor" before after
         let struct (_, late) = a.FailLate request.Kernel Errno.EBADF request.SetTid before
-        check "clone that fails late" before late)
+        check "a covered cursor, by a clone that fails late" before late)
 
 [<Fact>]
 let ``set_tid leaves every covered cursor alone`` () =
@@ -169,7 +169,7 @@ let private errorInOrder (a: Allocator) (request: Request) =
         | (_, _, _, errno) :: _, _ -> Law.same "first error" (Allocation.Refused errno) result
         | [], Allocation.Refused(Errno.EAGAIN | Errno.ENOMEM)
         | [], Allocation.Given _ -> ()
-        | [], Allocation.Refused errno -> Law.broken $"%A{errno} with nothing wrong in the array"
+        | [], Allocation.Refused errno -> Law.broken (fun () -> $"%A{errno} with nothing wrong in the array")
 
 let errorsComeInOrder: Law<Allocator> = Law.create Inputs.requests errorInOrder
 
@@ -215,14 +215,14 @@ let runsOutWhenFull: Law<Allocator> =
             Law.same "result" (Allocation.Refused Errno.EAGAIN) result
 
             for k in i .. before.Length - 1 do
-                Law.same $"cursor of level %d{k}, from the full one outwards" before[k].Cursor after[k].Cursor
+                Law.same "cursor from the full level outwards" before[k].Cursor after[k].Cursor
 
             for k in request.SetTid.Length .. i - 1 do
                 if request.Levels[k].Life = Life.Unborn then
                     Law.same "cursor of a namespace without an init" 0 after[k].Cursor
                 else
                     Law.same
-                        $"cursor of level %d{k}, inside the full one"
+                        "cursor inside the full level"
                         (Reference.next (Reference.ofSpace request.Levels[k]) + 1)
                         after[k].Cursor
         | _ -> Law.holds "no EAGAIN while there are numbers" (result <> Allocation.Refused Errno.EAGAIN))
@@ -253,7 +253,7 @@ let deadRefusesAtLast: Law<Allocator> =
                     sameLevel "moved like a live one, without the number" { old with Cursor = would.Cursor } now
         | inner :: _ when inner.Life = Life.Stillborn ->
             match allocate a request with
-            | _, Allocation.Given pids, _ -> Law.broken $"a stillborn namespace gave %A{pids}"
+            | _, Allocation.Given pids, _ -> Law.broken (fun () -> $"a stillborn namespace gave %A{pids}")
             | _ -> ()
         | _ ->
             let _, result, _ = allocate a request
@@ -328,8 +328,8 @@ let freedNumberWaits: Law<Allocator> =
                         |> Seq.exists (fun n -> n <> first[i] && not (Space.isHeld n level))
 
                     if others then
-                        Law.holds $"%d{first[i]} is not handed out twice in a row" (second[i] <> first[i])
-            | Allocation.Refused errno -> Law.broken $"%A{errno} where a number was just freed"
+                        Law.holds "it is not handed out twice in a row" (second[i] <> first[i])
+            | Allocation.Refused errno -> Law.broken (fun () -> $"%A{errno} where a number was just freed")
         | _ -> ())
 
 [<Fact>]

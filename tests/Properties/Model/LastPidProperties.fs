@@ -95,7 +95,7 @@ let writeThenAllocate: Law<Allocator> =
                     | Some pid -> Allocation.Given [ pid ]
                     | None -> Allocation.Refused Errno.EAGAIN
 
-            Law.same $"after writing %d{n}" expected result)
+            Law.same "after writing it" expected result)
 
 [<Fact>]
 let ``write n then allocate gives the first free number above n`` () =
@@ -135,8 +135,8 @@ let takenIsWithinTheText: Law<Allocator> =
 
         match write a 0L text ns with
         | struct (LastPidWrite.Stored(n, taken), _) ->
-            Law.holds $"0 <= %d{n} <= pid_max" (n >= 0 && n <= ns.PidMax)
-            Law.holds $"1 <= taken %d{taken} <= %d{text.Length}" (taken >= 1 && taken <= text.Length)
+            Law.holds "0 <= n <= pid_max" (n >= 0 && n <= ns.PidMax)
+            Law.holds "1 <= taken <= length" (taken >= 1 && taken <= text.Length)
 
             // What was taken says the same by itself, unless it was cut at the end of the page.
             if text.Length <= 4095 then

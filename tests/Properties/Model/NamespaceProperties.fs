@@ -20,10 +20,10 @@ let newNamespaceIsFresh: Law<Allocator> =
         match a.Nest request.Kernel level mayChoose stack with
         | Error errno ->
             Law.same "errno" Errno.ENOSPC errno
-            Law.holds $"level %d{level} has room inside" (level >= request.Kernel.Levels)
-        | Ok [] -> Law.broken "no levels"
+            Law.holds "the level has room inside" (level >= request.Kernel.Levels)
+        | Ok [] -> Law.broken (fun () -> "no levels")
         | Ok(inner :: outer) ->
-            Law.holds $"nothing goes inside level %d{level}" (level < request.Kernel.Levels)
+            Law.holds "nothing goes inside the last level" (level < request.Kernel.Levels)
             Levels.mustBe "outer levels" stack outer
 
             let expected =
@@ -82,8 +82,8 @@ let firstCloneInside: Law<Allocator> =
             | struct (Allocation.Refused Errno.ENOMEM, _), _ -> ()
             | struct (Allocation.Refused errno, _), struct (refused, _) ->
                 Law.same "errno" (Allocation.Refused errno) refused
-            | _ -> Law.broken "refused inside, but not outside"
-        | Error errno -> Law.broken $"%A{errno}")
+            | _ -> Law.broken (fun () -> "refused inside, but not outside")
+        | Error errno -> Law.broken (fun () -> $"%A{errno}"))
 
 [<Fact>]
 let ``the first clone into a new namespace gets 1 there and the next numbers outside`` () =
@@ -96,7 +96,7 @@ let depthIsLimited: Law<Allocator> =
             | Ok nested when level < 40 ->
                 let struct (_, inhabited) = a.Allocate kernel [] nested
                 go (level + 1) (List.truncate 2 inhabited)
-            | Ok _ -> Law.broken "no end"
+            | Ok _ -> Law.broken (fun () -> "no end")
             | Error errno ->
                 Law.same "errno" Errno.ENOSPC errno
                 Law.same "deepest level" 32 level
@@ -116,7 +116,7 @@ let initDiesOnly: Law<Allocator> =
 
         match result with
         | Allocation.Refused(Errno.ENOMEM | Errno.EAGAIN) -> ()
-        | other -> Law.broken $"a clone into a dead namespace gave %A{other}")
+        | other -> Law.broken (fun () -> $"a clone into a dead namespace gave %A{other}"))
 
 [<Fact>]
 let ``when init dies nothing changes but that no process can be made`` () = Law.check Allocator.model initDiesOnly
@@ -144,7 +144,8 @@ let pidMaxAgrees: Law<Allocator> =
         match Reference.writePidMax request.Kernel pidMax levels, a.WritePidMax request.Kernel pidMax stack with
         | Ok(), Ok after -> Reference.mustBe levels after
         | Error errno, Error refused -> Law.same "errno" errno refused
-        | expected, actual -> Law.broken $"%d{pidMax}: expected %A{expected}, is refused: %b{actual.IsError}")
+        | expected, actual ->
+            Law.broken (fun () -> $"%d{pidMax}: expected %A{expected}, is refused: %b{actual.IsError}"))
 
 [<Fact>]
 let ``writing pid_max agrees with the reference`` () = Law.check Allocator.model pidMaxAgrees
@@ -156,15 +157,13 @@ let pidMaxLeavesTheRest: Law<Allocator> =
 
         match a.WritePidMax request.Kernel pidMax stack with
         | Error _ ->
-            Law.holds
-                $"%d{pidMax} is out of range"
-                (pidMax <= stack.Head.Reserved || pidMax > request.Kernel.PidMaxLimit)
+            Law.holds "pid_max is out of range" (pidMax <= stack.Head.Reserved || pidMax > request.Kernel.PidMaxLimit)
         | Ok lowered ->
             Law.same "pid_max" pidMax lowered.Head.PidMax
 
             match a.WritePidMax request.Kernel old lowered with
             | Ok back -> Levels.mustBe "back to what it was" stack back
-            | Error errno -> Law.broken $"the old value: %A{errno}")
+            | Error errno -> Law.broken (fun () -> $"the old value: %A{errno}"))
 
 [<Fact>]
 let ``writing pid_max leaves cursor and numbers alone`` () =

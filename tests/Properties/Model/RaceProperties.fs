@@ -93,7 +93,7 @@ let leavesWhatItDoesNotGive: Law<Allocator> =
                     let numbers = given |> List.map (List.item i)
                     Law.holds "no number is given twice" (List.distinct numbers = numbers)
                     let inUse = List.fold (fun set pid -> PidSet.add pid set) stack[i].InUse numbers
-                    Levels.mustBe $"level {i}" [ { after[i] with InUse = inUse } ] [ after[i] ])
+                    Levels.mustBe "level" [ { after[i] with InUse = inUse } ] [ after[i] ])
 
 [<Fact>]
 let ``two requests at once come to what some order of their moves comes to, and to nothing else`` () =

@@ -55,7 +55,7 @@ let private agrees (request: Request) =
     match fault, PidStack.allocate request.Kernel request.SetTid stack with
     | ValueSome fault, struct (result, _) ->
         Law.same "errno" (Allocation.Refused(errnoOf fault)) result
-        Law.holds $"{fault} is true" (isTrue request fault)
+        Law.holds "the fault is true" (isTrue request fault)
 
         // The entry it names is the one: with it mended, the fault is another.
         match entryOf fault with
@@ -85,7 +85,7 @@ let private agrees (request: Request) =
         | None -> ()
     | ValueNone, struct (Allocation.Given _, _)
     | ValueNone, struct (Allocation.Refused(Errno.EAGAIN | Errno.ENOMEM), _) -> ()
-    | ValueNone, struct (result, _) -> Law.broken $"no fault, but %A{result}"
+    | ValueNone, struct (result, _) -> Law.broken (fun () -> $"no fault, but %A{result}")
 
 [<Fact>]
 let ``a fault has the kernel's errno and is true of the entry it names`` () =

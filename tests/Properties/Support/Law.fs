@@ -5,14 +5,19 @@ open System.Reflection
 open FsCheck
 open FsCheck.FSharp
 
+/// Says that a law is broken, and only who reads it makes the text: most are thrown only to be counted.
+type BrokenException(text: unit -> string) =
+    inherit Exception()
+    override _.Message = text ()
+
 /// Something that holds for every input when the subject (an allocator, a plan, a set) is right.
 type Law<'subject> =
     {
         /// The law as an FsCheck property of one subject.
         Property: 'subject -> Property
-        /// The message of the first input, among so many from a seed, for which a subject breaks the law. The inputs are
+        /// What the first input, among so many from a seed, throws for which a subject breaks the law. The inputs are
         /// made once for all subjects.
-        TryBreak: Rnd -> int -> 'subject -> string option
+        TryBreak: Rnd -> int -> 'subject -> exn option
         /// Where its inputs come from: an Arbitrary.
         Inputs: obj
         /// A function of a subject and an input that throws where the law is broken.
@@ -23,18 +28,17 @@ type Law<'subject> =
 [<RequireQualifiedAccess>]
 module Law =
     /// Says that the law is broken.
-    let broken (message: string) : unit =
-        raise (InvalidOperationException message)
+    let broken (text: unit -> string) : unit = raise (BrokenException text)
 
     /// Both must be equal.
     let same (what: string) (expected: 'a) (actual: 'a) : unit =
         if expected <> actual then
-            broken $"%s{what}: expected %A{expected}, but it is %A{actual}"
+            broken (fun () -> $"%s{what}: expected %A{expected}, but it is %A{actual}")
 
     /// Must be true.
     let holds (what: string) (condition: bool) : unit =
         if not condition then
-            broken $"not so: %s{what}"
+            broken (fun () -> $"not so: %s{what}")
 
     // Under a mutant the first input that breaks a law is enough.
     let private shrinks = isNull (Environment.GetEnvironmentVariable "NSLP_MUTANT")
@@ -65,7 +69,7 @@ module Law =
                             body subject input
                             None
                         with e ->
-                            Some e.Message)
+                            Some e)
             Inputs = inputs
             Body = body
         }
@@ -80,18 +84,17 @@ module Law =
             member _.OnFinished(_, result) =
                 match result with
                 | TestResult.Passed _ -> ()
-                | TestResult.Exhausted data -> broken $"only %d{data.NumberOfTests} inputs fitted"
+                | TestResult.Exhausted data -> broken (fun () -> $"only %d{data.NumberOfTests} inputs fitted")
                 | TestResult.Failed(data, original, shrunk, outcome, _, last, size) ->
                     let why =
                         match outcome with
                         | Outcome.Failed e -> e.Message
                         | _ -> "false"
 
-                    broken (
+                    broken (fun () ->
                         $"%s{why}\nafter %d{data.NumberOfTests} tests and %d{data.NumberOfShrinks} shrinks\n"
                         + $"smallest input: %A{shrunk}\nfirst input: %A{original}\n"
-                        + $"repeat with NSLP_REPLAY=%d{last.Seed},%d{last.Gamma},%d{size}"
-                    )
+                        + $"repeat with NSLP_REPLAY=%d{last.Seed},%d{last.Gamma},%d{size}")
         }
 
     let private variable name =

@@ -96,7 +96,7 @@ let goesOnWhereAnotherMethodMay =
                 End.Interrupted
                 End.Taken
             ] do
-            Law.same $"goes on after %A{ending}" false (chooser.GoesOn ending))
+            Law.same "goes on" false (chooser.GoesOn ending))
 
 let onlyAHeldPidIsWaitedFor =
     law (fun chooser ->

@@ -143,7 +143,7 @@ let private walk goal space =
 
 let reachIsTheExactNumber: Law<Plan> =
     Law.create targets (fun plan (space, goal) ->
-        Law.same $"reach of %A{goal}" (walk goal space) (plan.Reach goal (Space.toModel space)))
+        Law.same "reach" (walk goal space) (plan.Reach goal (Space.toModel space)))
 
 [<Fact>]
 let ``reach is the exact number of allocations or the reason why there is none`` () =
@@ -154,7 +154,7 @@ let ``the number that is aimed at is the one that comes next then`` () =
     Law.check
         Plan.model
         (Law.create targets (fun _ (space, goal) ->
-            Law.same $"aim of %A{goal}" (walkTo goal space) (Cycle.aim PidSet.empty goal (Space.toModel space))))
+            Law.same "aim" (walkTo goal space) (Cycle.aim PidSet.empty goal (Space.toModel space))))
 
 [<Fact>]
 let ``there is no aim behind a number of one's own, and none beyond one that wants room`` () =
@@ -169,7 +169,7 @@ let private consume count (space: Space) =
 
     for _ in 1..count do
         match Reference.next level with
-        | -1 -> Law.broken "consuming where nothing is free"
+        | -1 -> Law.broken (fun () -> "consuming where nothing is free")
         | n -> level.C <- n + 1
 
     { space with Cursor = level.C }
@@ -210,12 +210,12 @@ let planLandsExactly: Law<Plan> =
                 Law.same "why" obstacle why
                 steps
             | CycleStep.Consume count, Reach.After left ->
-                Law.holds $"1 <= %d{count} <= %d{left}" (count >= 1 && count <= left)
+                Law.holds "1 <= count <= left" (count >= 1 && count <= left)
 
                 let beyond = beyond left
 
                 Law.same
-                    $"one near the target, else half of the %d{left} left and %d{beyond} beyond"
+                    "one near the target, else half of what is left and all beyond"
                     (if left + beyond <= near then
                          1
                      else
@@ -225,7 +225,7 @@ let planLandsExactly: Law<Plan> =
                 Law.holds "in few steps" (steps < near + 40)
                 go (steps + 1) (consume count space)
             | step, left ->
-                Law.broken $"%A{step} with %A{left} to go"
+                Law.broken (fun () -> $"%A{step} with %A{left} to go")
                 steps
 
         go 0 space |> ignore)

@@ -338,9 +338,8 @@ let private orderOf (m: Moment) left =
 /// What never passes the goal by itself.
 let ordersAreSafe (m: Moment) : unit =
     match m.Step, m.Reach with
-    | LandingStep.Consume count, Reach.After left when left > 0 ->
-        Law.same $"ordered with %d{left} to go" (orderOf m left) count
-    | LandingStep.Consume _, reach -> Law.broken $"consumes where the goal is %A{reach}"
+    | LandingStep.Consume count, Reach.After left when left > 0 -> Law.same "ordered" (orderOf m left) count
+    | LandingStep.Consume _, reach -> Law.broken (fun () -> $"consumes where the goal is %A{reach}")
     | _ -> ()
 
 // The numbers were just read, or the first free one will do.
@@ -532,7 +531,7 @@ let alwaysEnds: Law<Lander> =
         // No more than a scan and two looks for each step that consumes.
         let most = 4 * (w.Rules.Laps * w.PidMax + deeds.Length + 2)
         let steps = run (most + 1) lander (w, deeds) |> Seq.length
-        Law.holds $"at most %d{most} steps" (steps <= most))
+        Law.holds "at most so many steps" (steps <= most))
 
 let goesStraightAlone: Law<Lander> =
     Law.create scenarios (fun lander (w, _) ->
@@ -565,7 +564,7 @@ let hiddenNumbersCostOneLap: Law<Lander> =
                 |> Seq.map (fun moment -> moment.Watch.Overshoots)
                 |> Seq.max
 
-            Law.holds $"%d{overshoots} overshoots, nobody else there" (overshoots <= 1))
+            Law.holds "one overshoot at most, nobody else there" (overshoots <= 1))
 
 [<Fact>]
 let ``a landing ends where it should, whatever others do meanwhile`` () =

@@ -432,7 +432,7 @@ let writesNoEarlier: Law<Keeper> =
             | _ when glance.Ns.Cursor <= rules.Reserved -> ()
             | _ ->
                 let left = toGo glance.Ns scene.First scene.Last
-                Law.holds $"%d{left} to go, %d{glance.Held} held" (int64 left - int64 glance.Held < enough))
+                Law.holds "enough to go" (int64 left - int64 glance.Held < enough))
 
 /// It sleeps as long as it may, but no longer than it is told to, and not at all beyond what is certain.
 let sleepsLong: Law<Keeper> =
@@ -457,7 +457,7 @@ let sleepsLong: Law<Keeper> =
                 elif glance.Ns.Cursor > rules.Reserved && not glance.After.IsTight then
                     let certain = left - int64 glance.Held - 2L * rules.Lateness - rules.Settling
 
-                    Law.holds $"%d{time} of %d{most}" (time >= min most certain && time <= most)
+                    Law.holds "as long as is safe" (time >= min most certain && time <= most)
             | _ -> ())
 
 /// What is written is past the range and in reach.
