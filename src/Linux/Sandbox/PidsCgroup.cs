@@ -5,6 +5,11 @@ internal sealed class PidsCgroup
 {
     private const int Mode = 0x1ed; // 0755
 
+    // For two seconds, every 20 ms: what is in there is about to end as well.
+    private const int Tries = 100;
+
+    private static readonly timespec s_pause = new() { tv_nsec = 20_000_000 };
+
     private readonly string _path;
 
     // Version 1: below nslp's own cgroup. Version 2: below the root, as a cgroup that has processes, such as nslp's own, gives no
@@ -51,6 +56,28 @@ internal sealed class PidsCgroup
             Remove(task);
             throw new RemoteException("cannot limit a pids cgroup", order.Used(limit).Error);
         }
+    }
+
+    /// <summary>Has a task that is good for nothing else remove it when nslp is gone: SIGKILL may come while it is there.</summary>
+    internal unsafe void RemoveAfterOwner(RemoteTask task)
+    {
+        SysResult owner = task.Call(Kernel.SYS_pidfd_open, Environment.ProcessId);
+        if (owner.IsError)
+        {
+            return;
+        }
+
+        task.Call(Kernel.SYS_prctl, Kernel.PR_SET_PDEATHSIG, 0);
+        Order order = task.NewOrder();
+        order.Call(Kernel.SYS_ppoll, order.PutValue(new pollfd { fd = owner.Value, events = POLLIN }), 1, 0, 0);
+        nint path = order.Put(_path), pause = order.PutValue(s_pause);
+        for (int i = 0; i < Tries; i++)
+        {
+            order.Expect(order.Call(Kernel.SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR), -EBUSY, -EBUSY, exit: 0);
+            order.Call(Kernel.SYS_nanosleep, pause, 0);
+        }
+
+        _ = task.Submit(order);
     }
 
     /// <summary>Whether it is still there because it could not be removed.</summary>

@@ -43,6 +43,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
                     Facility.Threads);
             }
 
+            PidsCgroup?.RemoveAfterOwner(_zygote.Root.Fork());
             Base = NewBase();
             Setting = Probe(ownsAll);
             if (!here)

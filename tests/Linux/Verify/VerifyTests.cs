@@ -226,14 +226,36 @@ public sealed class VerifyTests : IDisposable
     public void A_pids_cgroup_is_there_for_a_moment()
     {
         Machine.NeedsRoot();
-        const string Cgroups = "find /sys/fs/cgroup -type d -name 'nslp-verify-*'";
-        Assert.SkipUnless(
-            Run("grep -q :pids: /proc/self/cgroup || grep -q pids /sys/fs/cgroup/cgroup.subtree_control").Status == 0, "needs a pids cgroup");
-        Finished run = Run($"{Tool.Path} verify --runs 100 --seed 1 --tap; {Cgroups}");
+        NeedsPidsCgroup();
+        Finished run = Run($"{Tool.Path} verify --runs 100 --seed 1 --tap; {NoCgroupIsLeft}");
         Assert.Contains(" - case: cursor: moves when the pids cgroup is full\n", run.Output);
         Assert.DoesNotContain("nslp-verify-", run.Output);
         Assert.DoesNotContain("not ok", run.Output);
     }
+
+    [Fact]
+    public void A_pids_cgroup_is_gone_after_SIGKILL_too()
+    {
+        Machine.NeedsRoot();
+        NeedsPidsCgroup();
+        string replay = Path.Combine(_directory.FullName, "replay");
+        File.WriteAllText(replay, "nslp-verify-replay 1\n"
+            + string.Concat(Enumerable.Repeat("clone from=0 new=same capable=yes child=fails-pids\n", 5000)) + "end-of-replay\n");
+        Finished run = Run(
+            $"for i in 1 2 3 4 5 6 7 8; do {Tool.Path} verify --replay {replay} & sleep 0.$((RANDOM % 5 + 2)); kill -KILL $!; wait $!; "
+            + $"echo $?; done 2>/dev/null; {NoCgroupIsLeft}");
+        Assert.Equal(Enumerable.Repeat("137", 8), run.Lines);
+    }
+
+    private static void NeedsPidsCgroup() => Assert.SkipUnless(
+        Run("grep -q :pids: /proc/self/cgroup || grep -q pids /sys/fs/cgroup/cgroup.subtree_control").Status == 0, "needs a pids cgroup");
+
+    // Those of other runs are gone in a moment as well.
+    private const string NoCgroupIsLeft = """
+        for d in $(find /sys/fs/cgroup -type d -name 'nslp-verify-*'); do
+            for i in $(seq 600); do [ -e $d ] || break; sleep 0.05; done; [ ! -e $d ] || echo $d
+        done
+        """;
 
     [Fact]
     public void Without_a_pids_cgroup_it_says_so()
