@@ -6,7 +6,7 @@ open SetNsLastPid
 open Xunit
 
 let private path =
-    Path.Combine(__SOURCE_DIRECTORY__, "../../src/CommandLine/Grammar.fs")
+    Path.Combine(__SOURCE_DIRECTORY__, "../../../src/CommandLine/Grammar.fs")
 
 [<Fact>]
 let ``The grammar that is kept is the one that Argu sees`` () =
