@@ -7,7 +7,7 @@ namespace SetNsLastPid.Linux;
 /// <remarks>Allocates nothing and makes no thread once opened.</remarks>
 internal sealed unsafe class LastPid : IDisposable
 {
-    private const string File = "/proc/sys/kernel/ns_last_pid";
+    internal const string File = "/proc/sys/kernel/ns_last_pid";
     private const string PidMaxFile = "/proc/sys/kernel/pid_max";
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
@@ -24,6 +24,9 @@ internal sealed unsafe class LastPid : IDisposable
 
     /// <summary>Why it could not be opened; 0 when it could.</summary>
     internal Errno Error => _file.Error;
+
+    /// <summary>As the caller has it.</summary>
+    internal int Descriptor => _file.Value;
 
     /// <summary>Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
     /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.</summary>
@@ -98,20 +101,13 @@ internal sealed unsafe class LastPid : IDisposable
     /// is what is open: <see cref="OpenLoad"/>. EIO when what is there is no number.</summary>
     internal SysResult ReadTasks()
     {
-        SysResult length = _file.IsError ? _file
-            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
-        ReadOnlySpan<byte> text = length.IsError ? [] : Text[..length.Value];
+        Errno error = ReadText(out ReadOnlySpan<byte> text);
         text = text[..Math.Max(text.LastIndexOf((byte)' '), 0)];
-        return length.IsError ? length : Parse(text[(text.LastIndexOf((byte)'/') + 1)..], lastField: false);
+        return error != 0 ? error : Parse(text[(text.LastIndexOf((byte)'/') + 1)..]);
     }
 
     /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
-    internal SysResult Read()
-    {
-        SysResult length = _file.IsError ? _file
-            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
-        return length.IsError ? length : Parse(Text[..length.Value], IsLoadavg);
-    }
+    internal SysResult Read() => ReadText(out ReadOnlySpan<byte> text) is not 0 and var error ? error : Parse(text);
 
     /// <summary>Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
     /// unlocks.</summary>
@@ -167,11 +163,10 @@ internal sealed unsafe class LastPid : IDisposable
         return WriteAt0(1).Error;
     }
 
-    /// <summary>The number in the text of such a file, or of its last field; EIO when it is none.</summary>
-    internal static SysResult Parse(ReadOnlySpan<byte> text, bool lastField)
+    /// <summary>The number in the text of such a file, in the last field if there are several; EIO when it is none.</summary>
+    internal static SysResult Parse(ReadOnlySpan<byte> text)
     {
-        ReadOnlySpan<byte> field = text.TrimEnd((byte)'\n');
-        field = lastField ? field[(field.LastIndexOf((byte)' ') + 1)..] : field;
+        ReadOnlySpan<byte> field = text[(text.LastIndexOf((byte)' ') + 1)..].TrimEnd((byte)'\n');
         // The kernel pads nothing and signs nothing.
         return !field.ContainsAnyExceptInRange((byte)'0', (byte)'9')
             && int.TryParse(field, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : Errno.EIO;
@@ -190,6 +185,13 @@ internal sealed unsafe class LastPid : IDisposable
     }
 
     private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);
+
+    private Errno ReadText(out ReadOnlySpan<byte> text)
+    {
+        SysResult length = _file.IsError ? _file : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        text = length.IsError ? [] : Text[..length.Value];
+        return length.Error;
+    }
 
     private SysResult WriteAt0(int length) =>
         _file.IsError ? _file : _caller.Call(SYS_pwrite64, _file.Value, _caller.Memory, length, 0);

@@ -23,7 +23,7 @@ internal sealed unsafe class Launcher : IDisposable
     // What must not fail before execve, and what there is to say if it does.
     private readonly List<(int Used, Func<Errno, RemoteException> Describe)> _musts = [];
     private readonly int _mark;
-    private int _lastPidFile = -1;
+    private LastPid? _lastPid;
 
     private Launcher(Zygote zygote, ExecImage image, Given given, LaunchSettings settings, int mark)
     {
@@ -153,26 +153,15 @@ internal sealed unsafe class Launcher : IDisposable
     {
         Span<byte> text = stackalloc byte[TextSize];
         _ = (least - 1).TryFormat(text, out int length);
-        if (_lastPidFile < 0)
+        _lastPid ??= LastPid.OpenForWriting(new HelperCaller(Zygote.Root));
+        if (_lastPid.Error != 0)
         {
-            using Order open = Zygote.Root.NewOrder();
-            nint statfs = open.Reserve(Proc.StatfsSize);
-            int opened = open.Call(SYS_openat, AT_FDCWD, open.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
-            open.Require(opened);
-            open.Call(SYS_fstatfs, open.Result(opened), statfs);
-            Zygote.Root.Run(open);
-            // What else lies there takes a number and moves nothing.
-            if (open[opened].IsError || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
-            {
-                return new Launch(LaunchEnd.NotMade, 0, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
-            }
-
-            _lastPidFile = open[opened].Value;
+            return new Launch(LaunchEnd.NotMade, 0, 0, _lastPid.Error);
         }
 
         RemoteTask child = Zygote.NewTask();
         _make.Clear();
-        int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
+        int written = _make.Call(SYS_pwrite64, _lastPid.Descriptor, _make.Put(text[..length]), length, 0);
         _make.Require(written);
         int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
         return Try(child, least, most, made, written);

@@ -83,13 +83,13 @@ internal sealed partial class Sandbox
 
         AppendRaise(_order, from, step.Capable);
         int leave = full is null ? -1 : _order.Write(full.Home, "0");
-        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
+        int reads = from.AppendReads(_order);
 
         // A syscall that fails for every result of a clone that failed, and has no effect otherwise.
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
         if (isTranslated)
         {
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.Pipe.Read, F_SETOWN, _order.Result(clone));
         }
 
         bool isReaped = !step.Ending.IsLives && !step.Ending.IsLingers;
@@ -172,9 +172,7 @@ internal sealed partial class Sandbox
             _ => throw new UnreachableException(),
         };
         int clone = _order.Clone3(_order.PutValue(args), size, Child.Exits());
-        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
-        from.Task.Run(_order);
-        from.Note(_order, reads);
+        RunAndLook(from);
         return See([Of(_order[clone], Outcome.NewGiven(ListModule.OfSeq([_order[clone].Value])))], from);
     }
 
@@ -256,7 +254,7 @@ internal sealed partial class Sandbox
             Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"),
             (_home.WritesPidMax ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         int ns = _birth.Call(Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/self/ns/pid"), O_CLOEXEC);
-        SandboxAgent.Reads reads = agent.AppendReads(_birth, _birth.Result(pidMax));
+        int reads = agent.AppendReads(_birth, _birth.Result(pidMax));
         _ = task.Submit(_birth);
         return new Birth(agent, reads, pidMax, ns, maps, capabilities);
     }
@@ -287,5 +285,5 @@ internal sealed partial class Sandbox
     // What an init does first, laid ready before it is born: its first look, and where in the order it opens pid_max and its
     // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities (0 if known).
     private readonly record struct Birth(
-        SandboxAgent Agent, SandboxAgent.Reads Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
+        SandboxAgent Agent, int Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
 }

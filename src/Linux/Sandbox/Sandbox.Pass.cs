@@ -64,15 +64,13 @@ internal sealed partial class Sandbox
             _order.Call(Kernel.SYS_close, _order.Result(file));
         }
 
-        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
-        agent.Task.Run(_order);
-        agent.Note(_order, reads);
+        RunAndLook(agent);
         return See([Of(_order[call], Outcome.NewWrote(_order[call].Value))], agent);
     }
 
     private static int AppendOpenLastPid(Order order)
     {
-        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(Sandboxes.LastPidPath), O_RDWR | O_CLOEXEC);
+        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(LastPid.File), O_RDWR | O_CLOEXEC);
         order.Require(open);
         return open;
     }

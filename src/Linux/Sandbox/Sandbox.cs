@@ -168,10 +168,16 @@ internal sealed partial class Sandbox : ISandbox
         AppendDrop(agent, capable);
         int call = _order.Call(number, a0, text.IsEmpty ? a1 : _order.Put(text), a2, a3);
         AppendRaise(_order, agent, capable);
-        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
+        RunAndLook(agent);
+        return _order[call];
+    }
+
+    // All of `_order`, and a look at the namespace in the same go.
+    private void RunAndLook(SandboxAgent agent)
+    {
+        int reads = agent.AppendReads(_order);
         agent.Task.Run(_order);
         agent.Note(_order, reads);
-        return _order[call];
     }
 
     private void AppendDrop(SandboxAgent agent, bool capable)
