@@ -3,7 +3,7 @@ using System.Buffers.Text;
 namespace SetNsLastPid.Linux;
 
 /// <summary>What the mount at /proc shows and what it hides.</summary>
-internal static unsafe class ProcMount
+internal static class ProcMount
 {
     private const int CAP_SYS_PTRACE = 19;
 
@@ -12,7 +12,8 @@ internal static unsafe class ProcMount
     internal static bool IsOfOtherNamespace(int proc)
     {
         int self = getpid();
-        return !IsNumber(ReadNumbers(proc, self), self) || !IsSelf(self);
+        string number = self.ToString(CultureInfo.InvariantCulture);
+        return Encoding.ASCII.GetString(ReadNumbers(proc, self)) != number || new FileInfo("/proc/self").LinkTarget != number;
     }
 
     /// <summary>What a process or thread, which a mount may call otherwise, is called in its own PID namespace; -1 where
@@ -73,17 +74,4 @@ internal static unsafe class ProcMount
 
     // A column for each namespace from the mount's inwards, with tabs between them; the task's own is last. Since 4.1.
     private static ReadOnlySpan<byte> ReadNumbers(int proc, int number) => Proc.ReadStatus(proc, number, "\nNSpid:\t"u8);
-
-    private static bool IsNumber(ReadOnlySpan<byte> text, int number) =>
-        Utf8Parser.TryParse(text, out long parsed, out int used) && used == text.Length && parsed == number;
-
-    private static bool IsSelf(int self)
-    {
-        byte* link = stackalloc byte[16];
-        fixed (byte* path = "/proc/self"u8)
-        {
-            long length = readlink(path, link, 16);
-            return length > 0 && IsNumber(new ReadOnlySpan<byte>(link, (int)length), self);
-        }
-    }
 }

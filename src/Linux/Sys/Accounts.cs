@@ -116,14 +116,11 @@ internal static unsafe class Accounts
     // At most the first 16 MiB, and nothing of what is no regular file: reading that may never end.
     private static byte[] Read(ReadOnlySpan<byte> path)
     {
-        fixed (byte* pathname = path)
-        {
-            using Fd file = new(SysResult.Of(open(pathname, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
-            stat status;
-            return file.IsOpen && fstat(file.Number, &status) == 0 && S_ISREG(status.st_mode)
-                ? ReadUpTo(MaxFile, file.Number, Stopwatch.StartNew())
-                : [];
-        }
+        using Fd file = Fd.Open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+        stat status;
+        return file.IsOpen && fstat(file.Number, &status) == 0 && S_ISREG(status.st_mode)
+            ? ReadUpTo(MaxFile, file.Number, Stopwatch.StartNew())
+            : [];
     }
 
     // What it prints for a key.
