@@ -269,7 +269,6 @@ internal readonly record struct Child(RemoteTask? Task, bool IsSleeper)
 }
 
 /// <summary>One syscall of a program in shared memory, as <see cref="TaskLoop"/> runs it.</summary>
-[StructLayout(LayoutKind.Sequential)]
 internal struct Instruction
 {
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>

@@ -179,11 +179,9 @@ internal static unsafe class Kernel
     {
         get
         {
-            string[] release = Release().Split('.', '-', '+');
+            Version version = Environment.OSVersion.Version;
             return KernelRulesModule.withPageSize(
-                Environment.SystemPageSize,
-                KernelRulesModule.ofVersion(
-                    int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture)));
+                Environment.SystemPageSize, KernelRulesModule.ofVersion(version.Major, version.Minor));
         }
     }
 
