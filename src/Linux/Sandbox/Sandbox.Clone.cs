@@ -56,7 +56,7 @@ internal sealed partial class Sandbox
             _order.Require(enter);
         }
 
-        AppendDrop(from, step.Capable);
+        AppendCapset(_order, step.Capable, from.Capabilities.Dropped);
         nint ownPid = _order.Reserve(sizeof(int));
         clone_args args = new()
         {
@@ -81,7 +81,7 @@ internal sealed partial class Sandbox
             AppendDescriptorLimit(_home.DescriptorLimit);
         }
 
-        AppendRaise(_order, from, step.Capable);
+        AppendCapset(_order, step.Capable, from.Capabilities.Raised);
         int leave = full is null ? -1 : _order.Write(full.Home, "0");
         int reads = from.AppendReads(_order);
 
@@ -227,23 +227,22 @@ internal sealed partial class Sandbox
     {
         bool isUser = nesting.IsNewUserAndPid;
         RemoteTask task = _home.NewTask();
-        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : parent.Ids, parent.Capabilities);
+        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : parent.Ids);
         _birth.Clear();
         int[] maps = [];
-        nint capabilities = 0;
         if (isUser)
         {
             // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
             // kernel/user_namespace.c).
             maps = Namespaces.AppendUserMap(_birth, parent.Ids, asRoot: true);
-            capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
-            _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         }
         else
         {
-            AppendRaise(_birth, parent, capable);
+            AppendCapset(_birth, capable, parent.Capabilities.Raised);
         }
 
+        nint capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
+        _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         if (_home.IsHere && space == 0)
         {
             // Orphans are an init's, or those of the nearest that says so.
@@ -273,17 +272,12 @@ internal sealed partial class Sandbox
         agent.PidMaxFd = _birth[birth.PidMax].Value;
         // Negative where it cannot be opened, and then nobody enters.
         _descriptors[agent.Space] = (int)_birth[birth.Namespace].Raw;
-        if (birth.Capabilities != 0)
-        {
-            agent.Capabilities =
-                MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
-        }
-
+        agent.Capabilities = MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
         agent.Note(_birth, birth.Reads);
     }
 
     // What an init does first, laid ready before it is born: its first look, and where in the order it opens pid_max and its
-    // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities (0 if known).
+    // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities.
     private readonly record struct Birth(
         SandboxAgent Agent, int Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
 }

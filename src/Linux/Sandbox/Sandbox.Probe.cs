@@ -32,13 +32,7 @@ internal sealed partial class Sandbox
         }
 
         // clone3 takes no more entries than that, but there may be one level more; then it is the deepest.
-        AwaitReaping();
-        _order.Clear();
-        int nested = AppendClone(_order, new clone_args { flags = Kernel.CLONE_NEWPID }, Child.Exits());
-        _order.Require(nested);
-        _order.Call(Kernel.SYS_wait4, _order.Result(nested), 0, Kernel.__WALL, 0);
-        _agents[0].Task.Run(_order);
-        return _order[nested].Error == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
+        return TryClone(Child.Exits(), flags: Kernel.CLONE_NEWPID) == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
     }
 
     /// <summary>Makes as many processes as a sandbox has at most. Throws <see cref="RemoteException"/> with clone3's errno

@@ -95,9 +95,9 @@ internal sealed partial class Sandbox
         int file = life.Call(Kernel.SYS_memfd_create, life.Put(""), MFD_CLOEXEC);
         life.Require(file);
         life.Call(Kernel.SYS_write, life.Result(file), life.Put(program), program.Length);
-        nint arguments = life.Put([""]);
-        life.Call(
-            Kernel.SYS_execveat, life.Result(file), life.Put(""), arguments, arguments + sizeof(long), AT_EMPTY_PATH);
+        nint empty = life.Put("");
+        nint arguments = life.PutValue((First: empty, End: (nint)0));
+        life.Call(Kernel.SYS_execveat, life.Result(file), empty, arguments, arguments + sizeof(long), AT_EMPTY_PATH);
         return file;
     }
 }

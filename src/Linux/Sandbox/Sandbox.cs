@@ -165,9 +165,9 @@ internal sealed partial class Sandbox : ISandbox
         ReadOnlySpan<byte> text = default)
     {
         _order.Clear();
-        AppendDrop(agent, capable);
+        AppendCapset(_order, capable, agent.Capabilities.Dropped);
         int call = _order.Call(number, a0, text.IsEmpty ? a1 : _order.Put(text), a2, a3);
-        AppendRaise(_order, agent, capable);
+        AppendCapset(_order, capable, agent.Capabilities.Raised);
         RunAndLook(agent);
         return _order[call];
     }
@@ -180,24 +180,9 @@ internal sealed partial class Sandbox : ISandbox
         agent.Note(_order, reads);
     }
 
-    private void AppendDrop(SandboxAgent agent, bool capable)
-    {
-        if (!capable)
-        {
-            AppendCapset(_order, agent.Capabilities.Dropped);
-        }
-    }
-
-    private static void AppendRaise(Order order, SandboxAgent agent, bool capable)
-    {
-        if (!capable)
-        {
-            AppendCapset(order, agent.Capabilities.Raised);
-        }
-    }
-
-    private static void AppendCapset(Order order, Capabilities capabilities) =>
-        order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
+    // For who is to go without them.
+    private static void AppendCapset(Order order, bool capable, Capabilities capabilities) =>
+        _ = capable ? 0 : order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
 
     // All namespaces with an init look but those that have just done so.
     private Observation See(IEnumerable<Outcome> outcomes, SandboxAgent? told = null)

@@ -5,7 +5,7 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>The init of a namespace of a sandbox, which does what is done in that namespace.</summary>
 internal sealed unsafe class SandboxAgent(
-    Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities) : IDisposable
+    Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids) : IDisposable
 {
     // /proc/loadavg is the longest.
     private const int TextSize = 80;
@@ -24,7 +24,7 @@ internal sealed unsafe class SandboxAgent(
     internal (int Uid, int Gid) Ids => ids;
 
     /// <summary>What it may do when it does not go without.</summary>
-    internal Capabilities Capabilities { get; set; } = capabilities;
+    internal Capabilities Capabilities { get; set; }
 
     internal int PidMaxFd { get; set; }
 

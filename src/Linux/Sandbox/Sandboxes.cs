@@ -187,7 +187,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         (int Uid, int Gid) ids = Namespaces.ReadUser(root);
         if (capabilities.HasSysAdmin || IsHere)
         {
-            return new SandboxAgent(this, root, -1, ids, capabilities);
+            return new SandboxAgent(this, root, -1, ids) { Capabilities = capabilities };
         }
 
         RemoteTask task;
@@ -210,7 +210,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             // is a user namespace in the sandbox.
         }
 
-        return new SandboxAgent(this, task, -1, (0, 0), ReadCapabilities(task));
+        return new SandboxAgent(this, task, -1, (0, 0)) { Capabilities = ReadCapabilities(task) };
     }
 
     private Setting Probe(bool ownsAll)
