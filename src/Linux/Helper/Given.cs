@@ -59,11 +59,7 @@ internal sealed unsafe class Given
 
     private static void Add(List<byte> texts, byte* text)
     {
-        for (; *text != 0; text++)
-        {
-            texts.Add(*text);
-        }
-
+        texts.AddRange(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
         texts.Add(0);
     }
 

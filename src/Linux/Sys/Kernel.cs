@@ -196,12 +196,7 @@ internal static unsafe class Kernel
     /// <summary>Whether an open descriptor may be written to.</summary>
     internal static bool IsWritable(int fd) => (Raw.Call(SYS_fcntl, fd, F_GETFL).Value & O_ACCMODE) != O_RDONLY;
 
-    internal static bool IsTerminal(int fd)
-    {
-        // struct termios of the kernel has 36 bytes on x86-64 and arm64.
-        byte* termios = stackalloc byte[64];
-        return !Raw.Call(SYS_ioctl, fd, TCGETS, (nint)termios).IsError;
-    }
+    internal static bool IsTerminal(int fd) => isatty(fd) == 1;
 
     /// <summary>The size of a terminal in characters; 0 where it does not know, and for what is no terminal.</summary>
     internal static (int Columns, int Rows) TerminalSize(int fd)

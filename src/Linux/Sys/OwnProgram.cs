@@ -57,13 +57,7 @@ internal static unsafe class OwnProgram
     internal static bool HasThreadFrom(int lastPid)
     {
         const int Reach = 64;
-        bool has = false;
-        for (int number = lastPid; number < lastPid + Reach && !has; number++)
-        {
-            has = HasThread(number);
-        }
-
-        return has;
+        return Enumerable.Range(lastPid, Reach).Any(HasThread);
     }
 
     /// <summary>Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads

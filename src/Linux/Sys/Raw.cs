@@ -16,7 +16,7 @@ namespace SetNsLastPid.Linux
         }
 
         /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
-        internal static int* Errno => __errno_location();
+        internal static int* Errno => ErrnoLocation();
 
         /// <summary>libc's function that gives <see cref="Errno"/>.</summary>
         internal static delegate*<int*> ErrnoLocation =>
@@ -70,9 +70,6 @@ namespace SetNsLastPid.Linux
 
         [DllImport("libc")]
         private static extern long syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
-
-        [DllImport("libc")]
-        private static extern int* __errno_location();
 
         [DllImport("libc")]
         private static extern int posix_spawn(
