@@ -202,7 +202,8 @@ internal static class Namespaces
                 // verify_root_map, kernel/user_namespace.c.
                 throw new RemoteException(
                     "cannot map root into a user namespace", error,
-                    "as root it needs CAP_SETFCAP (Linux 5.12); another user needs nothing", NamespaceStep.RootMap);
+                    "as root it needs CAP_SETFCAP (Linux 5.12); another user needs nothing")
+                { Step = NamespaceStep.RootMap };
             }
 
             RemoteException.ThrowIf(
@@ -235,8 +236,8 @@ internal static class Namespaces
             Errno.EPERM => "needs a /proc with nothing mounted over parts of it, as containers have it (podman: --security-opt "
                 + "unmask=ALL); 'nslp spawn --no-proc' goes on with the old /proc",
             _ => null,
-        },
-        NamespaceStep.MountProc);
+        })
+    { Step = NamespaceStep.MountProc };
 
     private static void Run(RemoteTask task, Func<Order, int> append, Func<Errno, RemoteException> describe)
     {
