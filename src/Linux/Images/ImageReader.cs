@@ -3,17 +3,9 @@ using Microsoft.FSharp.Core;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Why the images of a checkpoint cannot be read.</summary>
-internal sealed class ImageException(Complaint complaint) : Exception(complaint.Message)
+internal sealed class ImageException(string message, Errno errno = 0, string? help = null) : Exception(message)
 {
-    /// <param name="message">What cannot be read.</param>
-    /// <param name="errno">Why; 0 where the message says it.</param>
-    /// <param name="help">What would help; null where that is not known.</param>
-    internal ImageException(string message, Errno errno = 0, string? help = null)
-        : this(new Complaint(message, errno, help))
-    {
-    }
-
-    internal Complaint Complaint { get; } = complaint;
+    internal Complaint Complaint { get; } = new(message, errno, help);
 }
 
 /// <summary>Reads as much of a checkpoint of CRIU as tells its numbers, from a directory or an archive. Takes no more memory than
@@ -111,7 +103,6 @@ internal sealed unsafe class InputFile(Fd file, string path) : Stream
         return isSkipped;
     }
 
-    /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
     {
         int count = Math.Min(_head.Length, buffer.Length);
@@ -139,35 +130,25 @@ internal sealed unsafe class InputFile(Fd file, string path) : Stream
         return count;
     }
 
-    /// <inheritdoc/>
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-    /// <inheritdoc/>
     public override bool CanRead => true;
 
-    /// <inheritdoc/>
     public override bool CanSeek => false;
 
-    /// <inheritdoc/>
     public override bool CanWrite => false;
 
-    /// <inheritdoc/>
     public override long Length => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <inheritdoc/>
     public override void Flush()
     {
     }
 
-    /// <inheritdoc/>
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }
