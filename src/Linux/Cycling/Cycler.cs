@@ -60,7 +60,7 @@ internal sealed unsafe class Cycler : ICycler
             _tasks[i] = new CyclingTask(flavour);
         }
 
-        int cpu = getcpu();
+        int cpu = sched_getcpu();
         List<Thread> workers = [];
         for (int i = 1; i < tasks; i++)
         {

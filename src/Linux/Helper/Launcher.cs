@@ -2,13 +2,10 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Starts a command as a child of nslp, with the PID asked for or not at all: the child is a copy of the zygote, looks
-/// at its PID and only then calls execve. It gets what nslp was given, but for its PID. Not thread-safe.
-/// </summary>
+/// <summary>Starts a command as a child of nslp, with the PID asked for or not at all: the child is a copy of the zygote, looks
+/// at its PID and only then calls execve. It gets what nslp was given, but for its PID. Not thread-safe.</summary>
 internal sealed unsafe class Launcher : IDisposable
 {
-    private const int P_PID = 1;
     private const long PIPEFS_MAGIC = 0x50495045;
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);

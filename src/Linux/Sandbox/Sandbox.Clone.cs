@@ -5,9 +5,6 @@ namespace SetNsLastPid.Linux;
 
 internal sealed partial class Sandbox
 {
-    private const int P_PID = 1;
-    private const int WEXITED = 4;
-    private const int WNOWAIT = 0x01000000;
     private const int BadPointer = 8;
 
     // Not a descriptor of any process: file descriptors are below sysctl fs.nr_open.
@@ -101,7 +98,8 @@ internal sealed partial class Sandbox
         else if (!step.Ending.IsLives)
         {
             wait = _order.Call(
-                Kernel.SYS_waitid, P_PID, _order.Result(clone), _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
+                Kernel.SYS_waitid, Kernel.P_PID, _order.Result(clone), _order.Reserve(128),
+                Kernel.WEXITED | Kernel.WNOWAIT | Kernel.__WALL, 0);
         }
 
         from.Task.Run(_order);

@@ -83,7 +83,7 @@ internal sealed partial class Sandbox
         _order.Clear();
         _order.Require(_order.Call(Kernel.SYS_kill, pid, ThreadProgram.Go));
         int wait = _order.Call(
-            Kernel.SYS_waitid, P_PID, pid, _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
+            Kernel.SYS_waitid, Kernel.P_PID, pid, _order.Reserve(128), Kernel.WEXITED | Kernel.WNOWAIT | Kernel.__WALL, 0);
         from.Task.Run(_order);
         RemoteException.ThrowIf(_order[wait].Error, "cannot have a thread execute a program");
     }

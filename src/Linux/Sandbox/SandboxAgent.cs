@@ -28,7 +28,6 @@ internal sealed unsafe class SandboxAgent(
 
     internal int PidMaxFd { get; set; }
 
-    /// <summary>What it saw last.</summary>
     internal Reading Reading { get; private set; }
 
     /// <summary>Appends that ns_last_pid and then pid_max are read. Returns what <see cref="Note"/> takes.</summary>

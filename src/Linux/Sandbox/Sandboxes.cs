@@ -68,7 +68,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// f_getown, fs/fcntl.c).</summary>
     internal (int Read, int Write) Pipe { get; }
 
-    /// <summary>A program that exits.</summary>
     internal int ExitProgram { get; }
 
     internal rlimit64 DescriptorLimit { get; }

@@ -20,7 +20,6 @@ internal sealed class ThreadProgram
     /// <summary>The signal on which the thread executes the other program.</summary>
     internal static int Go => SIGUSR1;
 
-    /// <summary>Ends at once.</summary>
     internal static byte[] Exit()
     {
         ThreadProgram program = new();

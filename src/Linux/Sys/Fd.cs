@@ -34,7 +34,6 @@ internal sealed unsafe class Fd(SysResult opened) : IDisposable
         return number;
     }
 
-    /// <summary>Closes it, once.</summary>
     public void Dispose()
     {
         if (IsOpen)

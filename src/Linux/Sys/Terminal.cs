@@ -56,7 +56,6 @@ internal sealed unsafe class Keys : IDisposable
         return !read.IsError && new ReadOnlySpan<byte>(keys, read.Value).Contains((byte)key);
     }
 
-    /// <summary>Makes the terminal what it was.</summary>
     public void Dispose() => _ = Control(TCSETS, _old);
 
     private static Errno Control(long request, byte[] termios)
