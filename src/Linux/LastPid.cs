@@ -7,7 +7,7 @@ namespace SetNsLastPid.Linux;
 /// <remarks>Allocates nothing and makes no thread once opened.</remarks>
 internal sealed unsafe class LastPid : IDisposable
 {
-    private const string File = "/proc/sys/kernel/ns_last_pid";
+    internal const string File = "/proc/sys/kernel/ns_last_pid";
     private const string PidMaxFile = "/proc/sys/kernel/pid_max";
 
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(1);
@@ -16,14 +16,25 @@ internal sealed unsafe class LastPid : IDisposable
     private SysResult _file;
     private bool _isLocked;
 
-    private LastPid(ICaller caller, string path, int flags)
+    // Only what is on procfs counts. Never waits, whatever was put in its place: to open a FIFO may take for ever.
+    private LastPid(ICaller? caller, string path, int flags)
     {
-        _caller = caller;
-        _file = Open(caller, path, flags);
+        _caller = caller ?? OwnCaller.Instance;
+        Text[Encoding.ASCII.GetBytes(path, Text)] = 0;
+        _file = _caller.Call(SYS_openat, AT_FDCWD, _caller.Memory, flags | O_CLOEXEC | O_NONBLOCK, 0);
+        if (!_file.IsError
+            && (_caller.Call(SYS_fstatfs, _file.Value, _caller.Memory).IsError || *(long*)_caller.Memory != Proc.PROC_SUPER_MAGIC))
+        {
+            _ = _caller.Call(SYS_close, _file.Value);
+            _file = Errno.ENOENT;
+        }
     }
 
     /// <summary>Why it could not be opened; 0 when it could.</summary>
     internal Errno Error => _file.Error;
+
+    /// <summary>As the caller has it.</summary>
+    internal int Descriptor => _file.Value;
 
     /// <summary>Whether last_pid is read from the last field of /proc/loadavg, because /proc/sys/kernel/ns_last_pid cannot
     /// be opened: it needs CONFIG_CHECKPOINT_RESTORE.</summary>
@@ -32,21 +43,21 @@ internal sealed unsafe class LastPid : IDisposable
     /// <summary>Opens last_pid for <see cref="Read"/> and <see cref="Lock"/>.</summary>
     internal static LastPid OpenForReading(ICaller? caller = null)
     {
-        LastPid lastPid = new(caller ?? OwnCaller.Instance, File, O_RDONLY);
-        return lastPid.Error == 0 ? lastPid : OpenLoad(caller ?? OwnCaller.Instance);
+        LastPid lastPid = new(caller, File, O_RDONLY);
+        return lastPid.Error == 0 ? lastPid : OpenLoad(caller);
     }
 
     /// <summary>Opens /proc/loadavg for <see cref="ReadTasks"/>.</summary>
-    internal static LastPid OpenLoad(ICaller caller) => new(caller, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
+    internal static LastPid OpenLoad(ICaller? caller) => new(caller, "/proc/loadavg", O_RDONLY) { IsLoadavg = true };
 
     /// <summary>Opens last_pid for <see cref="Write"/> too. ENOENT without CONFIG_CHECKPOINT_RESTORE or /proc/sys, or where
     /// something else is mounted over the file; EROFS where it is mounted read-only. The file is writable for all: the
     /// capability is asked for by each write.</summary>
-    internal static LastPid OpenForWriting(ICaller? caller = null) => new(caller ?? OwnCaller.Instance, File, O_RDWR);
+    internal static LastPid OpenForWriting(ICaller? caller = null) => new(caller, File, O_RDWR);
 
     /// <summary>Opens the file that the members of a process's mount namespace take for theirs, for <see cref="Lock"/>
     /// only.</summary>
-    internal static LastPid OpenOf(int process) => new(OwnCaller.Instance, $"/proc/{process}/root{File}", O_RDONLY);
+    internal static LastPid OpenOf(int process) => new(null, $"/proc/{process}/root{File}", O_RDONLY);
 
     /// <summary>Finds who holds the lock on the ns_last_pid of /proc.</summary>
     /// <returns>A process, as /proc/locks numbers it; 0 when none is seen.</returns>
@@ -90,7 +101,7 @@ internal sealed unsafe class LastPid : IDisposable
     internal static SysResult ReadPidMax(ICaller? caller = null)
     {
         // Opened anew each time: since 6.14 it belongs to the namespace of who opened it.
-        using LastPid file = new(caller ?? OwnCaller.Instance, PidMaxFile, O_RDONLY);
+        using LastPid file = new(caller, PidMaxFile, O_RDONLY);
         return file.Read();
     }
 
@@ -98,20 +109,13 @@ internal sealed unsafe class LastPid : IDisposable
     /// is what is open: <see cref="OpenLoad"/>. EIO when what is there is no number.</summary>
     internal SysResult ReadTasks()
     {
-        SysResult length = _file.IsError ? _file
-            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
-        ReadOnlySpan<byte> text = length.IsError ? [] : Text[..length.Value];
+        Errno error = ReadText(out ReadOnlySpan<byte> text);
         text = text[..Math.Max(text.LastIndexOf((byte)' '), 0)];
-        return length.IsError ? length : Parse(text[(text.LastIndexOf((byte)'/') + 1)..], lastField: false);
+        return error != 0 ? error : Parse(text[(text.LastIndexOf((byte)'/') + 1)..]);
     }
 
     /// <summary>Reads last_pid, 0 or more; EIO when what is there is no number.</summary>
-    internal SysResult Read()
-    {
-        SysResult length = _file.IsError ? _file
-            : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
-        return length.IsError ? length : Parse(Text[..length.Value], IsLoadavg);
-    }
+    internal SysResult Read() => ReadText(out ReadOnlySpan<byte> text) is not 0 and var error ? error : Parse(text);
 
     /// <summary>Locks ns_last_pid with flock, as CRIU and others do around the write and the fork that follows it. Closing
     /// unlocks.</summary>
@@ -167,11 +171,10 @@ internal sealed unsafe class LastPid : IDisposable
         return WriteAt0(1).Error;
     }
 
-    /// <summary>The number in the text of such a file, or of its last field; EIO when it is none.</summary>
-    internal static SysResult Parse(ReadOnlySpan<byte> text, bool lastField)
+    /// <summary>The number in the text of such a file, in the last field if there are several; EIO when it is none.</summary>
+    internal static SysResult Parse(ReadOnlySpan<byte> text)
     {
-        ReadOnlySpan<byte> field = text.TrimEnd((byte)'\n');
-        field = lastField ? field[(field.LastIndexOf((byte)' ') + 1)..] : field;
+        ReadOnlySpan<byte> field = text[(text.LastIndexOf((byte)' ') + 1)..].TrimEnd((byte)'\n');
         // The kernel pads nothing and signs nothing.
         return !field.ContainsAnyExceptInRange((byte)'0', (byte)'9')
             && int.TryParse(field, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : Errno.EIO;
@@ -191,22 +194,13 @@ internal sealed unsafe class LastPid : IDisposable
 
     private Span<byte> Text => new((void*)_caller.Memory, ICaller.Size);
 
+    private Errno ReadText(out ReadOnlySpan<byte> text)
+    {
+        SysResult length = _file.IsError ? _file : _caller.Call(SYS_pread64, _file.Value, _caller.Memory, ICaller.Size, 0);
+        text = length.IsError ? [] : Text[..length.Value];
+        return length.Error;
+    }
+
     private SysResult WriteAt0(int length) =>
         _file.IsError ? _file : _caller.Call(SYS_pwrite64, _file.Value, _caller.Memory, length, 0);
-
-    // Only what is on procfs counts. Never waits, whatever was put in its place: to open a FIFO may take for ever.
-    private static SysResult Open(ICaller caller, string path, int flags)
-    {
-        Span<byte> memory = new((void*)caller.Memory, ICaller.Size);
-        memory[Encoding.ASCII.GetBytes(path, memory)] = 0;
-        SysResult file = caller.Call(SYS_openat, AT_FDCWD, caller.Memory, flags | O_CLOEXEC | O_NONBLOCK, 0);
-        if (!file.IsError
-            && (caller.Call(SYS_fstatfs, file.Value, caller.Memory).IsError || *(long*)caller.Memory != Proc.PROC_SUPER_MAGIC))
-        {
-            _ = caller.Call(SYS_close, file.Value);
-            return Errno.ENOENT;
-        }
-
-        return file;
-    }
 }

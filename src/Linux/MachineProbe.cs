@@ -91,7 +91,8 @@ internal static unsafe class MachineProbe
         RemoteTask task = zygote.Root.Fork();
         try
         {
-            _ = Namespaces.Create(task, mapRoot).End();
+            Namespaces.Unshare(task, mapRoot, newMounts: true);
+            _ = Namespaces.ForkInit(task, mountProc: true).End();
         }
         finally
         {

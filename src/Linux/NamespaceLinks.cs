@@ -1,10 +1,8 @@
 namespace SetNsLastPid.Linux;
 
 /// <summary>Which namespaces processes live in, by the links in /proc/N/ns.</summary>
-internal static unsafe class NamespaceLinks
+internal static class NamespaceLinks
 {
-    private const int LinkSize = 64;
-
     /// <summary>Whether a process, or 0 for nslp itself, is known to live in nslp's own PID namespace.</summary>
     internal static bool IsOwn(int process)
     {
@@ -31,22 +29,11 @@ internal static unsafe class NamespaceLinks
     /// there.</summary>
     internal static bool OwnsPidNamespace()
     {
-        fixed (byte* path = "/proc/self/ns/pid"u8)
-        {
-            using Fd pid = new(SysResult.Of(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
-            // EPERM for an owner further out.
-            using Fd owner = new(pid.IsOpen ? Raw.Call(Kernel.SYS_ioctl, pid.Number, Kernel.NS_GET_USERNS) : pid.Error);
-            return owner.IsOpen && ReadLink($"/proc/self/fd/{owner.Number}") == ReadLink("/proc/self/ns/user");
-        }
+        using Fd pid = Fd.Open(AT_FDCWD, "/proc/self/ns/pid"u8, O_RDONLY | O_NONBLOCK);
+        // EPERM for an owner further out.
+        using Fd owner = new(pid.IsOpen ? Raw.Call(Kernel.SYS_ioctl, pid.Number, Kernel.NS_GET_USERNS) : pid.Error);
+        return owner.IsOpen && ReadLink($"/proc/self/fd/{owner.Number}") == ReadLink("/proc/self/ns/user");
     }
 
-    private static string? ReadLink(string path)
-    {
-        byte* link = stackalloc byte[LinkSize];
-        fixed (byte* pathname = Encoding.ASCII.GetBytes(path + "\0"))
-        {
-            long length = readlink(pathname, link, LinkSize);
-            return length < 0 ? null : Encoding.ASCII.GetString(link, (int)length);
-        }
-    }
+    private static string? ReadLink(string path) => new FileInfo(path).LinkTarget;
 }

@@ -24,7 +24,7 @@ internal sealed class Nest
             if (level == levels)
             {
                 Inside = init;
-                InsideNumber = levels == 1 ? init.Pid : launcher.NumberOf(init);
+                InsideNumber = launcher.NumberOf(init);
             }
             else
             {

@@ -16,9 +16,6 @@ internal sealed unsafe class PidSpace : IDisposable
 
     private bool _isLocked, _isDisposed;
 
-    // Whether what is mounted at /proc numbers processes as another namespace does.
-    private bool? _isOtherProc;
-
     /// <summary>The namespace that nslp itself lives in.</summary>
     internal PidSpace() => _caller = OwnCaller.Instance;
 
@@ -209,12 +206,12 @@ internal sealed unsafe class PidSpace : IDisposable
         using Fd proc = Proc.Open();
         if (proc.IsOpen)
         {
-            _isOtherProc ??= IsOtherProc(proc);
+            bool isOther = IsOtherProc(proc);
             List<int> threads = [];
             _ = Proc.ListOwnThreads(proc.Number, threads);
             foreach (int number in threads)
             {
-                own = PidSetModule.add(_isOtherProc.Value ? ProcMount.FindOwnNumber(proc.Number, number) : number, own);
+                own = PidSetModule.add(isOther ? ProcMount.FindOwnNumber(proc.Number, number) : number, own);
             }
         }
 
@@ -284,7 +281,8 @@ internal sealed unsafe class PidSpace : IDisposable
     // Each open file is one that the caller must be allowed to have.
     private LastPid Reader => _writer is { Error: 0 } ? _writer : _reader ??= LastPid.OpenForReading(_caller);
 
-    private bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
+    // Whether what is mounted at /proc numbers processes as another namespace does.
+    private static bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
 
     private Errno Prepare(Flavour way, int threads)
     {

@@ -17,27 +17,23 @@ internal static unsafe class Cpus
         byte* allowed = stackalloc byte[MaskSize];
         byte* one = stackalloc byte[MaskSize];
         int size = Raw.Call(SYS_sched_getaffinity, 0, MaskSize, (nint)allowed).Value;
-        int count = 0;
+        List<int> cpus = [];
         for (int cpu = 0; cpu < size * 8; cpu++)
         {
-            count += Has(allowed, cpu) ? 1 : 0;
+            if ((allowed[cpu / 8] >> (cpu % 8) & 1) != 0)
+            {
+                cpus.Add(cpu);
+            }
         }
 
-        if (count < 2 || from < 0)
+        if (cpus.Count < 2 || from < 0)
         {
             return;
         }
 
-        int to = from;
-        for (int left = steps % count; left > 0; left -= Has(allowed, to) ? 1 : 0)
-        {
-            to = (to + 1) % (size * 8);
-        }
-
+        int to = cpus[(cpus.IndexOf(from) + steps) % cpus.Count];
         one[to / 8] |= (byte)(1 << (to % 8));
         _ = Raw.Call(SYS_sched_setaffinity, 0, size, (nint)one);
         _ = Raw.Call(SYS_sched_setaffinity, 0, size, (nint)allowed);
     }
-
-    private static bool Has(byte* mask, int cpu) => (mask[cpu / 8] >> (cpu % 8) & 1) != 0;
 }

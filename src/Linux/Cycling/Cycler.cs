@@ -5,9 +5,8 @@ namespace SetNsLastPid.Linux;
 /// <summary>What a burst or a step did.</summary>
 /// <param name="Consumed">How many PIDs it consumed; the kernel may have skipped others that were in use.</param>
 /// <param name="Error">The errno of the call that ended it, such as EAGAIN at RLIMIT_NPROC; ECHILD when a task was born by
-/// mistake: the flavour must not be used again. 0 for none.</param>
-/// <param name="Stopped">Whether the deadline or <see cref="Cycler.Stop"/> ended it.</param>
-internal readonly record struct CycleResult(long Consumed, Errno Error, bool Stopped);
+/// mistake: the flavour must not be used again. 0 for none, also where the deadline or <see cref="Cycler.Stop"/> ended it.</param>
+internal readonly record struct CycleResult(long Consumed, Errno Error);
 
 internal interface ICycler : IDisposable
 {
@@ -61,7 +60,7 @@ internal sealed unsafe class Cycler : ICycler
             _tasks[i] = new CyclingTask(flavour);
         }
 
-        int cpu = getcpu();
+        int cpu = sched_getcpu();
         List<Thread> workers = [];
         for (int i = 1; i < tasks; i++)
         {
@@ -92,7 +91,7 @@ internal sealed unsafe class Cycler : ICycler
         FileLimit limit = default;
         if (lowers && limit.Lower(Flavour.FillsFiles ? FullFiles.Size : 0) is not 0 and var error)
         {
-            return new CycleResult(0, error, false);
+            return new CycleResult(0, error);
         }
 
         try
@@ -148,7 +147,7 @@ internal sealed unsafe class Cycler : ICycler
         WaitForEnd(yields ? 0 : s_patience);
         // After a stop there is something left, which who comes late now must not take.
         Volatile.Write(ref _state->Left, 0);
-        return new CycleResult(_state->Consumed, (Errno)_state->Error, _state->Stop != 0 && _state->Error == 0);
+        return new CycleResult(_state->Consumed, (Errno)_state->Error);
     }
 
     private void Work(CyclingTask task, int cpu, int number)

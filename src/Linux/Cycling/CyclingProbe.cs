@@ -74,13 +74,12 @@ internal static unsafe class CyclingProbe
     // shows its own; a task born for all that is a process of its own memory, and returns into _exit.
     private static Errno TryCgroupAlone()
     {
-        int fd = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY).Release();
-        if (fd < 0)
+        using Fd own = Proc.Open(AT_FDCWD, "/proc/self/cgroup"u8, O_RDONLY);
+        if (!own.IsOpen)
         {
             return Errno.ENOSYS;
         }
 
-        close(fd);
         byte* stack = stackalloc byte[StackSize];
         clone_args args;
         CyclingTask.Fill(&args, CLONE_INTO_CGROUP);

@@ -26,26 +26,21 @@ internal sealed unsafe class CyclingTask : IDisposable
     private readonly byte* _memory;
     private readonly clone_args* _args;
     private readonly byte* _stackTop;
-    private readonly void* _function;
-    private readonly CyclingCall _call;
-    private readonly int _flags;
-    private readonly int _error;
-    private readonly int _otherError;
-    private readonly bool _isProcess;
+    private readonly Flavour _flavour;
+
+    // Touches neither errno nor anything else of the thread's, whose TLS the task shares. libc's clone ends the task by the
+    // system call exit when the function returns: this task alone, not the process.
+    private readonly void* _function = Raw.Nothing;
 
     /// <summary>Throws <see cref="RemoteException"/>.</summary>
     internal CyclingTask(Flavour flavour)
     {
-        _call = flavour.Call;
-        _flags = (int)flavour.Flags;
-        _error = flavour.Error;
-        _otherError = flavour.FillsFiles ? EFAULT : flavour.Error;
-        _isProcess = flavour.IsProcess;
+        _flavour = flavour;
         _memory = (byte*)mmap(null, Size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         RemoteException.ThrowIf(_memory == MAP_FAILED ? SysResult.Of(-1).Error : 0, "cannot map memory");
         _stackTop = _memory + Size - 64;
         _args = (clone_args*)(_memory + ArgumentsOffset);
-        if (_call == CyclingCall.Clone3)
+        if (flavour.Call == CyclingCall.Clone3)
         {
             Fill(_args, flavour.Flags);
             _args->stack = (ulong)(_memory + 4096);
@@ -54,12 +49,6 @@ internal sealed unsafe class CyclingTask : IDisposable
             // register, whatever the stack holds; there the probe is all the safety there is.
             *(nint*)_stackTop = (nint)Raw.Exit;
         }
-        else
-        {
-            // Touches neither errno nor anything else of the thread's, whose TLS the task shares. libc's clone
-            // ends the task by the system call exit when the function returns: this task alone, not the process.
-            _function = Raw.Nothing;
-        }
     }
 
     /// <summary>Consumes one PID.</summary>
@@ -67,21 +56,22 @@ internal sealed unsafe class CyclingTask : IDisposable
     /// born by mistake, which has ended and is reaped.</returns>
     internal Errno Consume()
     {
-        int got = _call == CyclingCall.Clone3
+        int got = _flavour.Call == CyclingCall.Clone3
             ? (int)_syscall(SYS_clone3, (long)_args, sizeof(clone_args), 0, 0, 0, 0)
-            : _clone(_function, _stackTop, _flags, null, _call == CyclingCall.Clone ? (void*)Unwritable : null);
+            : _clone(
+                _function, _stackTop, (int)_flavour.Flags, null, _flavour.Call == CyclingCall.Clone ? (void*)Unwritable : null);
         if (got < 0)
         {
             int error = *_errno();
-            return error == _error || error == _otherError ? 0 : (Errno)error;
+            return error == _flavour.Error || (error == EFAULT && _flavour.FillsFiles) ? 0 : (Errno)error;
         }
 
-        if (_isProcess)
+        if (_flavour.IsProcess)
         {
             Reap(got);
         }
 
-        return _call == CyclingCall.Child ? 0 : Errno.ECHILD;
+        return _flavour.Call == CyclingCall.Child ? 0 : Errno.ECHILD;
     }
 
     /// <summary>Frees the memory. Nothing that was made from it may still run.</summary>

@@ -22,8 +22,7 @@ internal enum CyclingCall
 internal sealed class Flavour
 {
     // What copy_process need not copy. It makes the cheapest clone there is.
-    private static readonly ulong s_shared =
-        (uint)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_SYSVSEM | CLONE_IO);
+    private static readonly ulong s_shared = ThreadFlags & ~(ulong)(uint)CLONE_THREAD;
 
     private Flavour(
         string name, CyclingCall call, ulong flag, int error, bool isThread, bool limitsFiles = false, bool fillsFiles = false)

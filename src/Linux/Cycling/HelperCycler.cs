@@ -37,13 +37,8 @@ internal sealed unsafe class HelperCycler : ICycler
     public CycleResult Burst(long count, long deadline)
     {
         long done = 0;
-        while (done < count)
+        while (done < count && Stopwatch.GetTimestamp() < deadline)
         {
-            if (Stopwatch.GetTimestamp() >= deadline)
-            {
-                return new CycleResult(done, 0, true);
-            }
-
             CycleResult part = Run(_task, count - done >= Batch ? _batch : _step, Flavour);
             done += part.Consumed;
             if (part.Error != 0)
@@ -52,7 +47,7 @@ internal sealed unsafe class HelperCycler : ICycler
             }
         }
 
-        return new CycleResult(done, 0, false);
+        return new CycleResult(done, 0);
     }
 
     public void Dispose()
@@ -105,10 +100,10 @@ internal sealed unsafe class HelperCycler : ICycler
                     task.Call(SYS_wait4, result.Value, 0, __WALL);
                 }
 
-                return new CycleResult(i / each, result.IsError ? result.Error : Errno.ECHILD, false);
+                return new CycleResult(i / each, result.IsError ? result.Error : Errno.ECHILD);
             }
         }
 
-        return new CycleResult(order.Count / each, 0, false);
+        return new CycleResult(order.Count / each, 0);
     }
 }

@@ -96,7 +96,6 @@ internal sealed unsafe class Arena : IDisposable
 }
 
 /// <summary>The first bytes of the shared arena: what every task reads and the owner wrote before the first clone.</summary>
-[StructLayout(LayoutKind.Sequential)]
 internal struct ArenaHeader
 {
     internal ulong AllSignals;
@@ -155,15 +154,11 @@ internal struct TaskSlot
     /// <summary>0 before birth, then the task's TID in its own PID namespace, FUTEX_OWNER_DIED after.</summary>
     internal int Alive;
 
-    private readonly int _pad0;
-
     internal nint BusyNext;
 
     /// <summary>0 when idle; the TID (or <see cref="Unborn"/>) while an order is under way, with FUTEX_WAITERS while
     /// the owner sleeps on it; FUTEX_OWNER_DIED if the task went away over it.</summary>
     internal int Busy;
-
-    private readonly int _pad1;
 
     internal nint Program;
     internal int Count;

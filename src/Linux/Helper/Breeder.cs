@@ -8,47 +8,36 @@ internal sealed class Breeder : IDisposable
     private readonly RemoteTask _root;
     private readonly Order _order;
 
-    private Breeder(Zygote zygote, int count, Func<Order, int> make, Arg? file = null, Order? order = null)
+    private Breeder(Zygote zygote, Action<Order> fill)
     {
         _root = zygote.Root;
-        _order = order ?? _root.NewOrder();
-        for (int i = 0; i < count; i++)
-        {
-            int made = make(_order);
-            _order.Require(made);
-            _order.Require(_order.Call(SYS_wait4, _order.Result(made), 0, __WALL, 0));
-        }
-
-        if (file is { } opened)
-        {
-            _order.Call(SYS_close, opened);
-        }
+        _order = _root.NewOrder();
+        fill(_order);
     }
 
-    internal static Breeder ByClone(Zygote zygote, int count) => new(zygote, count, order => order.Clone(0, Child.Exits()));
+    internal static Breeder ByClone(Zygote zygote, int count) =>
+        new(zygote, order => Repeat(order, count, () => order.Clone(0, Child.Exits())));
 
     internal static Breeder BySetTid(Zygote zygote, int count, int pid) =>
-        new(zygote, count, order => order.Clone3(default, Child.Exits(), [pid]));
+        new(zygote, order => Repeat(order, count, () => order.Clone3(default, Child.Exits(), [pid])));
 
     /// <summary>So many with one PID, by writing last_pid, as CRIU does it: under a lock that all who do so take.</summary>
-    internal static Breeder ByWrite(Zygote zygote, int count, int pid)
+    internal static Breeder ByWrite(Zygote zygote, int count, int pid) => new(zygote, order =>
     {
-        Order opening = zygote.Root.NewOrder();
-        int open = opening.Call(SYS_openat, AT_FDCWD, opening.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
-        opening.Require(open);
-        Arg file = opening.Result(open);
-        byte[] text = System.Text.Encoding.ASCII.GetBytes((pid - 1).ToString());
-        return new Breeder(zygote, count, Make, file, opening);
-
-        int Make(Order order)
+        int open = order.Call(SYS_openat, AT_FDCWD, order.Put(LastPid.File), O_RDWR | O_CLOEXEC);
+        order.Require(open);
+        Arg file = order.Result(open);
+        string text = (pid - 1).ToString(CultureInfo.InvariantCulture);
+        Repeat(order, count, () =>
         {
             order.Call(SYS_flock, file, LOCK_EX);
             order.Require(order.Call(SYS_pwrite64, file, order.Put(text), text.Length, 0));
             int made = order.Clone(0, Child.Exits());
             order.Call(SYS_flock, file, LOCK_UN);
             return made;
-        }
-    }
+        });
+        order.Call(SYS_close, file);
+    });
 
     internal Errno Run()
     {
@@ -65,4 +54,14 @@ internal sealed class Breeder : IDisposable
     }
 
     public void Dispose() => _order.Dispose();
+
+    private static void Repeat(Order order, int count, Func<int> make)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            int made = make();
+            order.Require(made);
+            order.Require(order.Call(SYS_wait4, order.Result(made), 0, __WALL, 0));
+        }
+    }
 }

@@ -128,23 +128,17 @@ internal sealed unsafe class ExecImage
         }
 
         List<byte> paths = [];
-        while (true)
+        foreach (Range range in path.Split((byte)':'))
         {
-            int colon = path.IndexOf((byte)':');
-            ReadOnlySpan<byte> directory = colon < 0 ? path : path[..colon];
-            paths.AddRange(directory);
-            if (!directory.IsEmpty)
+            paths.AddRange(path[range]);
+            if (!path[range].IsEmpty)
             {
                 paths.Add((byte)'/');
             }
 
             paths.AddRange(command);
-            if (colon < 0)
-            {
-                return [.. paths];
-            }
-
-            path = path[(colon + 1)..];
         }
+
+        return [.. paths];
     }
 }

@@ -6,7 +6,10 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>What nslp was given by who started it, for a child that is to get the same: arguments, environment and ignored
 /// signals, before the runtime and nslp changed any of it.</summary>
-internal sealed unsafe class Given
+/// <param name="Arguments">The command and its arguments, each with a NUL after it, byte for byte.</param>
+/// <param name="Environment">The environment, each variable with a NUL after it, byte for byte.</param>
+/// <param name="IgnoredSignals">A bit a signal that was ignored, the lowest for signal 1.</param>
+internal sealed unsafe record Given(byte[] Arguments, byte[] Environment, ulong IgnoredSignals)
 {
     private const int Signals = 64;
 
@@ -14,18 +17,6 @@ internal sealed unsafe class Given
     private static int s_count;
     private static byte** s_arguments;
     private static ulong s_ignored;
-
-    private Given(byte[] arguments, byte[] environment, ulong ignoredSignals) =>
-        (Arguments, Environment, IgnoredSignals) = (arguments, environment, ignoredSignals);
-
-    /// <summary>The command and its arguments, each with a NUL after it, byte for byte.</summary>
-    internal byte[] Arguments { get; }
-
-    /// <summary>The environment, each variable with a NUL after it, byte for byte.</summary>
-    internal byte[] Environment { get; }
-
-    /// <summary>A bit a signal that was ignored, the lowest for signal 1.</summary>
-    internal ulong IgnoredSignals { get; }
 
     /// <summary>Looks it all up. Under the JIT arguments that are not UTF-8 are changed, and SIGPIPE counts as not
     /// ignored.</summary>
@@ -59,11 +50,7 @@ internal sealed unsafe class Given
 
     private static void Add(List<byte> texts, byte* text)
     {
-        for (; *text != 0; text++)
-        {
-            texts.Add(*text);
-        }
-
+        texts.AddRange(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
         texts.Add(0);
     }
 

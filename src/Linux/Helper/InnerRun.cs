@@ -1,4 +1,3 @@
-using System.Collections;
 using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
@@ -8,8 +7,6 @@ namespace SetNsLastPid.Linux;
 /// those around it as well (alloc_pid, kernel/pid.c, takes one a level).</summary>
 internal static class InnerRun
 {
-    private const int Kibibytes = 512;
-
     private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(10);
 
     /// <summary>Whether this process is the first of its PID namespace.</summary>
@@ -19,7 +16,12 @@ internal static class InnerRun
     /// <returns>The exit status; 128 + n after signal n, 1 when it takes longer than ten minutes.</returns>
     internal static int Run()
     {
-        using Zygote zygote = Zygote.Start();
+        // The first argument is the assembly, also when the program has another name.
+        string program = Environment.ProcessPath!;
+        string[] arguments = Environment.GetCommandLineArgs();
+        arguments = [program, .. Path.GetFileName(program) == "dotnet" ? arguments : arguments[1..]];
+        ExecImage image = new(Encoding.UTF8.GetBytes(string.Join('\0', arguments) + '\0'), Given.Read([]).Environment);
+        using Zygote zygote = Zygote.Start(image.Size);
         RemoteTask init = Namespaces.Clone(zygote.Root);
         try
         {
@@ -31,15 +33,10 @@ internal static class InnerRun
         }
 
         Launcher.SetSignals(init, ignored: 0);
-        using Order order = init.NewOrder(Kibibytes);
+        image.CopyTo(zygote.Arena.Extra);
+        using Order order = init.NewOrder();
         order.Call(SYS_rt_sigprocmask, SIG_SETMASK, order.PutValue(zygote.OwnerMask), 0, sizeof(ulong));
-        // The first one is the assembly, also when the program has another name.
-        string[] arguments = Environment.GetCommandLineArgs();
-        string program = Path.GetFileName(Environment.ProcessPath!);
-        arguments = [program, .. program == "dotnet" ? arguments : arguments[1..]];
-        string[] variables =
-            [.. from DictionaryEntry variable in Environment.GetEnvironmentVariables() select $"{variable.Key}={variable.Value}"];
-        int execute = order.Call(SYS_execve, order.Put(Environment.ProcessPath!), order.Put(arguments), order.Put(variables));
+        int execute = order.Call(SYS_execve, image.Path, image.Arguments, image.Environment);
         if (init.Submit(order) && init.Await(RemoteTask.DefaultTimeout) == 0)
         {
             throw new RemoteException("cannot execute nslp there", order[execute].Error);

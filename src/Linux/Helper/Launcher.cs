@@ -2,15 +2,10 @@ using static SetNsLastPid.Linux.Kernel;
 
 namespace SetNsLastPid.Linux;
 
-/// <summary>
-/// Starts a command as a child of nslp, with the PID asked for or not at all: the child is a copy of the zygote, looks
-/// at its PID and only then calls execve. It gets what nslp was given, but for its PID. Not thread-safe.
-/// </summary>
+/// <summary>Starts a command as a child of nslp, with the PID asked for or not at all: the child is a copy of the zygote, looks
+/// at its PID and only then calls execve. It gets what nslp was given, but for its PID. Not thread-safe.</summary>
 internal sealed unsafe class Launcher : IDisposable
 {
-    private const int TextSize = 16;
-
-    private const int P_PID = 1;
     private const long PIPEFS_MAGIC = 0x50495045;
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
@@ -23,7 +18,7 @@ internal sealed unsafe class Launcher : IDisposable
     // What must not fail before execve, and what there is to say if it does.
     private readonly List<(int Used, Func<Errno, RemoteException> Describe)> _musts = [];
     private readonly int _mark;
-    private int _lastPidFile = -1;
+    private LastPid? _lastPid;
 
     private Launcher(Zygote zygote, ExecImage image, Given given, LaunchSettings settings, int mark)
     {
@@ -92,19 +87,11 @@ internal sealed unsafe class Launcher : IDisposable
     internal static Launcher Start(Given given, LaunchSettings settings)
     {
         ExecImage image = new(given.Arguments, given.Environment);
-        if (!settings.IsMarked)
-        {
-            return new Launcher(Zygote.Start(image.Size), image, given, settings, -1);
-        }
-
         // An open file that all have. Its owner, set in one PID namespace, is told as the number in that of the one who asks
         // (f_getown, fs/fcntl.c).
-        SysResult mark = Raw.Call(SYS_eventfd2);
-        RemoteException.ThrowIf(mark.Error, "cannot make a file");
-        Zygote zygote = Zygote.Start(image.Size);
-        zygote.Root.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
-        _ = Raw.Call(SYS_fcntl, mark.Value, F_SETFD, FD_CLOEXEC);
-        return new Launcher(zygote, image, given, settings, mark.Value);
+        SysResult mark = settings.IsMarked ? Raw.Call(SYS_eventfd2, 0, O_CLOEXEC) : -1;
+        RemoteException.ThrowIf(settings.IsMarked ? mark.Error : 0, "cannot make a file");
+        return new Launcher(Zygote.Start(image.Size), image, given, settings, mark.Value);
     }
 
     /// <summary>The PID of a task in nslp's own namespace, whoever's child it is. Needs <see cref="LaunchSettings.IsMarked"/>.
@@ -129,69 +116,48 @@ internal sealed unsafe class Launcher : IDisposable
 
     /// <summary>One try by clone3 with set_tid.</summary>
     /// <param name="pids">The PIDs, innermost namespace first: all of them, or no process is made.</param>
-    internal Launch TryClone3(ReadOnlySpan<int> pids)
-    {
-        RemoteTask child = Zygote.NewTask();
-        _make.Clear();
-        // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD
-        // (de_thread, fs/exec.c).
-        int made = _make.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child), pids);
-        return Try(child, pids[0], pids[0], made, 0);
-    }
+    internal Launch TryClone3(int[] pids) =>
+        Try(pids[0], pids[0], child => _make.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, child, pids));
 
     /// <summary>One try to get a next PID from <paramref name="least"/> to <paramref name="most"/>.</summary>
-    internal Launch TryNext(int least, int most)
-    {
-        RemoteTask child = Zygote.NewTask();
-        _make.Clear();
-        int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, least, most, made, 0);
-    }
+    internal Launch TryNext(int least, int most) => Try(least, most, child => _make.Clone(Kernel.CLONE_PARENT, child));
 
     /// <summary>One try: makes <paramref name="least"/> - 1 the last PID of nslp's own namespace and clones at once.</summary>
     internal Launch TryWriteAndNext(int least, int most)
     {
-        Span<byte> text = stackalloc byte[TextSize];
-        _ = (least - 1).TryFormat(text, out int length);
-        if (_lastPidFile < 0)
+        string text = (least - 1).ToString(CultureInfo.InvariantCulture);
+        _lastPid ??= LastPid.OpenForWriting(new HelperCaller(Zygote.Root));
+        if (_lastPid.Error != 0)
         {
-            using Order open = Zygote.Root.NewOrder();
-            nint statfs = open.Reserve(Proc.StatfsSize);
-            int opened = open.Call(SYS_openat, AT_FDCWD, open.Put("/proc/sys/kernel/ns_last_pid"), O_RDWR | O_CLOEXEC);
-            open.Require(opened);
-            open.Call(SYS_fstatfs, open.Result(opened), statfs);
-            Zygote.Root.Run(open);
-            // What else lies there takes a number and moves nothing.
-            if (open[opened].IsError || Order.Int(statfs) != Proc.PROC_SUPER_MAGIC)
-            {
-                return new Launch(LaunchEnd.NotMade, 0, 0, open[opened].IsError ? open[opened].Error : Errno.ENOENT);
-            }
-
-            _lastPidFile = open[opened].Value;
+            return new Launch(LaunchEnd.NotMade, 0, 0, _lastPid.Error);
         }
 
-        RemoteTask child = Zygote.NewTask();
-        _make.Clear();
-        int written = _make.Call(SYS_pwrite64, _lastPidFile, _make.Put(text[..length]), length, 0);
-        _make.Require(written);
-        int made = _make.Clone(Kernel.CLONE_PARENT, Child.Becomes(child));
-        return Try(child, least, most, made, written);
+        return Try(least, most, child =>
+        {
+            _make.Require(_make.Call(SYS_pwrite64, _lastPid.Descriptor, _make.Put(text), text.Length, 0));
+            return _make.Clone(Kernel.CLONE_PARENT, child);
+        });
     }
 
     /// <summary>Ends the zygote and all it made but the command.</summary>
     public void Dispose() => Zygote.Dispose();
 
-    private Launch Try(RemoteTask child, int least, int most, int made, int before)
+    // CLONE_PARENT: nslp is the parent. The exit signal is then the zygote's, none, until execve makes it SIGCHLD (de_thread,
+    // fs/exec.c).
+    private Launch Try(int least, int most, Func<Child, int> make)
     {
+        RemoteTask child = Zygote.NewTask();
+        _make.Clear();
+        int made = make(Child.Becomes(child));
         _image.Rewind();
         _begin.Expect(_getPid, least, most, exit: 0);
         PutExecve(_begin, _execute);
         child.Submit(_begin);
         Maker.Run(_make);
-        if (_make[before].IsError || _make[made].IsError)
+        if (_make[made].IsError)
         {
             child.End();
-            return new Launch(LaunchEnd.NotMade, 0, 0, (_make[before].IsError ? _make[before] : _make[made]).Error);
+            return new Launch(LaunchEnd.NotMade, 0, 0, (_make[0].IsError ? _make[0] : _make[made]).Error);
         }
 
         Errno awaited = Await(child);

@@ -42,18 +42,6 @@ internal static class Namespaces
         RemoteException.ThrowIf(error, what);
     }
 
-    /// <summary>From now on children of the task are in a new PID namespace and, as the task itself, in a new mount
-    /// namespace with its /proc. Where the task may not make these, a user namespace is made around them.</summary>
-    /// <param name="task">Not itself the first process of a PID namespace.</param>
-    /// <param name="mapRoot">Make a user namespace in any case, with the user and the group as 0.</param>
-    /// <returns>The first process, a child of the task. It takes orders, holds the namespace alive, and lets orphans go
-    /// without a trace.</returns>
-    internal static RemoteTask Create(RemoteTask task, bool mapRoot)
-    {
-        Unshare(task, mapRoot, newMounts: true);
-        return ForkInit(task, mountProc: true);
-    }
-
     /// <summary>From now on children of the task are in a new PID namespace, the first of them as its init. Where the task may
     /// not make one, a user namespace is made around it.</summary>
     /// <param name="task">Not itself the first process of a PID namespace.</param>
@@ -72,8 +60,8 @@ internal static class Namespaces
         RemoteException.ThrowIf(unshared.Error, "cannot make a PID namespace");
     }
 
-    /// <summary>The init of the namespace that the task's children are in from now on: see <see cref="Create"/>.</summary>
-    /// <param name="task">Its parent.</param>
+    /// <summary>The init of the namespace that the task's children are in from now on. It takes orders, holds the namespace
+    /// alive, and lets orphans go without a trace.</summary>
     /// <param name="mountProc">Mount the namespace's /proc, in the mount namespace of the task.</param>
     internal static RemoteTask ForkInit(RemoteTask task, bool mountProc) =>
         task.Fork(prepare: init =>
@@ -90,16 +78,7 @@ internal static class Namespaces
         });
 
     /// <summary>Makes <paramref name="pidMax"/> the pid_max of a task's namespace. Since 6.14 there is one for each.</summary>
-    internal static void SetPidMax(RemoteTask task, int pidMax)
-    {
-        using Order order = task.NewOrder();
-        int write = AppendPidMax(order, pidMax);
-        task.Run(order);
-        if (order.Used(write).IsError)
-        {
-            throw NoPidMax(order.Used(write).Error);
-        }
-    }
+    internal static void SetPidMax(RemoteTask task, int pidMax) => Run(task, order => AppendPidMax(order, pidMax), NoPidMax);
 
     /// <summary>Appends what a task does for that.</summary>
     /// <returns>The write, for <see cref="Order.Used"/>.</returns>
@@ -223,7 +202,8 @@ internal static class Namespaces
                 // verify_root_map, kernel/user_namespace.c.
                 throw new RemoteException(
                     "cannot map root into a user namespace", error,
-                    "as root it needs CAP_SETFCAP (Linux 5.12); another user needs nothing", NamespaceStep.RootMap);
+                    "as root it needs CAP_SETFCAP (Linux 5.12); another user needs nothing")
+                { Step = NamespaceStep.RootMap };
             }
 
             RemoteException.ThrowIf(
@@ -233,16 +213,7 @@ internal static class Namespaces
     }
 
     // No mount from here on is seen elsewhere, and /proc shows the PID namespace of the task.
-    private static void MountProc(RemoteTask task)
-    {
-        using Order order = task.NewOrder();
-        int mount = AppendMountProc(order);
-        task.Run(order);
-        if (order.Used(mount).IsError)
-        {
-            throw NoProc(order.Used(mount).Error);
-        }
-    }
+    private static void MountProc(RemoteTask task) => Run(task, AppendMountProc, NoProc);
 
     /// <summary>Appends what a task does for that.</summary>
     /// <returns>The second mount, for <see cref="Order.Used"/>.</returns>
@@ -265,8 +236,19 @@ internal static class Namespaces
             Errno.EPERM => "needs a /proc with nothing mounted over parts of it, as containers have it (podman: --security-opt "
                 + "unmask=ALL); 'nslp spawn --no-proc' goes on with the old /proc",
             _ => null,
-        },
-        NamespaceStep.MountProc);
+        })
+    { Step = NamespaceStep.MountProc };
+
+    private static void Run(RemoteTask task, Func<Order, int> append, Func<Errno, RemoteException> describe)
+    {
+        using Order order = task.NewOrder();
+        int used = append(order);
+        task.Run(order);
+        if (order.Used(used).IsError)
+        {
+            throw describe(order.Used(used).Error);
+        }
+    }
 
     private static Errno Enter(RemoteTask task, string path, ulong type)
     {

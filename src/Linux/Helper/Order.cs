@@ -160,18 +160,6 @@ internal sealed unsafe class Order : IDisposable
         return start;
     }
 
-    /// <summary>The strings as a NULL-terminated array of pointers, as execve takes them.</summary>
-    internal nint Put(IReadOnlyList<string> strings)
-    {
-        nint* array = (nint*)Reserve((strings.Count + 1) * sizeof(nint));
-        for (int i = 0; i < strings.Count; i++)
-        {
-            array[i] = Put(strings[i]);
-        }
-
-        return (nint)array;
-    }
-
     /// <summary>The bytes at an address that <see cref="Reserve"/> or Put gave.</summary>
     internal static Span<byte> Bytes(nint address, int length) => new((void*)address, length);
 
@@ -269,7 +257,6 @@ internal readonly record struct Child(RemoteTask? Task, bool IsSleeper)
 }
 
 /// <summary>One syscall of a program in shared memory, as <see cref="TaskLoop"/> runs it.</summary>
-[StructLayout(LayoutKind.Sequential)]
 internal struct Instruction
 {
     /// <summary><see cref="ChildKind"/>: the syscall makes no child that comes back with 0.</summary>

@@ -3,23 +3,15 @@ namespace SetNsLastPid.Linux;
 /// <summary>A process of one thread that makes syscalls for nslp: the zygote or a descendant. It is reserved (
 /// <see cref="Zygote.NewTask"/>), born by a clone in the order of another task, and serves until it dies, exits or calls execve
 /// successfully. One order at a time. Not thread-safe.</summary>
-internal sealed unsafe class RemoteTask
+internal sealed unsafe class RemoteTask(Zygote zygote, int number)
 {
     /// <summary>How long <see cref="Run"/> waits, and others where no limit is given.</summary>
     internal static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(10);
 
     private static readonly TimeSpan s_nap = TimeSpan.FromMilliseconds(100);
 
-    private readonly Zygote _zygote;
-    private readonly int _number;
     private bool _isEnded;
     private Order? _reaping;
-
-    internal RemoteTask(Zygote zygote, int number)
-    {
-        _zygote = zygote;
-        _number = number;
-    }
 
     /// <summary>The task whose child it is; null for a child of nslp itself, as the zygote is, and before birth.</summary>
     internal RemoteTask? Parent { get; private set; }
@@ -35,11 +27,11 @@ internal sealed unsafe class RemoteTask
 
     internal Order? Current { get; private set; }
 
-    internal TaskSlot* Slot => _zygote.Arena.Slot(_number);
+    internal TaskSlot* Slot => zygote.Arena.Slot(number);
 
     /// <summary>An empty order with room for at least <paramref name="kibibytes"/>; 104 bytes an instruction.</summary>
     internal Order NewOrder(int kibibytes = Arena.ChunkSize / 1024) =>
-        new(_zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
+        new(zygote, ((kibibytes * 1024) + Arena.ChunkSize - 1) / Arena.ChunkSize);
 
     /// <summary>Hands <paramref name="order"/> to the task and returns at once. To a task that is not born yet the order is
     /// laid ready: it runs it first thing. False if the task is gone.</summary>
@@ -95,7 +87,7 @@ internal sealed unsafe class RemoteTask
 
         TaskSlot* slot = Slot;
         TimeSpan left = timeout;
-        int spins = _zygote.Arena.Header->Spins;
+        int spins = zygote.Arena.Header->Spins;
         while (true)
         {
             int busy = Volatile.Read(ref slot->Busy);
@@ -153,7 +145,7 @@ internal sealed unsafe class RemoteTask
     /// <param name="prepare">what it does first; where that throws, it is ended</param>
     internal RemoteTask Fork(ulong flags = 0, Action<RemoteTask>? prepare = null)
     {
-        RemoteTask child = _zygote.NewTask();
+        RemoteTask child = zygote.NewTask();
         try
         {
             using Order order = NewOrder();
@@ -295,7 +287,7 @@ internal sealed unsafe class RemoteTask
         bool canReuse = reaped || alive == 0 || (alive & Kernel.FUTEX_OWNER_DIED) != 0;
         _isEnded = true;
         Pid = 0;
-        _zygote.Forget(this, canReuse ? _number : -1);
+        zygote.Forget(this, canReuse ? number : -1);
     }
 
     private static void ThrowIfFailed(Errno awaited)

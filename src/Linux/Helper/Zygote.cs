@@ -25,7 +25,6 @@ internal sealed unsafe class Zygote : IDisposable
         Root = new RemoteTask(this, Arena.TakeSlot());
     }
 
-    /// <summary>The zygote itself as a task.</summary>
     internal RemoteTask Root { get; }
 
     internal int Pid => Root.Pid;

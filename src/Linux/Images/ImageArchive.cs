@@ -33,7 +33,7 @@ internal sealed class ImageArchive
     /// <param name="progress">Told every now and then how many bytes were read.</param>
     internal static Checkpoint Read(string path, Action<long> progress)
     {
-        using Fd file = ImageReader.Open(AT_FDCWD, path, 0);
+        using Fd file = Fd.Open(AT_FDCWD, path, O_RDONLY);
         if (!file.IsOpen)
         {
             throw new ImageException($"cannot read '{path}'", file.Error);

@@ -3,22 +3,14 @@ using Microsoft.FSharp.Core;
 namespace SetNsLastPid.Linux;
 
 /// <summary>Why the images of a checkpoint cannot be read.</summary>
-internal sealed class ImageException(Complaint complaint) : Exception(complaint.Message)
+internal sealed class ImageException(string message, Errno errno = 0, string? help = null) : Exception(message)
 {
-    /// <param name="message">What cannot be read.</param>
-    /// <param name="errno">Why; 0 where the message says it.</param>
-    /// <param name="help">What would help; null where that is not known.</param>
-    internal ImageException(string message, Errno errno = 0, string? help = null)
-        : this(new Complaint(message, errno, help))
-    {
-    }
-
-    internal Complaint Complaint { get; } = complaint;
+    internal Complaint Complaint { get; } = new(message, errno, help);
 }
 
 /// <summary>Reads as much of a checkpoint of CRIU as tells its numbers, from a directory or an archive. Takes no more memory than
 /// some times <see cref="Images.MaxLength"/>, whatever is in the files, and throws <see cref="ImageException"/>.</summary>
-internal static unsafe class ImageReader
+internal static class ImageReader
 {
     private const string Help = "IMAGES is what criu dump -D was given, or the file that podman container checkpoint --export made";
 
@@ -29,15 +21,15 @@ internal static unsafe class ImageReader
     /// <param name="progress">Told every now and then how many bytes were read.</param>
     internal static Checkpoint Read(string path, Action<long> progress)
     {
-        using Fd directory = Open(AT_FDCWD, path, O_DIRECTORY);
+        using Fd directory = Fd.Open(AT_FDCWD, path, O_DIRECTORY);
         if (directory.Error == Errno.ENOTDIR)
         {
             return ImageArchive.Read(path, progress);
         }
 
         // That of a container has it, beside the container's own files.
-        using Fd inner = Open(directory.Number, "checkpoint", O_DIRECTORY);
-        using Fd outer = inner.IsOpen ? Open(directory.Number, "pstree.img", O_NONBLOCK) : new Fd(Errno.EBADF);
+        using Fd inner = Fd.Open(directory.Number, "checkpoint", O_DIRECTORY);
+        using Fd outer = inner.IsOpen ? Fd.Open(directory.Number, "pstree.img", O_NONBLOCK) : new Fd(Errno.EBADF);
         return !directory.IsOpen ? throw new ImageException($"cannot read '{path}'", directory.Error, Help)
             : inner.IsOpen && !outer.IsOpen ? Read(inner, path.TrimEnd('/') + "/checkpoint")
             : Read(directory, path.TrimEnd('/'));
@@ -68,15 +60,6 @@ internal static unsafe class ImageReader
         }
     }
 
-    /// <summary>Opens a file or directory to read it.</summary>
-    internal static Fd Open(int directory, string path, int flags)
-    {
-        fixed (byte* pathname = Encoding.UTF8.GetBytes(path + '\0'))
-        {
-            return new Fd(SysResult.Of(openat(directory, pathname, O_RDONLY | O_CLOEXEC | flags)));
-        }
-    }
-
     private static Checkpoint Read(Fd directory, string path)
     {
         ImageTree tree = Value($"{path}/pstree.img", Images.readTree(ReadImage("pstree.img", Images.MaxLength)));
@@ -84,14 +67,14 @@ internal static unsafe class ImageReader
         string ids = $"ids-{tree.Root.Pid}.img";
         int ofRoot = Value($"{path}/{ids}", Images.readIds(ReadImage(ids, MaxSmall)));
         string pidns = $"pidns-{ofRoot}.img";
-        using Fd given = Open(directory.Number, pidns, O_NONBLOCK);
+        using Fd given = Fd.Open(directory.Number, pidns, O_NONBLOCK);
         string key = given.Error == Errno.ENOENT ? "" : Value($"{path}/{pidns}", Images.readPidns(ReadImage(pidns, MaxSmall)));
         return new Checkpoint(tree, Images.namespaceOf(tree, ofRoot, ofCriu, Printable.From(key)));
 
         byte[] ReadImage(string name, int most)
         {
             // To open a FIFO may take for ever.
-            using Fd file = Open(directory.Number, name, O_NONBLOCK);
+            using Fd file = Fd.Open(directory.Number, name, O_NONBLOCK);
             return file.IsOpen
                 ? ReadAll($"{path}/{name}", new InputFile(file, $"{path}/{name}"), most)
                 : throw new ImageException($"cannot read '{path}/{name}'", file.Error, file.Error == Errno.ENOENT ? Help : null);
@@ -120,7 +103,6 @@ internal sealed unsafe class InputFile(Fd file, string path) : Stream
         return isSkipped;
     }
 
-    /// <inheritdoc/>
     public override int Read(Span<byte> buffer)
     {
         int count = Math.Min(_head.Length, buffer.Length);
@@ -148,35 +130,25 @@ internal sealed unsafe class InputFile(Fd file, string path) : Stream
         return count;
     }
 
-    /// <inheritdoc/>
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
-    /// <inheritdoc/>
     public override bool CanRead => true;
 
-    /// <inheritdoc/>
     public override bool CanSeek => false;
 
-    /// <inheritdoc/>
     public override bool CanWrite => false;
 
-    /// <inheritdoc/>
     public override long Length => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
 
-    /// <inheritdoc/>
     public override void Flush()
     {
     }
 
-    /// <inheritdoc/>
     public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override void SetLength(long value) => throw new NotSupportedException();
 
-    /// <inheritdoc/>
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 }

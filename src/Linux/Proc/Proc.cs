@@ -28,13 +28,8 @@ internal static unsafe class Proc
     /// <param name="flags">O_RDONLY or O_RDWR, and O_DIRECTORY.</param>
     internal static Fd Open(int directory, ReadOnlySpan<byte> path, int flags)
     {
-        Fd file;
-        fixed (byte* pathname = path)
-        {
-            // To open a FIFO may take for ever.
-            file = new Fd(SysResult.Of(openat(directory, pathname, flags | O_CLOEXEC | O_NONBLOCK)));
-        }
-
+        // To open a FIFO may take for ever.
+        Fd file = Fd.Open(directory, path, flags | O_NONBLOCK);
         long* statfs = stackalloc long[StatfsSize / sizeof(long)];
         if (!file.IsOpen || (!Raw.Call(SYS_fstatfs, file.Number, (nint)statfs).IsError && statfs[0] == PROC_SUPER_MAGIC))
         {
@@ -48,11 +43,8 @@ internal static unsafe class Proc
     /// <summary>Reads the beginning of any file, also one that is not of /proc.</summary>
     internal static SysResult ReadAny(ReadOnlySpan<byte> path, Span<byte> text)
     {
-        fixed (byte* pathname = path)
-        {
-            using Fd file = new(SysResult.Of(open(pathname, O_RDONLY | O_CLOEXEC)));
-            return Read(file, text);
-        }
+        using Fd file = Fd.Open(AT_FDCWD, path, O_RDONLY);
+        return Read(file, text);
     }
 
     /// <summary>Reads the whole of a file, whatever its length.</summary>

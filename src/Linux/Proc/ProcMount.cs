@@ -3,7 +3,7 @@ using System.Buffers.Text;
 namespace SetNsLastPid.Linux;
 
 /// <summary>What the mount at /proc shows and what it hides.</summary>
-internal static unsafe class ProcMount
+internal static class ProcMount
 {
     private const int CAP_SYS_PTRACE = 19;
 
@@ -12,7 +12,8 @@ internal static unsafe class ProcMount
     internal static bool IsOfOtherNamespace(int proc)
     {
         int self = getpid();
-        return !IsNumber(ReadNumbers(proc, self), self) || !IsSelf(self);
+        string number = self.ToString(CultureInfo.InvariantCulture);
+        return Encoding.ASCII.GetString(ReadNumbers(proc, self)) != number || new FileInfo("/proc/self").LinkTarget != number;
     }
 
     /// <summary>What a process or thread, which a mount may call otherwise, is called in its own PID namespace; -1 where
@@ -37,53 +38,22 @@ internal static unsafe class ProcMount
     {
         bool seesThrough = Utf8Parser.TryParse(Proc.ReadStatus(proc, getpid(), "\nCapEff:\t"u8), out ulong capabilities, out _, 'x')
             && (capabilities >> CAP_SYS_PTRACE & 1) != 0;
-        return !seesThrough && (Proc.ReadAll(proc, getpid(), "/mountinfo"u8, out byte[] mounts) != 0 || HasHidepid(mounts));
+        return !seesThrough && (Proc.ReadAll(proc, getpid(), "/mountinfo"u8, out byte[] mounts) != 0
+            || HasHidepid(Encoding.UTF8.GetString(mounts)));
     }
 
-    // Whether the topmost mount at /proc in a mountinfo file has hidepid:
+    // Of the topmost mount at /proc, in lines such as:
     // 36 35 98:0 /root /mountpoint options [more] - type source superoptions
-    private static bool HasHidepid(ReadOnlySpan<byte> mountinfo)
+    private static bool HasHidepid(string mountinfo)
     {
-        bool hides = false;
-        foreach (Range range in mountinfo.Split((byte)'\n'))
-        {
-            ReadOnlySpan<byte> line = mountinfo[range];
-            int separator = line.IndexOf(" - proc "u8);
-            if (separator >= 0 && IsAtProc(line[..separator]))
-            {
-                int at = line[separator..].IndexOf("hidepid="u8);
-                ReadOnlySpan<byte> value = at < 0 ? "0"u8 : line[(separator + at + "hidepid="u8.Length)..];
-                hides = !value.StartsWith("0"u8) && !value.StartsWith("off"u8);
-            }
-        }
-
-        return hides;
-    }
-
-    // By the fifth field.
-    private static bool IsAtProc(ReadOnlySpan<byte> line)
-    {
-        for (int field = 0; field < 4; field++)
-        {
-            line = line[(line.IndexOf((byte)' ') + 1)..];
-        }
-
-        return line.StartsWith("/proc "u8);
+        string? mount = mountinfo.Split('\n').LastOrDefault(line =>
+            line.Contains(" - proc ", StringComparison.Ordinal) && line.Split(' ', 6) is [_, _, _, _, "/proc", _]);
+        string options = mount?.Split(" - proc ")[^1] ?? "";
+        int at = options.IndexOf("hidepid=", StringComparison.Ordinal);
+        return at >= 0 && options[(at + "hidepid=".Length)..] is var value
+            && !value.StartsWith('0') && !value.StartsWith("off", StringComparison.Ordinal);
     }
 
     // A column for each namespace from the mount's inwards, with tabs between them; the task's own is last. Since 4.1.
     private static ReadOnlySpan<byte> ReadNumbers(int proc, int number) => Proc.ReadStatus(proc, number, "\nNSpid:\t"u8);
-
-    private static bool IsNumber(ReadOnlySpan<byte> text, int number) =>
-        Utf8Parser.TryParse(text, out long parsed, out int used) && used == text.Length && parsed == number;
-
-    private static bool IsSelf(int self)
-    {
-        byte* link = stackalloc byte[16];
-        fixed (byte* path = "/proc/self"u8)
-        {
-            long length = readlink(path, link, 16);
-            return length > 0 && IsNumber(new ReadOnlySpan<byte>(link, (int)length), self);
-        }
-    }
 }

@@ -59,10 +59,6 @@ internal sealed class ProcTable
     private readonly List<Row> _rows = new(2048);
     private ILookup<int, Row>? _byNumber, _byGroup, _bySession;
 
-    private ProcTable()
-    {
-    }
-
     /// <summary>Whether a task could not be read, or the listing failed: others may be missing.</summary>
     internal bool IsIncomplete { get; private set; }
 

@@ -5,9 +5,6 @@ namespace SetNsLastPid.Linux;
 
 internal sealed partial class Sandbox
 {
-    private const int P_PID = 1;
-    private const int WEXITED = 4;
-    private const int WNOWAIT = 0x01000000;
     private const int BadPointer = 8;
 
     // Not a descriptor of any process: file descriptors are below sysctl fs.nr_open.
@@ -56,7 +53,7 @@ internal sealed partial class Sandbox
             _order.Require(enter);
         }
 
-        AppendDrop(from, step.Capable);
+        AppendCapset(_order, step.Capable, from.Capabilities.Dropped);
         nint ownPid = _order.Reserve(sizeof(int));
         clone_args args = new()
         {
@@ -81,15 +78,15 @@ internal sealed partial class Sandbox
             AppendDescriptorLimit(_home.DescriptorLimit);
         }
 
-        AppendRaise(_order, from, step.Capable);
+        AppendCapset(_order, step.Capable, from.Capabilities.Raised);
         int leave = full is null ? -1 : _order.Write(full.Home, "0");
-        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
+        int reads = from.AppendReads(_order);
 
         // A syscall that fails for every result of a clone that failed, and has no effect otherwise.
         _order.Require(_order.Call(Kernel.SYS_getpgid, _order.Result(clone)));
         if (isTranslated)
         {
-            _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+            _order.Call(Kernel.SYS_fcntl, _home.Pipe.Read, F_SETOWN, _order.Result(clone));
         }
 
         bool isReaped = !step.Ending.IsLives && !step.Ending.IsLingers;
@@ -101,7 +98,8 @@ internal sealed partial class Sandbox
         else if (!step.Ending.IsLives)
         {
             wait = _order.Call(
-                Kernel.SYS_waitid, P_PID, _order.Result(clone), _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
+                Kernel.SYS_waitid, Kernel.P_PID, _order.Result(clone), _order.Reserve(128),
+                Kernel.WEXITED | Kernel.WNOWAIT | Kernel.__WALL, 0);
         }
 
         from.Task.Run(_order);
@@ -172,9 +170,7 @@ internal sealed partial class Sandbox
             _ => throw new UnreachableException(),
         };
         int clone = _order.Clone3(_order.PutValue(args), size, Child.Exits());
-        SandboxAgent.Reads reads = from.AppendReads(_order, from.PidMaxFd);
-        from.Task.Run(_order);
-        from.Note(_order, reads);
+        RunAndLook(from);
         return See([Of(_order[clone], Outcome.NewGiven(ListModule.OfSeq([_order[clone].Value])))], from);
     }
 
@@ -229,23 +225,22 @@ internal sealed partial class Sandbox
     {
         bool isUser = nesting.IsNewUserAndPid;
         RemoteTask task = _home.NewTask();
-        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : parent.Ids, parent.Capabilities);
+        SandboxAgent agent = new(_home, task, space, isUser ? (0, 0) : parent.Ids);
         _birth.Clear();
         int[] maps = [];
-        nint capabilities = 0;
         if (isUser)
         {
             // Without a user and a group of its own a user namespace can have none below it (create_user_ns,
             // kernel/user_namespace.c).
             maps = Namespaces.AppendUserMap(_birth, parent.Ids, asRoot: true);
-            capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
-            _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         }
         else
         {
-            AppendRaise(_birth, parent, capable);
+            AppendCapset(_birth, capable, parent.Capabilities.Raised);
         }
 
+        nint capabilities = _birth.Reserve(Marshal.SizeOf<Capabilities>());
+        _birth.Call(Kernel.SYS_capget, _birth.Put(Capabilities.Header), capabilities);
         if (_home.IsHere && space == 0)
         {
             // Orphans are an init's, or those of the nearest that says so.
@@ -256,7 +251,7 @@ internal sealed partial class Sandbox
             Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/sys/kernel/pid_max"),
             (_home.WritesPidMax ? O_RDWR : O_RDONLY) | O_CLOEXEC);
         int ns = _birth.Call(Kernel.SYS_openat, AT_FDCWD, _birth.Put("/proc/self/ns/pid"), O_CLOEXEC);
-        SandboxAgent.Reads reads = agent.AppendReads(_birth, _birth.Result(pidMax));
+        int reads = agent.AppendReads(_birth, _birth.Result(pidMax));
         _ = task.Submit(_birth);
         return new Birth(agent, reads, pidMax, ns, maps, capabilities);
     }
@@ -275,17 +270,12 @@ internal sealed partial class Sandbox
         agent.PidMaxFd = _birth[birth.PidMax].Value;
         // Negative where it cannot be opened, and then nobody enters.
         _descriptors[agent.Space] = (int)_birth[birth.Namespace].Raw;
-        if (birth.Capabilities != 0)
-        {
-            agent.Capabilities =
-                MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
-        }
-
+        agent.Capabilities = MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
         agent.Note(_birth, birth.Reads);
     }
 
     // What an init does first, laid ready before it is born: its first look, and where in the order it opens pid_max and its
-    // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities (0 if known).
+    // namespace, writes its user maps (empty without a user namespace of its own), and puts its capabilities.
     private readonly record struct Birth(
-        SandboxAgent Agent, SandboxAgent.Reads Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
+        SandboxAgent Agent, int Reads, int PidMax, int Namespace, int[] Maps, nint Capabilities);
 }

@@ -11,14 +11,10 @@ internal sealed partial class Sandbox
         SandboxAgent parent = _agents[process.Parent];
         _order.Clear();
         int kill = _order.Call(Kernel.SYS_kill, process.Pid, SIGKILL);
-        _order.Require(kill);
         int wait = _order.Call(Kernel.SYS_wait4, process.Pid, 0, Kernel.__WALL, 0);
-        _order.Require(wait);
-        SandboxAgent.Reads reads = parent.AppendReads(_order, parent.PidMaxFd);
-        parent.Task.Run(_order);
+        RunAndLook(parent);
         RemoteException.ThrowIf(
             (_order[kill].IsError ? _order[kill] : _order[wait]).Error, "cannot end a process of the sandbox");
-        parent.Note(_order, reads);
         _processes.Remove(id);
         return See([Outcome.Done], parent);
     }
@@ -150,7 +146,7 @@ internal sealed partial class Sandbox
             Dictionary<int, (int First, int Second)> owners = Look();
             Outcome made = Outcome.NewGiven(Pids(space, at => PidAt(owners, at, Order.Int(ownPid)).First));
 
-            int ours = AppendFork(_order, _home.OwnerFds.First), theirs = AppendFork(life, _home.OwnerFds.Second);
+            int ours = AppendFork(_order, _home.Pipe.Read), theirs = AppendFork(life, _home.Pipe.Write);
             _ = maker.Submit(life);
             _ = from.Task.Submit(_order);
             from.Task.AwaitIdle();
@@ -186,7 +182,7 @@ internal sealed partial class Sandbox
         nint ownPid = _order.Reserve(sizeof(int));
         int clone = AppendClone(_order, new clone_args { flags = s_fork, child_tid = (ulong)ownPid }, Child.Becomes(leader));
         _order.Require(clone);
-        _order.Call(Kernel.SYS_fcntl, _home.OwnerFds.First, F_SETOWN, _order.Result(clone));
+        _order.Call(Kernel.SYS_fcntl, _home.Pipe.Read, F_SETOWN, _order.Result(clone));
         return (clone, ownPid);
     }
 
@@ -211,7 +207,7 @@ internal sealed partial class Sandbox
         ulong flags = (uint)CLONE_FILES | (bond.IsSibling ? Kernel.CLONE_PARENT : 0);
         int member = AppendClone(life, new clone_args { flags = flags }, Child.Sleeps());
         life.Require(member);
-        life.Call(Kernel.SYS_fcntl, _home.OwnerFds.Second, F_SETOWN, life.Result(member));
+        life.Call(Kernel.SYS_fcntl, _home.Pipe.Write, F_SETOWN, life.Result(member));
         if (bond.IsSessionAlone)
         {
             life.Call(Kernel.SYS_setpgid, life.Result(member), life.Result(member));

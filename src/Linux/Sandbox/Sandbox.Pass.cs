@@ -29,9 +29,9 @@ internal sealed partial class Sandbox
         int call;
         if (step.Route.IsOpenedBy)
         {
-            AppendDrop(agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Dropped);
             call = _order.Call(Kernel.SYS_pwrite64, opened.Value, content, text.Length, step.Offset);
-            AppendRaise(_order, agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Raised);
             // All in the sandbox have the same descriptors.
             _order.Call(Kernel.SYS_close, opened.Value);
         }
@@ -42,10 +42,10 @@ internal sealed partial class Sandbox
             Arg from = new(pipe, 1), to = new(pipe + sizeof(int), 1);
             _order.Require(_order.Call(Kernel.SYS_pipe2, pipe, O_CLOEXEC));
             _order.Require(_order.Call(Kernel.SYS_write, to, content, text.Length));
-            AppendDrop(agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Dropped);
             call = _order.Call(
                 Kernel.SYS_splice, from, 0, _home.LastPidFd, _order.PutValue((long)step.Offset), text.Length, 0);
-            AppendRaise(_order, agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Raised);
             _order.Call(Kernel.SYS_close, from);
             _order.Call(Kernel.SYS_close, to);
         }
@@ -56,23 +56,21 @@ internal sealed partial class Sandbox
             _order.Require(_order.Call(Kernel.SYS_write, _order.Result(file), content, text.Length));
             int open = AppendOpenLastPid(_order);
             _order.Call(Kernel.SYS_lseek, _order.Result(open), step.Offset, 0);
-            AppendDrop(agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Dropped);
             call = _order.Call(
                 Kernel.SYS_sendfile, _order.Result(open), _order.Result(file), _order.PutValue(0L), text.Length);
-            AppendRaise(_order, agent, step.Capable);
+            AppendCapset(_order, step.Capable, agent.Capabilities.Raised);
             _order.Call(Kernel.SYS_close, _order.Result(open));
             _order.Call(Kernel.SYS_close, _order.Result(file));
         }
 
-        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
-        agent.Task.Run(_order);
-        agent.Note(_order, reads);
+        RunAndLook(agent);
         return See([Of(_order[call], Outcome.NewWrote(_order[call].Value))], agent);
     }
 
     private static int AppendOpenLastPid(Order order)
     {
-        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(Sandboxes.LastPidPath), O_RDWR | O_CLOEXEC);
+        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(LastPid.File), O_RDWR | O_CLOEXEC);
         order.Require(open);
         return open;
     }

@@ -32,13 +32,7 @@ internal sealed partial class Sandbox
         }
 
         // clone3 takes no more entries than that, but there may be one level more; then it is the deepest.
-        AwaitReaping();
-        _order.Clear();
-        int nested = AppendClone(_order, new clone_args { flags = Kernel.CLONE_NEWPID }, Child.Exits());
-        _order.Require(nested);
-        _order.Call(Kernel.SYS_wait4, _order.Result(nested), 0, Kernel.__WALL, 0);
-        _agents[0].Task.Run(_order);
-        return _order[nested].Error == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
+        return TryClone(Child.Exits(), flags: Kernel.CLONE_NEWPID) == Errno.ENOSPC ? ones.Length + 1 : ones.Length;
     }
 
     /// <summary>Makes as many processes as a sandbox has at most. Throws <see cref="RemoteException"/> with clone3's errno
@@ -82,17 +76,13 @@ internal sealed partial class Sandbox
         return _order[clone].Error;
     }
 
-    /// <summary>The errno of a system call in the outermost namespace.</summary>
-    internal Errno Try(long number, Arg a0 = default, Arg a1 = default, ReadOnlySpan<byte> text = default)
+    /// <summary>The errno of writing what is no number, which nobody stores, to pid_max: EINVAL where a number may be
+    /// written.</summary>
+    internal Errno TryToWritePidMax()
     {
         AwaitReaping();
-        return RunOne(_agents[0], true, number, a0, a1, text.Length, 0, text).Error;
+        return RunOne(_agents[0], true, Kernel.SYS_pwrite64, _agents[0].PidMaxFd, default, 1, 0, "x"u8).Error;
     }
-
-    /// <summary>The errno of writing what is no number, which nobody stores, to ns_last_pid or to pid_max: EINVAL where a number
-    /// may be written.</summary>
-    internal Errno TryToWrite(int? lastPidFd = null) =>
-        Try(Kernel.SYS_pwrite64, lastPidFd ?? _agents[0].PidMaxFd, default, "x"u8);
 
     /// <summary>The descriptor of the outermost namespace, a negated errno if there is none.</summary>
     internal int Descriptor => _descriptors[0];
@@ -100,15 +90,12 @@ internal sealed partial class Sandbox
 
 /// <summary>Finds out in a sandbox what the kernel has and how it behaves. No number is taken but in there, and nothing is
 /// changed. Where that tells nothing, the version does.</summary>
-internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe.Adding add)
+internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox)
 {
     private bool _hasSetTid, _hasPidfd, _hasNamespaces;
 
     /// <summary>Whether what is written at another offset than 0 is ignored.</summary>
     internal bool WritesStrictly { get; private set; } = true;
-
-    /// <summary>Takes note of what is not there.</summary>
-    internal delegate void Adding(Errno errno, string what, params ReadOnlySpan<Facility> facilities);
 
     /// <summary>Opens pid_max in a new namespace for a caller who is not the system's root and has all capabilities there.
     /// </summary>
@@ -158,7 +145,7 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
             _hasPidfd = pidfd == Errno.EFAULT || Fails(pidfd, "CLONE_PIDFD", Facility.Pidfd);
             if (WhyNoPidsCgroup() is { } why)
             {
-                add(0, why, Facility.PidsCgroup);
+                home.Add(0, why, Facility.PidsCgroup);
             }
 
             Errno cgroup = TryLate(Late.Cgroup, asThread: false);
@@ -168,38 +155,38 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
             using Sandbox threads = new(home);
             if (threads.WhyNoThread() is { } whyNot)
             {
-                add(0, whyNot, Facility.Threads);
+                home.Add(0, whyNot, Facility.Threads);
             }
         }
 
         // EBADF where it is open for reading only, which was noted.
-        if (sandbox.TryToWrite(home.LastPidFd) is var write && write is not (Errno.EINVAL or Errno.EBADF))
+        if (ErrnoOf(sandbox.Perform(Step.NewWriteLastPid(0, "x", 0, true))) is var write && write is not (Errno.EINVAL or Errno.EBADF))
         {
-            add(write, "ns_last_pid", Facility.LastPid);
+            home.Add(write, "ns_last_pid", Facility.LastPid);
         }
         else if (write == Errno.EINVAL)
         {
             WritesStrictly = sandbox.Perform(Step.NewWriteLastPid(0, "x", 1, true)).Outcomes.Head is Outcome.Wrote;
             if (!sandbox.CanSplice())
             {
-                add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
+                home.Add(0, "ns_last_pid takes no splice or sendfile", Facility.Splice);
             }
         }
 
-        if (home.WritesPidMax && sandbox.TryToWrite() is var max && max != Errno.EINVAL)
+        if (home.WritesPidMax && sandbox.TryToWritePidMax() is var max && max != Errno.EINVAL)
         {
-            add(max, "pid_max", Facility.PidMax);
+            home.Add(max, "pid_max", Facility.PidMax);
         }
 
         if (_hasNamespaces)
         {
             Errno setns = sandbox.Descriptor < 0
                 ? (Errno)(-sandbox.Descriptor)
-                : sandbox.Try(Kernel.SYS_setns, sandbox.Descriptor, Kernel.CLONE_NEWPID);
+                : ErrnoOf(sandbox.Perform(Step.NewEnter(0, 0, true)));
             _ = setns == 0 || Fails(setns, sandbox.Descriptor < 0 ? "/proc/self/ns/pid" : "setns", Facility.Setns);
             if (!sandbox.CanMakeUsers())
             {
-                add(0, "no user namespace can be made in the sandbox", Facility.Users);
+                home.Add(0, "no user namespace can be made in the sandbox", Facility.Users);
             }
         }
 
@@ -253,7 +240,7 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox, SandboxProbe
 
     private bool Fails(Errno errno, string what, params ReadOnlySpan<Facility> facilities)
     {
-        add(errno, errno == 0 ? $"{what} is not looked at" : what, facilities);
+        home.Add(errno, errno == 0 ? $"{what} is not looked at" : what, facilities);
         return false;
     }
 

@@ -38,10 +38,10 @@ internal sealed partial class Sandbox
             (int clone, nint ownPid) = BeginWithLeader(leader);
             nint tid = _order.Reserve(sizeof(long));
             // struct pollfd: POLLIN.
-            nint poll = _order.PutValue((uint)_home.ThreadOutput.Read | (1L << 32));
+            nint poll = _order.PutValue((uint)_home.Pipe.Read | (1L << 32));
             int wait = _order.Call(Kernel.SYS_ppoll, poll, 1, _order.PutValue((Seconds: 5L, Nanoseconds: 0L)), 0, 8);
             _order.Expect(wait, 1);
-            int read = _order.Call(Kernel.SYS_read, _home.ThreadOutput.Read, tid, sizeof(long));
+            int read = _order.Call(Kernel.SYS_read, _home.Pipe.Read, tid, sizeof(long));
             from.Task.Run(_order);
             if (_order[clone].IsError)
             {
@@ -83,7 +83,7 @@ internal sealed partial class Sandbox
         _order.Clear();
         _order.Require(_order.Call(Kernel.SYS_kill, pid, ThreadProgram.Go));
         int wait = _order.Call(
-            Kernel.SYS_waitid, P_PID, pid, _order.Reserve(128), WEXITED | WNOWAIT | Kernel.__WALL, 0);
+            Kernel.SYS_waitid, Kernel.P_PID, pid, _order.Reserve(128), Kernel.WEXITED | Kernel.WNOWAIT | Kernel.__WALL, 0);
         from.Task.Run(_order);
         RemoteException.ThrowIf(_order[wait].Error, "cannot have a thread execute a program");
     }
@@ -91,13 +91,13 @@ internal sealed partial class Sandbox
     // What a leader does: it executes a program that makes a thread. Returns where the file is made.
     private int AppendExecute(Order life, ReadOnlySpan<int> setTid)
     {
-        byte[] program = ThreadProgram.New(setTid, _home.OwnerFds.Second, _home.ThreadOutput.Write, _home.ExitProgram);
+        byte[] program = ThreadProgram.New(setTid, _home.Pipe.Write, _home.ExitProgram);
         int file = life.Call(Kernel.SYS_memfd_create, life.Put(""), MFD_CLOEXEC);
         life.Require(file);
         life.Call(Kernel.SYS_write, life.Result(file), life.Put(program), program.Length);
-        nint arguments = life.Put([""]);
-        life.Call(
-            Kernel.SYS_execveat, life.Result(file), life.Put(""), arguments, arguments + sizeof(long), AT_EMPTY_PATH);
+        nint empty = life.Put("");
+        nint arguments = life.PutValue((First: empty, End: (nint)0));
+        life.Call(Kernel.SYS_execveat, life.Result(file), empty, arguments, arguments + sizeof(long), AT_EMPTY_PATH);
         return file;
     }
 }

@@ -165,33 +165,24 @@ internal sealed partial class Sandbox : ISandbox
         ReadOnlySpan<byte> text = default)
     {
         _order.Clear();
-        AppendDrop(agent, capable);
+        AppendCapset(_order, capable, agent.Capabilities.Dropped);
         int call = _order.Call(number, a0, text.IsEmpty ? a1 : _order.Put(text), a2, a3);
-        AppendRaise(_order, agent, capable);
-        SandboxAgent.Reads reads = agent.AppendReads(_order, agent.PidMaxFd);
-        agent.Task.Run(_order);
-        agent.Note(_order, reads);
+        AppendCapset(_order, capable, agent.Capabilities.Raised);
+        RunAndLook(agent);
         return _order[call];
     }
 
-    private void AppendDrop(SandboxAgent agent, bool capable)
+    // All of `_order`, and a look at the namespace in the same go.
+    private void RunAndLook(SandboxAgent agent)
     {
-        if (!capable)
-        {
-            AppendCapset(_order, agent.Capabilities.Dropped);
-        }
+        int reads = agent.AppendReads(_order);
+        agent.Task.Run(_order);
+        agent.Note(_order, reads);
     }
 
-    private static void AppendRaise(Order order, SandboxAgent agent, bool capable)
-    {
-        if (!capable)
-        {
-            AppendCapset(order, agent.Capabilities.Raised);
-        }
-    }
-
-    private static void AppendCapset(Order order, Capabilities capabilities) =>
-        order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
+    // For who is to go without them.
+    private static void AppendCapset(Order order, bool capable, Capabilities capabilities) =>
+        _ = capable ? 0 : order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
 
     // All namespaces with an init look but those that have just done so.
     private Observation See(IEnumerable<Outcome> outcomes, SandboxAgent? told = null)

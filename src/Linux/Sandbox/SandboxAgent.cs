@@ -4,18 +4,14 @@ using SetNsLastPid.Verification;
 namespace SetNsLastPid.Linux;
 
 /// <summary>The init of a namespace of a sandbox, which does what is done in that namespace.</summary>
-internal sealed class SandboxAgent(
-    Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids, Capabilities capabilities) : IDisposable
+internal sealed unsafe class SandboxAgent(
+    Sandboxes home, RemoteTask task, int space, (int Uid, int Gid) ids) : IDisposable
 {
     // /proc/loadavg is the longest.
     private const int TextSize = 80;
 
-    /// <summary>Where in an order ns_last_pid and then pid_max are read, and where the texts go.</summary>
-    internal readonly record struct Reads(int First, nint LastText, nint MaxText);
-
     private Order? _look;
-    private Reads _reads;
-    private int _owners;
+    private int _reads, _owners;
 
     internal RemoteTask Task => task;
 
@@ -28,37 +24,33 @@ internal sealed class SandboxAgent(
     internal (int Uid, int Gid) Ids => ids;
 
     /// <summary>What it may do when it does not go without.</summary>
-    internal Capabilities Capabilities { get; set; } = capabilities;
+    internal Capabilities Capabilities { get; set; }
 
     internal int PidMaxFd { get; set; }
 
-    /// <summary>What it saw last.</summary>
     internal Reading Reading { get; private set; }
 
-    internal Reads AppendReads(Order order, Arg pidMaxFd)
+    /// <summary>Appends that ns_last_pid and then pid_max are read. Returns what <see cref="Note"/> takes.</summary>
+    internal int AppendReads(Order order, Arg? pidMaxFd = null)
     {
-        nint last = order.Reserve(TextSize);
-        nint max = order.Reserve(TextSize);
-        int read = order.Call(Kernel.SYS_pread64, home.LastPidFd, last, TextSize, 0);
-        order.Call(Kernel.SYS_pread64, pidMaxFd, max, TextSize, 0);
-        return new Reads(read, last, max);
+        int reads = order.Call(Kernel.SYS_pread64, home.LastPidFd, order.Reserve(TextSize), TextSize, 0);
+        order.Call(Kernel.SYS_pread64, pidMaxFd ?? PidMaxFd, order.Reserve(TextSize), TextSize, 0);
+        return reads;
     }
 
     /// <summary>Takes note of what an order with such reads saw. Throws <see cref="RemoteException"/> with the errno of
     /// a read that failed.</summary>
-    internal void Note(Order order, Reads reads) =>
-        Reading = new Reading(
-            Space, Parse(order[reads.First], reads.LastText), Parse(order[reads.First + 1], reads.MaxText));
+    internal void Note(Order order, int reads) => Reading = new Reading(Space, Parse(order, reads), Parse(order, reads + 1));
 
-    /// <summary>Sets it to look at its namespace, and to see whom <see cref="Sandboxes.OwnerFds"/> belong to.</summary>
+    /// <summary>Sets it to look at its namespace, and to see whom the ends of <see cref="Sandboxes.Pipe"/> belong to.</summary>
     internal void StartLooking()
     {
         if (_look is null)
         {
             _look = task.NewOrder();
-            _reads = AppendReads(_look, PidMaxFd);
-            _owners = _look.Call(Kernel.SYS_fcntl, home.OwnerFds.First, F_GETOWN);
-            _look.Call(Kernel.SYS_fcntl, home.OwnerFds.Second, F_GETOWN);
+            _reads = AppendReads(_look);
+            _owners = _look.Call(Kernel.SYS_fcntl, home.Pipe.Read, F_GETOWN);
+            _look.Call(Kernel.SYS_fcntl, home.Pipe.Write, F_GETOWN);
         }
 
         _ = task.Submit(_look);
@@ -78,12 +70,13 @@ internal sealed class SandboxAgent(
         _look?.Dispose();
     }
 
-    private static int Parse(SysResult length, nint text)
+    private static int Parse(Order order, int read)
     {
+        SysResult length = order[read];
         RemoteException.ThrowIf(length.Error, "cannot read ns_last_pid or pid_max in the sandbox");
-        ReadOnlySpan<byte> word = Order.Bytes(text, length.Value);
-        word = word[(word.LastIndexOf((byte)' ') + 1)..];
-        return Utf8Parser.TryParse(word, out int value, out _)
+        ReadOnlySpan<byte> word = Order.Bytes((nint)order.Program[read].A1, length.Value);
+        // An init whose PID was chosen by set_tid leaves the cursor at 0, and last_pid at -1 (alloc_pid, kernel/pid.c).
+        return Utf8Parser.TryParse(word[(word.LastIndexOf((byte)' ') + 1)..], out int value, out _)
             ? value
             : throw new RemoteException("cannot read ns_last_pid or pid_max in the sandbox: no number");
     }

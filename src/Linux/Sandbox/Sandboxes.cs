@@ -7,8 +7,6 @@ namespace SetNsLastPid.Linux;
 /// namespace. All of it is gone after <see cref="Dispose"/>, and when nslp dies. Not thread-safe.</summary>
 internal sealed class Sandboxes : ISandboxes, IDisposable
 {
-    internal const string LastPidPath = "/proc/sys/kernel/ns_last_pid";
-
     // Long enough to notice whoever forks five times a second.
     private static readonly TimeSpan s_watch = TimeSpan.FromSeconds(0.2);
 
@@ -31,8 +29,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         try
         {
             LastPidFd = OpenLastPid();
-            OwnerFds = (Open(LastPidText, O_RDONLY), Open(LastPidText, O_RDONLY));
-            (ThreadOutput, ExitProgram) = PrepareThreads();
+            (Pipe, ExitProgram) = PrepareThreads();
             DescriptorLimit = RaiseDescriptorLimit();
             Errno clone3 = _zygote.Root.Call(Kernel.SYS_clone3, 0, 0).Error;
             HasClone3 = clone3 == Errno.EINVAL;
@@ -67,17 +64,11 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     /// for the namespace of whoever uses it.</summary>
     internal int LastPidFd { get; }
 
-    /// <summary>The file behind it: /proc/loadavg, where the last PID comes last, if there is no ns_last_pid.</summary>
-    internal string LastPidText { get; private set; } = LastPidPath;
+    /// <summary>A pipe that every process of a sandbox has, and in which a <see cref="ThreadProgram"/> tells of its thread. Each
+    /// end is given an owner (F_SETOWN) to learn its PIDs: F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in
+    /// f_getown, fs/fcntl.c).</summary>
+    internal (int Read, int Write) Pipe { get; }
 
-    /// <summary>Two descriptors in every process of a sandbox that are given an owner (F_SETOWN) to learn its PIDs:
-    /// F_GETOWN tells the PID in the namespace of whoever asks (pid_vnr in f_getown, fs/fcntl.c).</summary>
-    internal (int First, int Second) OwnerFds { get; }
-
-    /// <summary>A pipe in which a <see cref="ThreadProgram"/> tells of its thread.</summary>
-    internal (int Read, int Write) ThreadOutput { get; }
-
-    /// <summary>A program that exits.</summary>
     internal int ExitProgram { get; }
 
     internal rlimit64 DescriptorLimit { get; }
@@ -130,7 +121,8 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         _zygote.Dispose();
     }
 
-    private void Add(Errno errno, string what, params ReadOnlySpan<Facility> facilities)
+    /// <summary>Takes note of what is not there.</summary>
+    internal void Add(Errno errno, string what, params ReadOnlySpan<Facility> facilities)
     {
         string why = errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}";
         foreach (Facility facility in facilities)
@@ -142,45 +134,25 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     // Without ns_last_pid (CONFIG_CHECKPOINT_RESTORE) nothing can be written, but the last PID is read elsewhere.
     private int OpenLastPid()
     {
-        SysResult writable = TryOpen(LastPidPath, O_RDWR);
-        if (!writable.IsError)
+        using HelperCaller root = new(_zygote.Root);
+        LastPid file = LastPid.OpenForWriting(root);
+        if (file.Error != 0)
         {
-            return writable.Value;
+            Add(file.Error, "ns_last_pid", Facility.LastPid);
+            file = LastPid.OpenForReading(root);
         }
 
-        Add(writable.Error, "ns_last_pid", Facility.LastPid);
-        if (TryOpen(LastPidPath, O_RDONLY) is { IsError: false } readable)
-        {
-            return readable.Value;
-        }
-
-        LastPidText = "/proc/loadavg";
-        return Open(LastPidText, O_RDONLY);
+        RemoteException.ThrowIf(file.Error, "cannot read the last PID", "needs /proc mounted");
+        return file.Descriptor;
     }
 
-    private SysResult TryOpen(string path, int flags)
-    {
-        using Order order = NewOrder();
-        int open = order.Call(Kernel.SYS_openat, AT_FDCWD, order.Put(path), flags | O_CLOEXEC);
-        _zygote.Root.Run(order);
-        return order[open];
-    }
-
-    private int Open(string path, int flags)
-    {
-        SysResult open = TryOpen(path, flags);
-        RemoteException.ThrowIf(open.Error, "cannot read the last PID", "needs /proc mounted");
-        return open.Value;
-    }
-
-    // These, and the second of the owned ones, outlive execve. Without memfd_create no thread is made.
-    private ((int Read, int Write) Output, int Exit) PrepareThreads()
+    // These outlive execve. Without memfd_create no thread is made.
+    private ((int Read, int Write) Pipe, int Exit) PrepareThreads()
     {
         byte[] program = ThreadProgram.Exit();
         using Order order = NewOrder();
         nint pipe = order.Reserve(2 * sizeof(int));
         order.Require(order.Call(Kernel.SYS_pipe2, pipe, 0));
-        order.Call(Kernel.SYS_fcntl, OwnerFds.Second, F_SETFD, 0);
         int file = order.Call(Kernel.SYS_memfd_create, order.Put(""), 0);
         order.Call(Kernel.SYS_write, order.Result(file), order.Put(program), program.Length);
         _zygote.Root.Run(order);
@@ -215,7 +187,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         (int Uid, int Gid) ids = Namespaces.ReadUser(root);
         if (capabilities.HasSysAdmin || IsHere)
         {
-            return new SandboxAgent(this, root, -1, ids, capabilities);
+            return new SandboxAgent(this, root, -1, ids) { Capabilities = capabilities };
         }
 
         RemoteTask task;
@@ -238,7 +210,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             // is a user namespace in the sandbox.
         }
 
-        return new SandboxAgent(this, task, -1, (0, 0), ReadCapabilities(task));
+        return new SandboxAgent(this, task, -1, (0, 0)) { Capabilities = ReadCapabilities(task) };
     }
 
     private Setting Probe(bool ownsAll)
@@ -267,7 +239,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
             }
 
             using Sandbox sandbox = new(this);
-            SandboxProbe probe = new(this, sandbox, Add);
+            SandboxProbe probe = new(this, sandbox);
             int outerLevels = probe.Facilities();
             rules.AddRange(probe.Rules(outerLevels));
             kernel = KernelRulesModule.withStrictWrites(

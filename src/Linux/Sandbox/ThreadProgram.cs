@@ -20,7 +20,6 @@ internal sealed class ThreadProgram
     /// <summary>The signal on which the thread executes the other program.</summary>
     internal static int Go => SIGUSR1;
 
-    /// <summary>Ends at once.</summary>
     internal static byte[] Exit()
     {
         ThreadProgram program = new();
@@ -28,13 +27,12 @@ internal sealed class ThreadProgram
         return program.ToFile();
     }
 
-    /// <summary>Makes a thread, has an open file belong to it, writes its TID or -errno as 8 bytes to another one, and sleeps.
+    /// <summary>Makes a thread, has an open file belong to it, writes its TID or -errno as 8 bytes there, and sleeps.
     /// The thread sleeps until <see cref="Go"/>, then executes a program.</summary>
     /// <param name="setTid">innermost namespace first</param>
-    /// <param name="owned">the file that belongs to the thread</param>
-    /// <param name="output">where to tell</param>
+    /// <param name="output">the file that belongs to the thread, and where to tell</param>
     /// <param name="next">the program to be executed</param>
-    internal static byte[] New(ReadOnlySpan<int> setTid, int owned, int output, int next)
+    internal static byte[] New(ReadOnlySpan<int> setTid, int output, int next)
     {
         ThreadProgram program = new();
         Span<byte> data = program._data;
@@ -55,7 +53,7 @@ internal sealed class ThreadProgram
         program.Call(Kernel.SYS_clone3, Base + Arguments, Marshal.SizeOf<clone_args>());
         int thread = program.SkipIfZero();
         program.Store(Base + Result);
-        program.Call(Kernel.SYS_fcntl, owned, F_SETOWN_EX, Base + Owner);
+        program.Call(Kernel.SYS_fcntl, output, F_SETOWN_EX, Base + Owner);
         program.Call(Kernel.SYS_write, output, Base + Result, sizeof(long));
         program.Sleep();
         program.Land(thread);

@@ -63,7 +63,7 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
 
         byte[] parent = slash < 0 ? [(byte)'.', 0] : [.. bytes.AsSpan(0, Math.Max(slash, 1)), 0];
-        _directory = Open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        _directory = Fd.Open(AT_FDCWD, parent, O_RDONLY | O_DIRECTORY);
         _socket = UnixSocket.Open();
         bool isBound = false;
         try
@@ -74,7 +74,7 @@ internal sealed unsafe class ServerSocket : IDisposable
             Prepare();
             Bind(&address, length, mode & OwnerOnly);
             isBound = true;
-            _pin = Open(_directory.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+            _pin = Fd.Open(_directory.Number, _name, O_PATH | O_NOFOLLOW);
             RemoteException.ThrowIf(_pin.Error, $"cannot look at '{path}'");
             Widen(_pin.Number, mode, group);
         }
@@ -162,7 +162,7 @@ internal sealed unsafe class ServerSocket : IDisposable
                 $"cannot listen on '{Path}': {(isLink ? "a symbolic link" : "something that is not a socket")} is there");
         }
 
-        using Fd found = Open(_directory!.Number, _name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        using Fd found = Fd.Open(_directory!.Number, _name, O_PATH | O_NOFOLLOW);
         if (found.Error == Errno.ENOENT)
         {
             return;
@@ -231,14 +231,6 @@ internal sealed unsafe class ServerSocket : IDisposable
         UnixSocket.Set(Descriptor, SO_PASSCRED, 1);
         // Closing a descriptor that a sender put into a datagram can take long. Kernels before 6.16 do not know it.
         UnixSocket.Set(Descriptor, SO_PASSRIGHTS, 0);
-    }
-
-    private static Fd Open(int directory, byte[] path, int flags)
-    {
-        fixed (byte* start = path)
-        {
-            return new Fd(SysResult.Of(openat(directory, start, flags)));
-        }
     }
 
     private Errno Look(byte[] name, out statx found) =>

@@ -16,12 +16,10 @@ internal static unsafe class Accounts
     private static readonly Dictionary<uint, string> s_names = [];
     private static byte[]? s_users;
 
-    /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user.</summary>
-    /// <returns>The number, or -1 when there is no user of that name.</returns>
+    /// <summary>Finds a user's number, as the other a group's. A number stands for itself, whether or not there is such a one.</summary>
+    /// <returns>The number, or -1 when there is none of that name.</returns>
     internal static long FindUser(string user) => Find("/etc/passwd\0"u8, "passwd"u8, user);
 
-    /// <summary>Finds a group's number. A number stands for itself, whether or not there is such a group.</summary>
-    /// <returns>The number, or -1 when there is no group of that name.</returns>
     internal static long FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group);
 
     /// <summary>The name of a user, safe to print; the number where it has none.</summary>
@@ -116,14 +114,11 @@ internal static unsafe class Accounts
     // At most the first 16 MiB, and nothing of what is no regular file: reading that may never end.
     private static byte[] Read(ReadOnlySpan<byte> path)
     {
-        fixed (byte* pathname = path)
-        {
-            using Fd file = new(SysResult.Of(open(pathname, O_RDONLY | O_CLOEXEC | O_NONBLOCK)));
-            stat status;
-            return file.IsOpen && fstat(file.Number, &status) == 0 && S_ISREG(status.st_mode)
-                ? ReadUpTo(MaxFile, file.Number, Stopwatch.StartNew())
-                : [];
-        }
+        using Fd file = Fd.Open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK);
+        stat status;
+        return file.IsOpen && fstat(file.Number, &status) == 0 && S_ISREG(status.st_mode)
+            ? ReadUpTo(MaxFile, file.Number, Stopwatch.StartNew())
+            : [];
     }
 
     // What it prints for a key.

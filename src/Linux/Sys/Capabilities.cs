@@ -2,7 +2,6 @@ namespace SetNsLastPid.Linux;
 
 /// <summary>The capabilities of a task: struct __user_cap_data_struct twice, as capget(2) and capset(2) take them for
 /// version 3.</summary>
-[StructLayout(LayoutKind.Sequential)]
 internal struct Capabilities
 {
     /// <summary>struct __user_cap_header_struct of the calling process itself: _LINUX_CAPABILITY_VERSION_3, pid 0.</summary>

@@ -51,7 +51,6 @@ internal static unsafe class Kernel
     internal static int SYS_sched_setscheduler => X64 ? 144 : 119;
     internal static int SYS_sched_setaffinity => X64 ? 203 : 122;
     internal static int SYS_sched_getaffinity => X64 ? 204 : 123;
-    internal static int SYS_getcpu => X64 ? 309 : 168;
     internal static int SYS_futex => X64 ? 202 : 98;
     internal static int SYS_getdents64 => X64 ? 217 : 61;
     internal static int SYS_clock_gettime => X64 ? 228 : 113;
@@ -138,6 +137,9 @@ internal static unsafe class Kernel
     internal static int CLOCK_BOOTTIME => 7;
 
     // linux/wait.h
+    internal static int P_PID => 1;
+    internal static int WEXITED => 4;
+    internal static int WNOWAIT => 0x01000000;
     internal static int WNOHANG => 1;
     internal static int WUNTRACED => 2;
     internal static int WSTOPPED => 2;
@@ -169,23 +171,14 @@ internal static unsafe class Kernel
     internal static SysResult futex_wake(int* word, int count) =>
         Raw.Call(SYS_futex, (nint)word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, count);
 
-    /// <summary>Tells on which CPU the calling thread runs; -1 when the kernel does not.</summary>
-    internal static int getcpu()
-    {
-        uint cpu;
-        return Raw.Call(SYS_getcpu, (nint)(&cpu)).IsError ? -1 : (int)cpu;
-    }
-
     /// <summary>What the model knows of the running kernel, by its release.</summary>
     internal static KernelRules Rules
     {
         get
         {
-            string[] release = Release().Split('.', '-', '+');
+            Version version = Environment.OSVersion.Version;
             return KernelRulesModule.withPageSize(
-                Environment.SystemPageSize,
-                KernelRulesModule.ofVersion(
-                    int.Parse(release[0], CultureInfo.InvariantCulture), int.Parse(release[1], CultureInfo.InvariantCulture)));
+                Environment.SystemPageSize, KernelRulesModule.ofVersion(version.Major, version.Minor));
         }
     }
 
@@ -197,15 +190,9 @@ internal static unsafe class Kernel
         return !flags.IsError && (flags.Value & FD_CLOEXEC) == 0;
     }
 
-    /// <summary>Whether an open descriptor may be written to.</summary>
     internal static bool IsWritable(int fd) => (Raw.Call(SYS_fcntl, fd, F_GETFL).Value & O_ACCMODE) != O_RDONLY;
 
-    internal static bool IsTerminal(int fd)
-    {
-        // struct termios of the kernel has 36 bytes on x86-64 and arm64.
-        byte* termios = stackalloc byte[64];
-        return !Raw.Call(SYS_ioctl, fd, TCGETS, (nint)termios).IsError;
-    }
+    internal static bool IsTerminal(int fd) => isatty(fd) == 1;
 
     /// <summary>The size of a terminal in characters; 0 where it does not know, and for what is no terminal.</summary>
     internal static (int Columns, int Rows) TerminalSize(int fd)

@@ -2,8 +2,6 @@ namespace SetNsLastPid.Linux;
 
 internal static unsafe class OwnProgram
 {
-    private const int Size = 4096;
-
     // An environment variable that says to a process, by its PID, that it was started again already.
     private const string Mark = "NSLP_AGAIN";
 
@@ -27,19 +25,11 @@ internal static unsafe class OwnProgram
     /// is in the way of the number that nslp set is asked for. Returns only on failure.</summary>
     internal static Errno RestartOnce()
     {
-        byte* path = stackalloc byte[Size];
         _ = Proc.ReadAllAt(AT_FDCWD, "/proc/self/cmdline\0"u8, out byte[] line);
         List<nint> arguments = [], environment = [Marshal.StringToCoTaskMemUTF8(MarkOfThis)];
-        fixed (byte* link = "/proc/self/exe"u8, start = line)
+        // By its path, not by /proc/self/exe: the kernel names the process after the file it was given.
+        fixed (byte* path = Encoding.UTF8.GetBytes(Environment.ProcessPath + '\0'), start = line)
         {
-            // By its path, not by that link: the kernel names the process after the file it was given.
-            SysResult length = SysResult.Of(readlink(link, path, Size - 1));
-            if (length.IsError)
-            {
-                return length.Error;
-            }
-
-            path[length.Value] = 0;
             for (int at = 0; at < line.Length; at += line.AsSpan(at).IndexOf((byte)0) + 1)
             {
                 arguments.Add((nint)(start + at));
@@ -67,13 +57,7 @@ internal static unsafe class OwnProgram
     internal static bool HasThreadFrom(int lastPid)
     {
         const int Reach = 64;
-        bool has = false;
-        for (int number = lastPid; number < lastPid + Reach && !has; number++)
-        {
-            has = HasThread(number);
-        }
-
-        return has;
+        return Enumerable.Range(lastPid, Reach).Any(HasThread);
     }
 
     /// <summary>Ends the process with status 0 once the numbers of its threads are free. execve waits for the threads

@@ -16,28 +16,28 @@ namespace SetNsLastPid.Linux
         }
 
         /// <summary>The address of the calling thread's errno; the same in a child that the thread clones.</summary>
-        internal static int* Errno => __errno_location();
+        internal static int* Errno => ErrnoLocation();
 
         /// <summary>libc's function that gives <see cref="Errno"/>.</summary>
         internal static delegate*<int*> ErrnoLocation =>
-            (delegate*<int*>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("__errno_location") : Linked.ErrnoLocation);
+            (delegate*<int*>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("__errno_location") : (delegate*<void>)&Linked.__errno_location);
 
         internal static delegate*<long, long, long, long, long, long, long, long> Syscall =>
             (delegate*<long, long, long, long, long, long, long, long>)
-                (RuntimeFeature.IsDynamicCodeCompiled ? Export("syscall") : Linked.Syscall);
+                (RuntimeFeature.IsDynamicCodeCompiled ? Export("syscall") : (delegate*<void>)&Linked.syscall);
 
         /// <summary>libc's clone(2): function, stack, flags, argument, and where a PID or pidfd goes.</summary>
         internal static delegate*<void*, void*, long, void*, void*, int> Clone =>
-            (delegate*<void*, void*, long, void*, void*, int>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("clone") : Linked.Clone);
+            (delegate*<void*, void*, long, void*, void*, int>)(RuntimeFeature.IsDynamicCodeCompiled ? Export("clone") : (delegate*<void>)&Linked.clone);
 
-        internal static void* Exit => RuntimeFeature.IsDynamicCodeCompiled ? Export("_exit") : Linked.Exit;
+        internal static void* Exit => RuntimeFeature.IsDynamicCodeCompiled ? Export("_exit") : (delegate*<void>)&Linked._exit;
 
         /// <summary>A function of libc that returns at once and touches nothing but registers.</summary>
-        internal static void* Nothing => RuntimeFeature.IsDynamicCodeCompiled ? Export("labs") : Linked.Labs;
+        internal static void* Nothing => RuntimeFeature.IsDynamicCodeCompiled ? Export("labs") : (delegate*<void>)&Linked.labs;
 
         /// <summary>environ(7): the variables that the program was started with, as C has them.</summary>
         internal static byte** Environment =>
-            *(byte***)(RuntimeFeature.IsDynamicCodeCompiled ? Export("environ") : Linked.Environ);
+            *(byte***)(RuntimeFeature.IsDynamicCodeCompiled ? Export("environ") : (delegate*<void>)&Linked.environ);
 
         /// <summary>What the linker calls the program's main(3) when <see cref="Given"/> stands before it (Directory.Build.props).</summary>
         internal static int RealMain(int count, byte** arguments, byte** environment) =>
@@ -72,9 +72,6 @@ namespace SetNsLastPid.Linux
         private static extern long syscall(long number, long a0, long a1, long a2, long a3, long a4, long a5);
 
         [DllImport("libc")]
-        private static extern int* __errno_location();
-
-        [DllImport("libc")]
         private static extern int posix_spawn(
             int* pid, byte* path, void* actions, void* attributes, byte** arguments, byte** environment);
 
@@ -94,18 +91,6 @@ namespace SetNsLastPid.Linux
         // it code or data; the JIT refuses such methods, so nothing here may be reached under it.
         internal static class Linked
         {
-            internal static void* ErrnoLocation => (delegate*<void>)&__errno_location;
-
-            internal static void* Syscall => (delegate*<void>)&syscall;
-
-            internal static void* Clone => (delegate*<void>)&clone;
-
-            internal static void* Exit => (delegate*<void>)&_exit;
-
-            internal static void* Labs => (delegate*<void>)&labs;
-
-            internal static void* Environ => (delegate*<void>)&environ;
-
             /// <summary>getenv(3), which <see cref="RuntimeStart"/> stands before.</summary>
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "__real_getenv")]
@@ -117,27 +102,27 @@ namespace SetNsLastPid.Linux
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "__errno_location")]
-            private static extern void __errno_location();
+            internal static extern void __errno_location();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "syscall")]
-            private static extern void syscall();
+            internal static extern void syscall();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "clone")]
-            private static extern void clone();
+            internal static extern void clone();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "_exit")]
-            private static extern void _exit();
+            internal static extern void _exit();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "labs")]
-            private static extern void labs();
+            internal static extern void labs();
 
             [MethodImpl(MethodImplOptions.InternalCall)]
             [System.Runtime.RuntimeImport("*", "environ")]
-            private static extern void environ();
+            internal static extern void environ();
         }
     }
 }

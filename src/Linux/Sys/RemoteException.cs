@@ -9,22 +9,20 @@ internal sealed class RemoteException : Exception
     /// <param name="what">"cannot VERB OBJECT"</param>
     /// <param name="errno">the reason; 0 if there is none</param>
     /// <param name="help">what would help, null if not known</param>
-    /// <param name="step">what of a namespace it was about</param>
-    internal RemoteException(string what, Errno errno = 0, string? help = null, NamespaceStep step = NamespaceStep.Other)
+    internal RemoteException(string what, Errno errno = 0, string? help = null)
         : base(errno == 0 ? what : $"{what}: {Marshal.GetPInvokeErrorMessage((int)errno)}")
     {
         What = what;
         Errno = errno;
         Help = help ?? (errno == Errno.EAGAIN ? NeedsTasks : null);
-        Step = step;
     }
 
     /// <summary>Throws where there is an errno; the rest is as of the constructor.</summary>
-    internal static void ThrowIf(Errno errno, string what, string? help = null, NamespaceStep step = NamespaceStep.Other)
+    internal static void ThrowIf(Errno errno, string what, string? help = null)
     {
         if (errno != 0)
         {
-            throw new RemoteException(what, errno, help, step);
+            throw new RemoteException(what, errno, help);
         }
     }
 
@@ -36,5 +34,6 @@ internal sealed class RemoteException : Exception
 
     internal string? Help { get; }
 
-    internal NamespaceStep Step { get; }
+    /// <summary>What of a namespace it was about.</summary>
+    internal NamespaceStep Step { get; init; }
 }

@@ -18,11 +18,8 @@ internal static unsafe class Terminal
 
     private static void Control(long request, int* group)
     {
-        fixed (byte* path = "/dev/tty"u8)
-        {
-            using Fd terminal = new(SysResult.Of(open(path, O_RDWR | O_CLOEXEC)));
-            _ = Raw.Call(Kernel.SYS_ioctl, terminal.Number, request, (nint)group);
-        }
+        using Fd terminal = Fd.Open(AT_FDCWD, "/dev/tty"u8, O_RDWR);
+        _ = Raw.Call(Kernel.SYS_ioctl, terminal.Number, request, (nint)group);
     }
 }
 
@@ -59,7 +56,6 @@ internal sealed unsafe class Keys : IDisposable
         return !read.IsError && new ReadOnlySpan<byte>(keys, read.Value).Contains((byte)key);
     }
 
-    /// <summary>Makes the terminal what it was.</summary>
     public void Dispose() => _ = Control(TCSETS, _old);
 
     private static Errno Control(long request, byte[] termios)

@@ -97,8 +97,9 @@ public sealed class ZygoteTests : IDisposable
         int mask = exec.Call(Kernel.SYS_rt_sigprocmask, 2, exec.Put(BitConverter.GetBytes(0UL)), 0, 8);
         int failed = exec.Call(Kernel.SYS_execve, exec.Put("/nonexistent"), 0, 0);
         int execve = exec.Call(
-            Kernel.SYS_execve, exec.Put("/bin/sh"), exec.Put(["sh", "-c", "kill -0 $PPID && exit $N"]),
-            exec.Put(["N=7"]));
+            Kernel.SYS_execve, exec.Put("/bin/sh"),
+            exec.PutValue((exec.Put("sh"), exec.Put("-c"), exec.Put("kill -0 $PPID && exit $N"), (nint)0)),
+            exec.PutValue((exec.Put("N=7"), (nint)0)));
         Assert.True(child.Submit(exec));
         using Order birth = Root.NewOrder();
         birth.Clone3(new clone_args { flags = Kernel.CLONE_PARENT }, Child.Becomes(child));

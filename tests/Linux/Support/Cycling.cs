@@ -54,7 +54,7 @@ internal static class Cycling
         using Cycler cycler = new(Flavour.Find(name)!, threads);
         long start = Stopwatch.GetTimestamp();
         CycleResult result = cycler.Burst(long.MaxValue / 2, start + (2 * Stopwatch.Frequency));
-        Console.WriteLine($"{result.Stopped} {result.Consumed > 0} {limit} {Limit()}");
+        Console.WriteLine($"{result.Error == 0} {result.Consumed > 0} {limit} {Limit()}");
         return 0;
     }
 
