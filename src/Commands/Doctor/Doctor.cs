@@ -33,24 +33,23 @@ internal static class Doctor
     private static DoctorFacts Measure(Observed seen)
     {
         using PidSpace space = new();
-        int pidMax = (int)space.ReadPidMax().Raw;
-        int lastPid = (int)space.ReadLastPid().Raw;
+        SysResult pidMax = space.ReadPidMax(), lastPid = space.ReadLastPid();
         PidSet inUse = space.ReadNumbersInUse();
         DoctorFacts facts = new(seen, Kernel.Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
-        if (pidMax < 0 || space.PrepareToConsume() != 0)
+        if (pidMax.IsError || space.PrepareToConsume() != 0)
         {
             return facts;
         }
 
         long start = Stopwatch.GetTimestamp();
         long deadline = start + (long)(s_longest.TotalSeconds * Stopwatch.Frequency);
-        CycleResult result = space.Cycler!.Burst(Math.Min(MostConsumed, pidMax / 4), deadline);
+        CycleResult result = space.Cycler!.Burst(Math.Min(MostConsumed, pidMax.Value / 4), deadline);
         double rate = result.Consumed / Stopwatch.GetElapsedTime(start).TotalSeconds;
         return facts with
         {
             Flavour = space.Cycler.Flavour.Name,
             Rate = rate,
-            Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
+            Lap = PidSetModule.countFree(Limits.Reserved, pidMax.Value, inUse),
         };
     }
 }

@@ -76,12 +76,13 @@ internal sealed class MapWatch
 
     private Errno Tick()
     {
-        int last = (int)_space.ReadLastPid().Raw;
-        if (last < 0)
+        SysResult read = _space.ReadLastPid();
+        if (read.IsError)
         {
-            return (Errno)(-last);
+            return read.Error;
         }
 
+        int last = read.Value;
         int consumed = PidMap.consumed(last, _facts.Namespace);
         _consumed += consumed;
         _facts = _facts with { LastPid = last };

@@ -286,8 +286,6 @@ module OperationText =
         | -1 -> wrong $"'{word}' is no key=value"
         | i -> word.Substring(0, i), word.Substring(i + 1)
 
-    let private keyOf (word: string) = word.Split('=', 2)[0]
-
     /// The operation that a line stands for, or what is wrong with the line.
     let parse (line: string) : Result<Operation, string> =
         try
@@ -297,7 +295,7 @@ module OperationText =
                 let pairs = List.map pair rest
                 let operation = build verb (Map.ofList pairs)
                 // What is said and not understood must not be lost: the line has to come out again.
-                let known = words (format operation) |> List.map keyOf
+                let known = words (format operation) |> List.tail |> List.map (pair >> fst)
 
                 match List.tryFind (fun (key, _) -> not (List.contains key known)) pairs with
                 | Some(key, _) -> Error $"'{key}=' does not belong here"

@@ -287,6 +287,7 @@ let ``no text makes the reader of replay files fail otherwise than with a messag
 [<InlineData("nslp-verify-replay 1\nend child=x\nend-of-replay\n", "line 2: 'x' is not a number")>]
 [<InlineData("nslp-verify-replay 1\n# a\n\nend kid=1\nend-of-replay\n", "line 4: 'child=' is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=1 kid=2\nend-of-replay\n", "line 2: 'kid=' does not belong here")>]
+[<InlineData("nslp-verify-replay 1\nend child=1 end=x\nend-of-replay\n", "line 2: 'end=' does not belong here")>]
 [<InlineData("nslp-verify-replay 1\nend child=1 child=2\nend-of-replay\n", "line 2: a key is given twice")>]
 [<InlineData("nslp-verify-replay 1\nkill child=1\nend-of-replay\n", "line 2: 'kill' is no operation")>]
 [<InlineData("nslp-verify-replay 1\nend-of-replay\nend child=1\n", "line 2: something follows the last line")>]
