@@ -61,7 +61,7 @@ module OperationText =
             "thread-fails-pids", Ending.Fails(Late.PidsCgroup, true)
         ]
 
-    let private bonds =
+    let internal bonds =
         [
             "group", Bond.Group
             "session", Bond.Session
@@ -71,7 +71,7 @@ module OperationText =
 
     let private fates = [ "stays", Fate.Stays; "execs", Fate.Execs ]
 
-    let private flaws =
+    let internal flaws =
         [
             "size-without-array", Flaw.SizeWithoutArray
             "array-without-size", Flaw.ArrayWithoutSize

@@ -153,15 +153,8 @@ let ``the numbers in use are those that processes hold`` () =
             |> Seq.collect (fun (id, space) -> PidSet.toSeq space.Ns.InUse |> Seq.map (fun n -> id, n))
             |> Set.ofSeq
 
-        held = inUse
-        && world.Held
-           |> Map.forall (fun id held ->
-               held.Holders > 0
-               && held.Holders =
-                   (world.Processes
-                    |> Map.values
-                    |> Seq.filter (fun p -> List.contains id p.Holds)
-                    |> Seq.length))
+        let holds = world.Processes |> Map.values |> Seq.collect _.Holds |> Set.ofSeq
+        held = inUse && holds = Set.ofSeq (Map.keys world.Held)
 
     forAll (operationsOf 40) (fun operations -> worlds KernelRules.newest true operations |> List.forall isConsistent)
 
