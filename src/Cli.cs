@@ -15,8 +15,8 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            status = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
-            status = argv is [Spawn.Name or Reserve.Name, ..] ? Spawn.Failed : status;
+            _ = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
+            status = Output.FailureOf(argv[0]);
         }
 
         if (argv is [not Spawn.Name, ..] && argv.TakeWhile(word => word != "--").Contains("--json"))
@@ -52,7 +52,6 @@ internal static class Cli
             Command.Predict predict => Predict.Run(predict.Options),
             Command.Completion completion => Commands.Completion.Run(completion.Shell),
             Command.Help help => Output.Print("help", help.Text),
-            Command.Wrong { Name: Spawn.Name or Reserve.Name } wrong => Spawn.Wrong(wrong.Name, wrong.Message),
             Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
             { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
             _ => throw new UnreachableException(),

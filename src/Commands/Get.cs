@@ -8,9 +8,9 @@ internal static class Get
     internal static int Run(GetOptions options)
     {
         using PidSpace space = PidSpace.Open(options.Target);
-        SysResult last = space.ReadLastPid();
-        return last.IsError ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
-            : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last.Value))
-            : Output.Print(Name, last.Value.ToString() + '\n');
+        int last = Output.Of(space.ReadLastPid(), Stage.ReadLastPid);
+        return options.Json
+            ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last))
+            : Output.Print(Name, last.ToString() + '\n');
     }
 }

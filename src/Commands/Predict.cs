@@ -10,26 +10,11 @@ internal static class Predict
     internal static int Run(PredictOptions options)
     {
         using PidSpace space = PidSpace.Open(options.Target);
-        SysResult pidMax = space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Output.Fail(Name, Words.look(Stage.ReadPidMax, pidMax.Error));
-        }
-
+        int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         // nslp is gone by the time of the next process, and its numbers are free.
         PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
         bool mayBeBlind = space.MayBeBlind;
-        SysResult last = space.ReadLastPid();
-        if (last.IsError)
-        {
-            return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
-        }
-
-        return Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
-    }
-
-    private static int Print(PredictOptions options, PidNamespace seen, bool mayBeBlind)
-    {
+        PidNamespace seen = PidNamespaceModule.observed(Output.Of(space.ReadLastPid(), Stage.ReadLastPid), pidMax, inUse);
         if (mayBeBlind)
         {
             Output.Say(Name, "warning: /proc does not show all processes; the kernel will skip the PIDs of hidden ones");

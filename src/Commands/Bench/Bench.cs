@@ -89,7 +89,7 @@ internal static class Bench
 
         return options.Json
             ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn, stolen, others))
-            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(1, options.Color)));
+            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(options.Color)));
 
         void Show(BenchResult next, double part) =>
             progress.Show(part, $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" x{next.Threads}" : "")}");

@@ -4,7 +4,6 @@ namespace SetNsLastPid.Commands;
 internal static class Doctor
 {
     private const string Name = "doctor";
-    private const int CannotTell = 3;
 
     // Enough to tell a rate by; in a namespace of the usual size a quarter of a lap.
     private const int MostConsumed = 8000;
@@ -24,10 +23,8 @@ internal static class Doctor
         progress.Hide();
         int status = options.Json
             ? Output.PrintJson(Name, json => DoctorText.Write(json, facts, diagnosis))
-            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(1, options.Color)));
-        return status != Output.Done ? CannotTell
-            : diagnosis.CanChoose ? Output.Done
-            : Output.Failed;
+            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(options.Color)));
+        return status != Output.Done || diagnosis.CanChoose ? status : Output.Failed;
     }
 
     private static DoctorFacts Measure(Observed seen)

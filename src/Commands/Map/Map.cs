@@ -10,7 +10,7 @@ internal static class Map
 
     internal static int Run(MapOptions options)
     {
-        Look look = Look.Of(1, options.Color);
+        Look look = Look.Of(options.Color);
         if (options.Watch && !look.CanMove)
         {
             return Output.Fail(

@@ -54,7 +54,7 @@ internal sealed class MapWatch
                 _frames.Dequeue();
             }
 
-            Errno error = screen.Draw(Frame(Look.Of(1, _color)));
+            Errno error = screen.Draw(Frame(Look.Of(_color)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
                 if (screen.TakeSignal() is not 0 and var signal)

@@ -21,7 +21,7 @@ internal static class Reserve
         using PidSpace space = Open(options);
         if (FindFault(options, space) is { } fault)
         {
-            return Fail(fault);
+            return Output.Fail(Name, fault);
         }
 
         TellHolders(options, space);
@@ -31,7 +31,7 @@ internal static class Reserve
         int signal = Work(run, caught, untilKept: true);
         if (!run.Failure.IsDone)
         {
-            return Fail(Words.reserveLook(run.Failure));
+            return Output.Fail(Name, Words.reserveLook(run.Failure));
         }
 
         if (signal == 0 && (options.Verbose || launcher is null))
@@ -53,12 +53,6 @@ internal static class Reserve
         space.Dispose();
         caught.Dispose();
         return launcher is null ? status : SpawnParent.EndBySignal(status);
-    }
-
-    private static int Fail(Complaint complaint)
-    {
-        _ = Output.Fail(Name, complaint);
-        return Spawn.Failed;
     }
 
     private static PidSpace Open(ReserveOptions options)
@@ -146,7 +140,7 @@ internal static class Reserve
         signal = signal == 0 ? Work(run, caught, untilKept: false) : signal;
         if (!run.Failure.IsDone)
         {
-            return Fail(Words.reserveLook(run.Failure));
+            return Output.Fail(Name, Words.reserveLook(run.Failure));
         }
 
         Output.Say(Name, $"stopping on signal {signal}");
@@ -182,7 +176,7 @@ internal static class Reserve
             if (!run.Failure.IsDone && !isFailureTold)
             {
                 isFailureTold = true;
-                _ = Fail(Words.reserveLook(run.Failure));
+                _ = Output.Fail(Name, Words.reserveLook(run.Failure));
             }
 
             return until;

@@ -55,13 +55,7 @@ internal sealed class Set
 
     private int Run()
     {
-        SysResult pidMax = _space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Fail(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
-        }
-
-        _pidMax = pidMax.Value;
+        _pidMax = Output.Of(_space.ReadPidMax(), Stage.ReadPidMax);
         if (Goal.First - (Goal.OrNext ? 1 : 0) >= _pidMax)
         {
             return Output.Fail(Name, Words.beyond(Goal, _pidMax, Kernel.Rules.PidMaxPerNamespace));

@@ -10,13 +10,6 @@ internal static class Spawn
 
     internal const string Name = "spawn";
 
-    /// <summary>Says what is wrong with the command line: not with status 2, which may be the command's.</summary>
-    internal static int Wrong(string name, string message)
-    {
-        _ = Output.Wrong(name, message);
-        return Failed;
-    }
-
     /// <summary>Runs the command. Returns only if it did not come to run.</summary>
     /// <returns>The exit status.</returns>
     internal static int Run(SpawnOptions options)
@@ -26,22 +19,18 @@ internal static class Spawn
         {
             if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
             {
-                _ = Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
-                return Failed;
+                return Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
             }
 
             if (options.Json is { } target && SpawnReport.TryOpen(target, out report) is { } unopened)
             {
-                _ = Output.Fail(Name, unopened);
-                return Failed;
+                return Output.Fail(Name, unopened);
             }
 
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
-                _ = Output.Fail(Name, fault, help: HelpAbove(options));
-                report?.Write(null, isRunning: false, Failed);
-                return Failed;
+                throw new RemoteException(fault, 0, HelpAbove(options));
             }
 
             LaunchSettings settings = new(
