@@ -5,11 +5,11 @@ internal static class Get
 {
     private const string Name = "get";
 
-    internal static int Run(GetOptions options)
+    internal static int Run(int target, bool isJson)
     {
-        using PidSpace space = PidSpace.Open(options.Target);
+        using PidSpace space = PidSpace.Open(target);
         int last = Output.Of(space.ReadLastPid(), Stage.ReadLastPid);
-        return options.Json
+        return isJson
             ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last))
             : Output.Print(Name, last.ToString() + '\n');
     }

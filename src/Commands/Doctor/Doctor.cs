@@ -12,7 +12,7 @@ internal static class Doctor
 
     /// <returns>The exit status: 0 when a PID can be chosen in some way, 1 when not, 3 when the result cannot be
     /// written.</returns>
-    internal static int Run(DoctorOptions options)
+    internal static int Run(ColorWhen color, bool isJson)
     {
         ProgressLine progress = new(Name);
         progress.Show(-1, "trying what works here");
@@ -21,9 +21,9 @@ internal static class Doctor
         Diagnosis diagnosis = Examination.diagnose(seen);
         DoctorFacts facts = Measure(seen);
         progress.Hide();
-        int status = options.Json
+        int status = isJson
             ? Output.PrintJson(Name, json => DoctorText.Write(json, facts, diagnosis))
-            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(options.Color)));
+            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(color)));
         return status != Output.Done || diagnosis.CanChoose ? status : Output.Failed;
     }
 
