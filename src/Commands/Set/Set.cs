@@ -32,8 +32,7 @@ internal sealed class Set
             : long.MaxValue;
     }
 
-    /// <summary>Runs the command. Does not return once the number is set.</summary>
-    /// <returns>The exit status.</returns>
+    /// <summary>Does not return once the number is set.</summary>
     internal static int Run(SetOptions options)
     {
         if (options.Flavour is not null && Flavour.Find(options.Flavour) is null)
@@ -242,7 +241,13 @@ internal sealed class Set
         int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
         // Not by the death of nslp: the number of its helper or threads must be free for the next process.
         _space.Dispose();
-        if (_space.IsHere && status == Output.Done && OwnProgram.HasThreadFrom(last))
+        return Leave(status, last, _space.IsHere);
+    }
+
+    /// <summary>Ends nslp. The number of a thread of its that the next process may get is free by then.</summary>
+    internal static int Leave(int status, int lastPid, bool isHere = true)
+    {
+        if (isHere && status == Output.Done && OwnProgram.HasThreadFrom(lastPid))
         {
             OwnProgram.ExitAfterThreads();
         }
