@@ -29,7 +29,7 @@ internal static class Map
             Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
         }
 
-        return options.Watch ? MapWatch.Run(space, options, facts)
+        return options.Watch ? new MapWatch(space, options, facts).Run()
             : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
             : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
             : Output.Print(Name, new MapText(look).Draw(facts, Rows));

@@ -72,15 +72,10 @@ internal static class Reserve
 
     private static Complaint? FindFault(ReserveOptions options, PidSpace space)
     {
-        SysResult pidMax = space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Words.reserveLook(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
-        }
-
+        int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         Complaint complaint = Words.reserveRange(
-            options.First, options.Last, pidMax.Value,
-            ReserveModule.range(ReserveModule.rules.Reserved, pidMax.Value, options.First, options.Last));
+            options.First, options.Last, pidMax,
+            ReserveModule.range(ReserveModule.rules.Reserved, pidMax, options.First, options.Last));
         if (complaint.Message != "")
         {
             return complaint;
