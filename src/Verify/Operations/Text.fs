@@ -222,12 +222,13 @@ module OperationText =
         | Some(_, value) -> value
         | None -> wrong $"'{text}' is not known"
 
-    let private build verb (pairs: Map<string, string>) =
-        let value key =
-            match pairs.TryFind key with
-            | Some text -> text
-            | None -> wrong $"'{key}=' is missing"
+    let internal valueIn (pairs: Map<string, string>) (key: string) : string =
+        match pairs.TryFind key with
+        | Some text -> text
+        | None -> wrong $"'{key}=' is missing"
 
+    let private build verb (pairs: Map<string, string>) =
+        let value = valueIn pairs
         let int key = parseInt (value key)
 
         let capable () =
