@@ -66,11 +66,6 @@ internal static class Preflight
     private static PreflightFacts Observe(Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress)
     {
         int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
-        if (space.ProcDirectory < 0)
-        {
-            throw new RemoteException("cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
-        }
-
         Dictionary<int, Holding> holdings = [];
         bool isUnknown = false;
         WhoScan scan = new(space, pidMax, progress);

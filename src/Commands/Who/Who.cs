@@ -9,11 +9,6 @@ internal static class Who
     internal static int Run(WhoOptions options)
     {
         using PidSpace space = PidSpace.Open(options.Target);
-        if (space.ProcDirectory < 0)
-        {
-            return Output.Fail(Name, "cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
-        }
-
         using ProgressLine progress = new(Name, endsBySignal: true);
         int pidMax = space.PidMaxOrLimit;
         WhoScan scan = new(space, pidMax, progress);
