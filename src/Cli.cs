@@ -15,8 +15,8 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            status = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
-            status = argv is [Spawn.Name or Reserve.Name, ..] ? Spawn.Failed : status;
+            _ = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
+            status = Output.FailureOf(argv[0]);
         }
 
         if (argv is [not Spawn.Name, ..] && argv.TakeWhile(word => word != "--").Contains("--json"))
@@ -38,21 +38,20 @@ internal static class Cli
 
         return CommandLine.parse(argv) switch
         {
-            Command.Get get => Get.Run(get.Options),
+            Command.Get get => Get.Run(get.Target, get.Json),
             Command.Verify verify => Commands.Verify.Run(verify.Options),
             Command.Set set => set.Options.Server is null ? Set.Run(set.Options) : SetClient.Run(set.Options),
             Command.Serve serve => Serve.Run(serve.Options),
-            Command.Bench bench => Bench.Run(bench.Options),
+            Command.Bench bench => Bench.Run(bench.Seconds, bench.Color, bench.Json),
             Command.Spawn spawn => Spawn.Run(spawn.Options),
             Command.Who who => Who.Run(who.Options),
             Command.Preflight preflight => Commands.Preflight.Run(preflight.Options),
             Command.Reserve reserve => Reserve.Run(reserve.Options),
             Command.Map map => Map.Run(map.Options),
-            Command.Doctor doctor => Doctor.Run(doctor.Options),
-            Command.Predict predict => Predict.Run(predict.Options),
+            Command.Doctor doctor => Doctor.Run(doctor.Color, doctor.Json),
+            Command.Predict predict => Predict.Run(predict.Count, predict.Target, predict.Json),
             Command.Completion completion => Commands.Completion.Run(completion.Shell),
             Command.Help help => Output.Print("help", help.Text),
-            Command.Wrong { Name: Spawn.Name or Reserve.Name } wrong => Spawn.Wrong(wrong.Name, wrong.Message),
             Command.Wrong wrong => Output.Wrong(wrong.Name, wrong.Message),
             { IsVersion: true } => Output.Print("version", $"nslp {Version}\n"),
             _ => throw new UnreachableException(),

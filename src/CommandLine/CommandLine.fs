@@ -5,19 +5,21 @@ open System
 /// argv, understood.
 [<RequireQualifiedAccess>]
 module CommandLine =
-    let private number (name: string) (otherwise: uint64) (line: Line) : uint64 =
+    // The last value given, as `read` takes it; `otherwise` where there is none.
+    let private value (read: string -> 'value voption) (otherwise: 'value) (name: string) (line: Line) : 'value =
         match Line.text name line with
         | null -> otherwise
-        | text -> Value.number 10UL text |> ValueOption.defaultValue otherwise
+        | text -> read text |> ValueOption.defaultValue otherwise
 
-    let private int name (otherwise: int) line : int =
-        int (number name (uint64 otherwise) line)
+    let private number (text: string) : int voption =
+        Value.number 10UL text |> ValueOption.map int
 
-    let private seconds name (otherwise: float) line : float =
-        match Line.text name line with
-        | null -> otherwise
-        | text -> Value.seconds UInt64.MaxValue text |> ValueOption.defaultValue otherwise
+    let private int name otherwise line = value number otherwise name line
 
+    let private seconds name otherwise line =
+        value (Value.seconds UInt64.MaxValue) otherwise name line
+
+    let private text name line = value ValueSome "" name line
     let private target line = int "--target" 0 line
 
     // Members of enums are in the order of the grammar's choices; the first is the default.
@@ -29,7 +31,7 @@ module CommandLine =
     let private color line = enum<ColorWhen>(choice "--color" line)
 
     let private method (line: Line) =
-        match (Line.text "--method" line |> Option.ofObj |> Option.defaultValue "").ToLowerInvariant() with
+        match (text "--method" line).ToLowerInvariant() with
         | "clone3" -> Method.Clone3
         | "write" -> Method.Write
         | "cycle" -> Method.Cycle
@@ -39,12 +41,8 @@ module CommandLine =
     let private given (options: string list) (line: Line) =
         options |> List.filter (fun option -> Line.has option line)
 
-    let private get line =
-        Command.Get
-            {
-                Target = target line
-                Json = Line.has "--json" line
-            }
+    let private json line = Line.has "--json" line
+    let private get line = Command.Get(target line, json line)
 
     // What is asked for by the operand PID, whose innermost number has the room.
     let private goals (line: Line) : Goal list =
@@ -61,10 +59,7 @@ module CommandLine =
     let private set line =
         let goal = goals line |> List.head
 
-        let isRange =
-            Line.text "PID" line
-            |> Option.ofObj
-            |> Option.exists (fun text -> text.Contains '-')
+        let isRange = (text "PID" line).Contains '-'
 
         match given [ "--method"; "--target"; "--flavour" ] line with
         | option :: _ when Line.has "--server" line ->
@@ -85,7 +80,7 @@ module CommandLine =
                     Flavour = Line.text "--flavour" line
                     Server = Line.text "--server" line
                     Verbose = Line.has "--verbose" line
-                    Json = Line.has "--json" line
+                    Json = json line
                 }
 
     let private verify line =
@@ -103,33 +98,21 @@ module CommandLine =
                 {
                     Runs = int "--runs" 500 line
                     Steps = int "--steps" 50 line
-                    Seed =
-                        if Line.has "--seed" line then
-                            Nullable(number "--seed" 0UL line)
-                        else
-                            Nullable()
+                    Seed = value (Value.number 10UL >> ValueOption.map Nullable) (Nullable()) "--seed" line
                     Replay = Line.text "--replay" line
                     Record = Line.text "--record" line
                     Here = Line.has "--here" line
                     Tap = Line.has "--tap" line
                     Junit = Line.text "--junit" line
-                    Json = Line.has "--json" line
+                    Json = json line
                 }
-
-    let private mode line =
-        match Line.text "--mode" line with
-        | null -> -1
-        | text ->
-            match Value.number 8UL text with
-            | ValueSome mode -> Operators.int mode
-            | ValueNone -> -1
 
     let private serve line =
         Command.Serve
             {
                 Socket = Line.text "SOCKET" line
                 Method = method line
-                Mode = mode line
+                Mode = value (Value.number 8UL >> ValueOption.map Operators.int) -1 "--mode" line
                 Group = Line.text "--group" line
                 AllowUsers = Array.ofList (Line.all "--allow-user" line)
                 Timeout = seconds "--timeout" infinity line
@@ -137,12 +120,7 @@ module CommandLine =
             }
 
     let private bench line =
-        Command.Bench
-            {
-                Seconds = seconds "--seconds" 10.0 line
-                Color = color line
-                Json = Line.has "--json" line
-            }
+        Command.Bench(seconds "--seconds" 10.0 line, color line, json line)
 
     let private spawn (line: Line) =
         let options =
@@ -154,10 +132,7 @@ module CommandLine =
                 Method = method line
                 Timeout = seconds "--timeout" 10.0 line
                 Target = target line
-                NewPidns =
-                    match Line.text "--new-pidns" line with
-                    | null -> 0
-                    | text -> Value.number 10UL text |> ValueOption.defaultValue 1UL |> Operators.int
+                NewPidns = value (number >> ValueOption.orElse (ValueSome 1)) 0 "--new-pidns" line
                 PidMax = int "--pid-max" 0 line
                 NoProc = Line.has "--no-proc" line
                 Setsid = Line.has "--setsid" line
@@ -195,12 +170,11 @@ module CommandLine =
                 Ranges = List.map range (Line.all "PID" line)
                 Held = Line.has "--held" line
                 Target = target line
-                Json = Line.has "--json" line
+                Json = json line
             }
 
     let private reserve (line: Line) =
-        let struct (first, last) =
-            Line.text "RANGE" line |> Option.ofObj |> Option.defaultValue "" |> range
+        let struct (first, last) = text "RANGE" line |> range
 
         Command.Reserve
             {
@@ -212,29 +186,19 @@ module CommandLine =
             }
 
     let private predict line =
-        Command.Predict
-            {
-                Count = int "COUNT" 1 line
-                Target = target line
-                Json = Line.has "--json" line
-            }
+        Command.Predict(int "COUNT" 1 line, target line, json line)
 
     let private preflight line =
         Command.Preflight
             {
-                Images = Line.text "IMAGES" line |> Option.ofObj |> Option.defaultValue ""
+                Images = text "IMAGES" line
                 Target = target line
                 MakeWay = Line.has "--make-way" line
                 Color = color line
-                Json = Line.has "--json" line
+                Json = json line
             }
 
-    let private doctor line =
-        Command.Doctor
-            {
-                Color = color line
-                Json = Line.has "--json" line
-            }
+    let private doctor line = Command.Doctor(color line, json line)
 
     let private map line =
         match given [ "--watch"; "--svg"; "--json" ] line with
@@ -242,12 +206,12 @@ module CommandLine =
         | _ ->
             Command.Map
                 {
-                    Pid = if Line.has "PID" line then int "PID" 0 line else -1
+                    Pid = int "PID" -1 line
                     Target = target line
                     Watch = Line.has "--watch" line
                     Svg = Line.text "--svg" line
                     Color = color line
-                    Json = Line.has "--json" line
+                    Json = json line
                 }
 
     let private completion line =
@@ -271,18 +235,15 @@ module CommandLine =
         // A test asks for all of the grammar's.
         | name -> Command.Wrong(name, "not implemented")
 
-    /// What there is to know about each command.
-    let pages () : Page list = Grammar.pages ()
-
     let private tryFind (name: string) =
-        pages () |> List.tryFind (fun page -> page.Name = name)
+        Grammar.pages () |> List.tryFind (fun page -> page.Name = name)
 
     let private unknown (word: string) =
         let hint =
             if (Value.number 10UL word).IsValueSome then
                 "; did you mean 'set " + word + "'?"
             else
-                Line.hint [ for page in pages () -> page.Name ] word
+                Line.hint [ for page in Grammar.pages () -> page.Name ] word
 
         Command.Wrong("", "'" + word + "' is not a command" + hint)
 
@@ -296,7 +257,7 @@ module CommandLine =
                 match tryFind about with
                 | Some page -> Command.Help(Document.help page)
                 | None -> unknown about
-            | ("--help" | "-h" | "help"), _ -> Command.Help(Document.index (pages ()))
+            | ("--help" | "-h" | "help"), _ -> Command.Help(Document.index (Grammar.pages ()))
             | ("--version" | "-V"), _ -> Command.Version
             | _ ->
                 match tryFind name with

@@ -360,4 +360,4 @@ module Completion =
             | ShellKind.Zsh -> zsh
             | _ -> fish
 
-        String.concat "\n" (write values (CommandLine.pages ())) + "\n"
+        String.concat "\n" (write values (Grammar.pages ())) + "\n"

@@ -75,7 +75,7 @@ module ManPage =
     /// The page out of a template: comments there, `.\" SYNOPSIS`, `.\" STATUS` and `.\" COMMAND name`, give way to what is
     /// generated.
     let fill (template: string) : string =
-        let pages = CommandLine.pages ()
+        let pages = Grammar.pages ()
 
         let line (text: string) =
             match text.Split ' ' with

@@ -9,15 +9,6 @@ type ColorWhen =
     | Always = 1
     | Never = 2
 
-/// What `nslp get` was asked for.
-type GetOptions =
-    {
-        /// The process in whose PID namespace to look, 0 for the caller's own.
-        Target: int
-        /// One JSON object instead of the bare number.
-        Json: bool
-    }
-
 /// What `nslp set` was asked for.
 type SetOptions =
     {
@@ -84,17 +75,6 @@ type ServeOptions =
         Verbose: bool
     }
 
-/// What `nslp bench` was asked for.
-type BenchOptions =
-    {
-        /// How many seconds it may take, above 0; the start and the end of it come on top.
-        Seconds: float
-        /// Whether to use colours.
-        Color: ColorWhen
-        /// Say on stdout what came of it, as one JSON object.
-        Json: bool
-    }
-
 /// What `nslp spawn` was asked for.
 type SpawnOptions =
     {
@@ -154,17 +134,6 @@ type ReserveOptions =
         Command: string list
     }
 
-/// What `nslp predict` was asked for.
-type PredictOptions =
-    {
-        /// How many PIDs, 1 or more.
-        Count: int
-        /// The process in whose PID namespace to look, 0 for the caller's own.
-        Target: int
-        /// One JSON object instead of lines.
-        Json: bool
-    }
-
 /// What `nslp preflight` was asked for.
 type PreflightOptions =
     {
@@ -174,15 +143,6 @@ type PreflightOptions =
         Target: int
         /// Move last_pid where it is in the way.
         MakeWay: bool
-        /// Whether to use colours.
-        Color: ColorWhen
-        /// One JSON object instead of lines.
-        Json: bool
-    }
-
-/// What `nslp doctor` was asked for.
-type DoctorOptions =
-    {
         /// Whether to use colours.
         Color: ColorWhen
         /// One JSON object instead of lines.
@@ -216,17 +176,20 @@ type ShellKind =
 /// One call of nslp, understood.
 [<RequireQualifiedAccess>]
 type Command =
-    | Get of Options: GetOptions
+    /// The target is the process in whose PID namespace to look, 0 for the caller's own.
+    | Get of Target: int * Json: bool
     | Set of Options: SetOptions
     | Verify of Options: VerifyOptions
     | Serve of Options: ServeOptions
-    | Bench of Options: BenchOptions
+    /// How many seconds it may take, above 0; the start and the end of it come on top.
+    | Bench of Seconds: float * Color: ColorWhen * Json: bool
     | Spawn of Options: SpawnOptions
     | Who of Options: WhoOptions
     | Reserve of Options: ReserveOptions
-    | Predict of Options: PredictOptions
+    /// How many PIDs, 1 or more.
+    | Predict of Count: int * Target: int * Json: bool
     | Preflight of Options: PreflightOptions
-    | Doctor of Options: DoctorOptions
+    | Doctor of Color: ColorWhen * Json: bool
     | Map of Options: MapOptions
     | Completion of Shell: ShellKind
     /// A text to print on stdout, asked for with `--help`.

@@ -5,12 +5,12 @@ internal static class Get
 {
     private const string Name = "get";
 
-    internal static int Run(GetOptions options)
+    internal static int Run(int target, bool isJson)
     {
-        using PidSpace space = PidSpace.Open(options.Target);
-        SysResult last = space.ReadLastPid();
-        return last.IsError ? Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error))
-            : options.Json ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last.Value))
-            : Output.Print(Name, last.Value.ToString() + '\n');
+        using PidSpace space = PidSpace.Open(target);
+        int last = Output.Of(space.ReadLastPid(), Stage.ReadLastPid);
+        return isJson
+            ? Output.PrintJson(Name, json => json.WriteNumber("last_pid", last))
+            : Output.Print(Name, last.ToString() + '\n');
     }
 }

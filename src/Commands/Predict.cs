@@ -7,29 +7,14 @@ internal static class Predict
     private const string Name = "predict";
 
     /// <returns>The exit status; <see cref="Output.Failed"/> also when fewer PIDs are left.</returns>
-    internal static int Run(PredictOptions options)
+    internal static int Run(int most, int target, bool isJson)
     {
-        using PidSpace space = PidSpace.Open(options.Target);
-        SysResult pidMax = space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Output.Fail(Name, Words.look(Stage.ReadPidMax, pidMax.Error));
-        }
-
+        using PidSpace space = PidSpace.Open(target);
+        int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         // nslp is gone by the time of the next process, and its numbers are free.
         PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
         bool mayBeBlind = space.MayBeBlind;
-        SysResult last = space.ReadLastPid();
-        if (last.IsError)
-        {
-            return Output.Fail(Name, Words.look(Stage.ReadLastPid, last.Error));
-        }
-
-        return Print(options, PidNamespaceModule.observed(last.Value, pidMax.Value, inUse), mayBeBlind);
-    }
-
-    private static int Print(PredictOptions options, PidNamespace seen, bool mayBeBlind)
-    {
+        PidNamespace seen = PidNamespaceModule.observed(Output.Of(space.ReadLastPid(), Stage.ReadLastPid), pidMax, inUse);
         if (mayBeBlind)
         {
             Output.Say(Name, "warning: /proc does not show all processes; the kernel will skip the PIDs of hidden ones");
@@ -37,8 +22,8 @@ internal static class Predict
 
         Results results = new(Name);
         int count = 0;
-        IEnumerable<int> pids = PidNamespaceModule.predict(options.Count, seen).TakeWhile(_ => results.Go());
-        if (options.Json)
+        IEnumerable<int> pids = PidNamespaceModule.predict(most, seen).TakeWhile(_ => results.Go());
+        if (isJson)
         {
             results.WriteResult(() =>
             {
@@ -64,11 +49,11 @@ internal static class Predict
         }
 
         int status = results.End();
-        return status == Output.Done && count < options.Count ? Output.Failed : status;
+        return status == Output.Done && count < most ? Output.Failed : status;
 
         void TellFew()
         {
-            if (count < options.Count && results.Status == Output.Done)
+            if (count < most && results.Status == Output.Done)
             {
                 _ = Output.Fail(Name, count == 1 ? "only 1 PID is left" : $"only {count} PIDs are left");
             }

@@ -166,7 +166,7 @@ module Examination =
     let private since major minor seen =
         seen.Major > major || (seen.Major = major && seen.Minor >= minor)
 
-    let private finding works name reason cures =
+    let private named name (works, reason, cures) =
         {
             Name = name
             Works = works
@@ -174,8 +174,9 @@ module Examination =
             Cures = cures
         }
 
-    let private works name how = finding true name how []
-    let private fails = finding false
+    let private works (how: string) : bool * string * string list = true, how, []
+
+    let private fails (reason: string) (cures: string list) = false, reason, cures
 
     let private capability seen =
         if since 5 9 seen then
@@ -207,14 +208,13 @@ module Examination =
             ]
 
     // Why what the capability allows is refused.
-    let private refused name seen =
+    let private refused seen =
         let isHeld = seen.HasSysAdmin || (seen.HasCheckpointRestore && since 5 9 seen)
 
         if not isHeld then
-            fails name $"%s{capability seen} is missing" (capabilityCures seen)
+            fails $"%s{capability seen} is missing" (capabilityCures seen)
         elif not seen.OwnsPidNamespace then
             fails
-                name
                 $"%s{capability seen} must be held in the user namespace that owns this PID namespace, not in this one"
                 [
                     "run nslp outside this user namespace"
@@ -222,7 +222,6 @@ module Examination =
                 ]
         else
             fails
-                name
                 $"refused in spite of %s{capability seen}: a security module or a BPF program of the cgroup forbids it"
                 []
 
@@ -237,13 +236,12 @@ module Examination =
                 "f=/proc/sys/kernel/ns_last_pid; mount --bind $f $f && mount -o remount,bind,rw $f"
             ]
 
-    let private closed name (seen: Observed) =
+    let private closed (seen: Observed) =
         match seen.Confinement.Profile with
         | ""
-        | "unconfined" -> fails name "a security module keeps it closed" []
+        | "unconfined" -> fails "a security module keeps it closed" []
         | label when label.Contains ':' ->
             fails
-                name
                 $"SELinux keeps it closed to '%s{label}': see ausearch -m avc"
                 [
                     if seen.IsContainer then
@@ -251,7 +249,6 @@ module Examination =
                 ]
         | profile ->
             fails
-                name
                 $"AppArmor's profile '%s{profile}' keeps it closed"
                 [
                     if seen.IsContainer then
@@ -260,22 +257,19 @@ module Examination =
                 ]
 
     let private write seen =
-        let name = "write"
-
         match seen.OpenLastPid, seen.WriteLastPid with
-        | Errno.EROFS, _ -> fails name "/proc/sys/kernel/ns_last_pid is read-only" (readOnlyCures seen)
+        | Errno.EROFS, _ -> fails "/proc/sys/kernel/ns_last_pid is read-only" (readOnlyCures seen)
         | Errno.ENOENT, _ when seen.HasProcSys ->
             fails
-                name
                 "there is no ns_last_pid: the kernel was built without CONFIG_CHECKPOINT_RESTORE"
                 [ "a kernel with CONFIG_CHECKPOINT_RESTORE=y" ]
-        | Errno.ENOENT, _ -> fails name "there is no /proc/sys" [ "mount -t proc proc /proc" ]
-        | (Errno.EACCES | Errno.EPERM), _ -> closed name seen
-        | open', _ when int open' <> 0 -> fails name $"ns_last_pid cannot be opened (errno {number open'})" []
-        | _, Errno.EINVAL -> works name "ns_last_pid may be written"
-        | _, Errno.EPERM -> refused name seen
-        | _, Errno.EACCES -> closed name seen
-        | _, other -> fails name $"ns_last_pid cannot be written (errno {number other})" []
+        | Errno.ENOENT, _ -> fails "there is no /proc/sys" [ "mount -t proc proc /proc" ]
+        | (Errno.EACCES | Errno.EPERM), _ -> closed seen
+        | open', _ when int open' <> 0 -> fails $"ns_last_pid cannot be opened (errno {number open'})" []
+        | _, Errno.EINVAL -> works "ns_last_pid may be written"
+        | _, Errno.EPERM -> refused seen
+        | _, Errno.EACCES -> closed seen
+        | _, other -> fails $"ns_last_pid cannot be written (errno {number other})" []
 
     let private noMoreTasks =
         "no more tasks are allowed: RLIMIT_NPROC or pids.max of the cgroup"
@@ -292,7 +286,6 @@ module Examination =
         ]
 
     let private clone3 seen =
-        let name = "clone3"
         let isFiltered = seen.Confinement.Seccomp = 2
         let tooOld = $"needs Linux 5.5, and this is {string seen.Major}.{string seen.Minor}"
 
@@ -300,34 +293,34 @@ module Examination =
         | (Errno.ENOSYS | Errno.EPERM | Errno.EACCES), _ when since 5 3 seen ->
             if isFiltered then
                 fails
-                    name
-                    $"a seccomp profile refuses clone3, which Linux {string seen.Major}.{string seen.Minor} has"
+                    ($"a seccomp profile refuses clone3, which Linux {string seen.Major}"
+                     + $".{string seen.Minor} has")
                     seccompCures
             else
-                fails name $"clone3 is refused (errno {number seen.Clone3}), and by no seccomp profile" []
-        | Errno.ENOSYS, _ -> fails name tooOld []
-        | _, Errno.EEXIST -> works name "exact, whatever others do"
-        | _, Errno.EPERM -> refused name seen
-        | _, Errno.E2BIG when since 5 5 seen -> fails name "clone3 has no set_tid here" []
-        | _, Errno.E2BIG -> fails name tooOld []
-        | _, Errno.EAGAIN -> fails name noMoreTasks taskLimitCures
-        | _, errno -> fails name $"clone3 with set_tid fails in an unexpected way (errno {number errno})" []
+                fails $"clone3 is refused (errno {number seen.Clone3}), and by no seccomp profile" []
+        | Errno.ENOSYS, _ -> fails tooOld []
+        | _, Errno.EEXIST -> works "exact, whatever others do"
+        | _, Errno.EPERM -> refused seen
+        | _, Errno.E2BIG when since 5 5 seen -> fails "clone3 has no set_tid here" []
+        | _, Errno.E2BIG -> fails tooOld []
+        | _, Errno.EAGAIN -> fails noMoreTasks taskLimitCures
+        | _, errno -> fails $"clone3 with set_tid fails in an unexpected way (errno {number errno})" []
 
     let private flavour seen (tried: TriedFlavour) =
         let version = $"{string tried.SinceMajor}.{string tried.SinceMinor}"
         let isNew = not (since tried.SinceMajor tried.SinceMinor seen)
 
         match tried.Errno with
-        | errno when int errno = 0 -> works tried.Name ""
-        | Errno.EPROTO -> fails tried.Name "it does not move last_pid" []
-        | Errno.ECHILD -> fails tried.Name "it creates a task" []
-        | Errno.EAGAIN -> fails tried.Name noMoreTasks taskLimitCures
-        | Errno.ENOENT -> fails tried.Name "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
-        | _ when isNew -> fails tried.Name $"needs Linux %s{version}" []
+        | errno when int errno = 0 -> works ""
+        | Errno.EPROTO -> fails "it does not move last_pid" []
+        | Errno.ECHILD -> fails "it creates a task" []
+        | Errno.EAGAIN -> fails noMoreTasks taskLimitCures
+        | Errno.ENOENT -> fails "last_pid cannot be read without /proc" [ "mount -t proc proc /proc" ]
+        | _ when isNew -> fails $"needs Linux %s{version}" []
         | Errno.ENOSYS
         | Errno.EPERM
-        | Errno.EACCES when seen.Confinement.Seccomp = 2 -> fails tried.Name "a seccomp profile refuses it" []
-        | errno -> fails tried.Name $"this kernel refuses it (errno {number errno})" []
+        | Errno.EACCES when seen.Confinement.Seccomp = 2 -> fails "a seccomp profile refuses it" []
+        | errno -> fails $"this kernel refuses it (errno {number errno})" []
 
     let private cycle (flavours: Finding list) =
         match List.filter (fun (found: Finding) -> found.Works) flavours, flavours with
@@ -337,18 +330,18 @@ module Examination =
                 | 0 -> "the only way of consuming PIDs here"
                 | n -> $"and {string n} other ways of consuming PIDs work"
 
-            works "cycle" $"by %s{best.Name}; %s{more}"
-        | [], [] -> fails "cycle" "no way of consuming PIDs was tried" []
+            works $"by %s{best.Name}; %s{more}"
+        | [], [] -> fails "no way of consuming PIDs was tried" []
         | [], _ ->
             let last = List.last flavours
-            fails "cycle" $"no way of consuming PIDs works; the last one tried: %s{last.Reason}" last.Cures
+            fails $"no way of consuming PIDs works; the last one tried: %s{last.Reason}" last.Cures
 
     let private locking seen =
         match seen.Lock with
-        | Errno.ETIMEDOUT -> works "lock" "somebody else, CRIU perhaps, holds it now"
-        | errno when int errno = 0 -> works "lock" "CRIU's lock on ns_last_pid can be taken"
-        | Errno.ENOENT -> fails "lock" "there is no ns_last_pid to lock" []
-        | errno -> fails "lock" $"ns_last_pid cannot be locked (errno {number errno})" []
+        | Errno.ETIMEDOUT -> works "somebody else, CRIU perhaps, holds it now"
+        | errno when int errno = 0 -> works "CRIU's lock on ns_last_pid can be taken"
+        | Errno.ENOENT -> fails "there is no ns_last_pid to lock" []
+        | errno -> fails $"ns_last_pid cannot be locked (errno {number errno})" []
 
     let private namespaceCures (seen: Observed) (errno: Errno) =
         match errno, seen.Confinement with
@@ -365,18 +358,14 @@ module Examination =
             [ "docker run --cap-add SYS_ADMIN ..." ]
         | _ -> []
 
-    let private space name how (seen: Observed) (attempt: Attempt) =
+    let private space how (seen: Observed) (attempt: Attempt) =
         match attempt with
-        | Attempt.Works -> works name how
+        | Attempt.Works -> works how
         | Attempt.RootUnmapped ->
-            fails
-                name
-                "user 0 may be user 0 of a new user namespace only with CAP_SETFCAP"
-                [ "call nslp as another user" ]
+            fails "user 0 may be user 0 of a new user namespace only with CAP_SETFCAP" [ "call nslp as another user" ]
         | Attempt.ProcUnmounted(Errno.EPERM, message) ->
             // mount_too_revealing, fs/namespace.c: no new /proc where parts of the old one are covered.
             fails
-                name
                 $"%s{message}; parts of /proc are covered here, as containers do"
                 [
                     if seen.IsContainer then
@@ -384,8 +373,7 @@ module Examination =
                     else
                         "umount what is mounted on or below /proc: findmnt -R /proc"
                 ]
-        | Attempt.ProcUnmounted(Errno.EINVAL, message) ->
-            fails name $"%s{message}; / is no mount point, as in a chroot" []
+        | Attempt.ProcUnmounted(Errno.EINVAL, message) -> fails $"%s{message}; / is no mount point, as in a chroot" []
         | Attempt.ProcUnmounted(errno, message)
         | Attempt.Failed(errno, message) ->
             let why =
@@ -393,7 +381,7 @@ module Examination =
                 | null -> ""
                 | reason -> $"; %s{reason}"
 
-            fails name (message + why) (namespaceCures seen errno)
+            fails (message + why) (namespaceCures seen errno)
 
     let private features seen =
         let feature name text major minor isThere =
@@ -426,10 +414,12 @@ module Examination =
 
     /// What is to be said of what was observed.
     let diagnose (seen: Observed) : Diagnosis =
-        let flavours = List.map (flavour seen) seen.Flavours
-        let clone3 = clone3 seen
-        let write = write seen
-        let cycle = cycle flavours
+        let flavours =
+            [ for tried in seen.Flavours -> named tried.Name (flavour seen tried) ]
+
+        let clone3 = named "clone3" (clone3 seen)
+        let write = named "write" (write seen)
+        let cycle = named "cycle" (cycle flavours)
 
         {
             Methods =
@@ -437,10 +427,14 @@ module Examination =
                     clone3
                     write
                     cycle
-                    locking seen
-                    space "new-pidns" "nslp spawn --new-pidns: every PID from 2 on is free inside" seen seen.NewPidns
-                    space "map-root" "nslp spawn --new-pidns --map-root: without any privilege" seen seen.MapRoot
-                    space "verify" "nslp verify can compare the model with this kernel" seen seen.Verify
+                    named "lock" (locking seen)
+                    named
+                        "new-pidns"
+                        (space "nslp spawn --new-pidns: every PID from 2 on is free inside" seen seen.NewPidns)
+                    named
+                        "map-root"
+                        (space "nslp spawn --new-pidns --map-root: without any privilege" seen seen.MapRoot)
+                    named "verify" (space "nslp verify can compare the model with this kernel" seen seen.Verify)
                 ]
             Flavours = flavours
             Features = features seen

@@ -148,20 +148,16 @@ module Preflight =
     // (prepare_pstree_ids and get_free_pid).
     let private helpers (tree: ImageTree) (numbers: Need[]) : List<Need> =
         let root = tree.Root
-        let processes = HashSet<int>()
-        let sessions = HashSet<int>()
+        let processes = HashSet(Seq.map (fun (task: ImageTask) -> task.Pid) tree.Tasks)
 
-        for task in tree.Tasks do
-            processes.Add task.Pid |> ignore
+        let isLeft (task: ImageTask) =
+            task.Parent = 0
+            && task.Session <> root.Session
+            && task.Session <> task.Pid
+            && processes.Contains task.Session
 
-        for task in tree.Tasks do
-            if
-                task.Parent = 0
-                && task.Session <> root.Session
-                && task.Session <> task.Pid
-                && processes.Contains task.Session
-            then
-                sessions.Add task.Session |> ignore
+        let sessions =
+            tree.Tasks |> Array.filter isLeft |> Array.distinctBy _.Session |> Array.length
 
         let found = List<Need>()
         let mutable at = 0
@@ -173,7 +169,7 @@ module Preflight =
             else
                 numbers
 
-        while found.Count < sessions.Count do
+        while found.Count < sessions do
             let above =
                 if found.Count > 0 && found[found.Count - 1].Pid >= numbers[at].Pid then
                     found[found.Count - 1].Pid
@@ -248,10 +244,10 @@ module Preflight =
 
     // criu raises pid_max where a process, group or session is above it, threads not counted (prepare_pstree).
     let private raised (seen: PreflightSeen) (tree: ImageTree) =
-        let mutable highest = 0
-
-        for task in tree.Tasks do
-            highest <- max highest (max task.Pid (max task.Group task.Session))
+        let highest =
+            tree.Tasks
+            |> Seq.map (fun task -> max task.Pid (max task.Group task.Session))
+            |> Seq.max
 
         if seen.MayWritePidMax && highest > seen.PidMax then
             highest + 1
@@ -309,17 +305,22 @@ module Preflight =
 
     // Whether criu's own session and group are numbers of the images where they must not be: with --shell-job all but those that
     // the root was in and now simply keeps (prepare_pstree_for_shell_job).
-    let private own (seen: PreflightSeen) (tree: ImageTree) (needs: Need[]) =
+    let private own (seen: PreflightSeen) (tree: ImageTree) (needs: Need[]) : Obstruction list =
         let root = tree.Root
-
-        let among pid isJoined old =
-            if pid = 0 || (isJoined && pid = old) then ValueNone
-            elif isJoined then tryFind pid (numbers tree)
-            else tryFind pid needs
-
         let isJob = needsShellJob tree
 
-        struct (among seen.Session isJob root.Session, among seen.Group (isJob && root.Group <> root.Pid) root.Group)
+        [
+            for hindrance, pid, isJoined, old in
+                [
+                    Hindrance.OwnSession, seen.Session, isJob, root.Session
+                    Hindrance.OwnGroup, seen.Group, isJob && root.Group <> root.Pid, root.Group
+                ] do
+                if pid <> 0 && not (isJoined && pid = old) then
+                    match tryFind pid (if isJoined then numbers tree else needs) with
+                    | ValueSome need -> { Need = need; Hindrance = hindrance }
+                    | ValueNone -> ()
+        ]
+        |> List.distinctBy _.Need.Pid
 
     /// What is in the way.
     let examine (seen: PreflightSeen) (checkpoint: Checkpoint) (needs: Need[]) : PreflightReport =
@@ -366,28 +367,13 @@ module Preflight =
             if need.Pid >= pidMax then
                 add need Hindrance.PidMax
 
-        let struct (session, group) =
-            if isNew then
-                struct (ValueNone, ValueNone)
-            else
-                own seen tree needs
-
-        let isOwn pid (own: Need voption) =
-            match own with
-            | ValueSome need -> need.Pid = pid
-            | ValueNone -> false
-
-        match session with
-        | ValueSome need -> add need Hindrance.OwnSession
-        | ValueNone -> ()
-
-        match group with
-        | ValueSome need when not (isOwn need.Pid session) -> add need Hindrance.OwnGroup
-        | _ -> ()
+        let ours = if isNew then [] else own seen tree needs
+        found.AddRange ours
 
         for struct (pid, by) in seen.Held do
             match tryFind pid needs with
-            | ValueSome need when not (isOwn pid session || isOwn pid group) -> add need (Hindrance.Held by)
+            | ValueSome need when not (ours |> List.exists (fun our -> our.Need.Pid = pid)) ->
+                add need (Hindrance.Held by)
             | _ -> ()
 
         let next =

@@ -67,7 +67,7 @@ module Words =
         if first = last then
             string first
         else
-            string first + "-" + string last
+            $"{string first}-{string last}"
 
     /// What is asked for, as the user writes it.
     let goals (goals: Goal list) : string =
@@ -87,9 +87,9 @@ module Words =
             match goal.Room with
             | 0 -> ""
             | 1 -> " with a free one after it"
-            | room -> " with " + string room + " free ones after it"
+            | room -> $" with {string room} free ones after it"
 
-        "no PID of " + goals [ goal ] + " is free" + room
+        $"no PID of {goals [ goal ]} is free{room}"
 
     /// What nslp says where it itself holds the number that is to be free.
     let private itsOwn = "run it again: nslp will get a different PID"
@@ -133,12 +133,9 @@ module Words =
         | Stage.ReadPidMax, _ -> failed "cannot read /proc/sys/kernel/pid_max" errno (needsProc errno)
         | Stage.ReadLastPid, _ -> failed "cannot read last_pid from /proc" errno (needsProc errno)
         | (Stage.WriteLastPid | Stage.LockLastPid), Errno.ETIMEDOUT ->
-            let why =
-                match attempted.Locker with
-                | null -> "others hold the lock on ns_last_pid or fork all the time"
-                | locker -> locker
-
-            plain ("cannot " + goal + ": " + why)
+            match attempted.Locker with
+            | null -> plain $"cannot {goal}: others hold the lock on ns_last_pid or fork all the time"
+            | locker -> plain $"cannot {goal}: {locker}"
         | Stage.LockLastPid, _ -> failed "cannot lock ns_last_pid" errno null
         | Stage.WriteLastPid, Errno.EPERM ->
             failed "cannot write ns_last_pid" errno (needsCapability + attempted.Instead)
@@ -147,26 +144,22 @@ module Words =
             failed
                 "cannot open ns_last_pid for writing"
                 errno
-                ("needs a writable /proc/sys/kernel/ns_last_pid; without it " + attempted.Instead)
+                $"needs a writable /proc/sys/kernel/ns_last_pid; without it {attempted.Instead}"
         | Stage.OpenLastPid, Errno.ENOENT ->
             failed
                 "cannot open ns_last_pid"
                 errno
-                ("needs CONFIG_CHECKPOINT_RESTORE, and /proc/sys with nothing else mounted over it; without them "
-                 + attempted.Instead)
+                $"needs CONFIG_CHECKPOINT_RESTORE, and /proc/sys with nothing else mounted over it; without them {attempted.Instead}"
         | Stage.OpenLastPid, _ -> failed "cannot open ns_last_pid for writing" errno null
         | Stage.ConsumePids, _ ->
             match attempted.Flavour with
             | null -> failed "cannot consume PIDs here" errno null
-            | flavour -> failed ("cannot consume PIDs by '" + flavour + "'") errno null
+            | flavour -> failed $"cannot consume PIDs by '{flavour}'" errno null
         | Stage.ChoosePid, Errno.EPERM ->
-            failed
-                ("cannot make a process with PID " + goals attempted.Goals)
-                errno
-                (needsCapability + attempted.Instead)
+            failed $"cannot make a process with PID {goals attempted.Goals}" errno (needsCapability + attempted.Instead)
         | Stage.ChoosePid, (Errno.ENOSYS | Errno.E2BIG) ->
             failed "cannot choose PIDs by clone3" errno "needs Linux 5.5, and clone3 not filtered by seccomp"
-        | Stage.ChoosePid, Errno.EINVAL -> failed ("cannot make a process with PID " + goals attempted.Goals) errno null
+        | Stage.ChoosePid, Errno.EINVAL -> failed $"cannot make a process with PID {goals attempted.Goals}" errno null
         | (Stage.ChoosePid | Stage.MakeProcess), _ -> failed "cannot make a process" errno null
 
     /// For a command that has not begun to choose a PID.
@@ -177,27 +170,26 @@ module Words =
     /// <param name="perNamespace">Whether each PID namespace has a pid_max (Linux 6.14).</param>
     let raisePidMax (pid: int) (perNamespace: bool) : string =
         if pid >= Limits.PidMax then
-            "no Linux has PIDs above " + string (Limits.PidMax - 1)
+            $"no Linux has PIDs above {string (Limits.PidMax - 1)}"
         else
-            "needs a higher pid_max: sysctl -w kernel.pid_max="
-            + string Limits.PidMax
-            + (if perNamespace then
-                   "; a PID namespace of its own has one: nslp spawn "
-                   + string pid
-                   + " --new-pidns -- COMMAND"
-               else
-                   "")
+            let own =
+                if perNamespace then
+                    $"; a PID namespace of its own has one: nslp spawn {string pid} --new-pidns -- COMMAND"
+                else
+                    ""
+
+            $"needs a higher pid_max: sysctl -w kernel.pid_max={string Limits.PidMax}{own}"
 
     /// For `nslp set` where the PID is not below pid_max.
     let beyond (goal: Goal) (pidMax: int) (perNamespace: bool) : Complaint =
         let message =
             if goal.OrNext then
-                "cannot make " + goals [ goal ] + " the last PID: here that is 0 to "
+                $"cannot make {goals [ goal ]} the last PID: here that is 0 to "
             else
-                "cannot put last_pid before " + goals [ goal ] + ": here PIDs are 1 to "
+                $"cannot put last_pid before {goals [ goal ]}: here PIDs are 1 to "
 
         failed
-            (message + string (pidMax - 1) + ", as pid_max is " + string pidMax)
+            $"{message}{string (pidMax - 1)}, as pid_max is {string pidMax}"
             (enum 0)
             (raisePidMax goal.First perNamespace)
 
@@ -206,9 +198,7 @@ module Words =
         if attempted.Needed <= 0.0 || attempted.Needed > 1e6 then
             null
         else
-            "at this rate --timeout "
-            + string (int (ceil (attempted.Needed * 1.1)))
-            + " would be enough"
+            $"at this rate --timeout {string (int (ceil (attempted.Needed * 1.1)))} would be enough"
 
     let private at (attempted: Attempted) =
         if attempted.LastPid < 0 then
@@ -222,39 +212,37 @@ module Words =
 
         let goal =
             if List.exists (fun (goal: Goal) -> goal.OrNext) attempted.Goals then
-                "make " + pid + " the last PID"
+                $"make {pid} the last PID"
             else
-                "put last_pid before " + pid
+                $"put last_pid before {pid}"
 
         match ending with
-        | End.Hopeless(Obstacle.Ours ours) ->
-            failed ("cannot " + goal + ": nslp itself got PID " + string ours) (enum 0) itsOwn
+        | End.Hopeless(Obstacle.Ours ours) -> failed $"cannot {goal}: nslp itself got PID {string ours}" (enum 0) itsOwn
         | End.Hopeless Obstacle.Held
-        | End.Taken -> plain ("cannot " + goal + ": " + String.concat ", " (List.map noneOf attempted.Goals))
+        | End.Taken ->
+            attempted.Goals
+            |> List.map noneOf
+            |> String.concat ", "
+            |> (+) $"cannot {goal}: "
+            |> plain
         | End.Hopeless why ->
             plain (
-                "cannot reach "
-                + pid
-                + " by cycling: "
-                + obstacle why
+                $"cannot reach {pid} by cycling: {obstacle why}"
                 + (at attempted).Replace(':', ';')
             )
         | End.OutOfLaps ->
             plain (
-                "cannot "
-                + goal
-                + " in "
-                + string Landing.rules.Laps
+                $"cannot {goal} in {string Landing.rules.Laps}"
                 + " laps, others take PIDs too fast"
                 + at attempted
             )
-        | End.Interrupted -> plain ("interrupted" + at attempted)
+        | End.Interrupted -> plain $"interrupted{at attempted}"
         | End.Failed(stage, errno) -> call goal attempted stage errno
         | End.TimedOut
         | End.Done
         | End.NotExecuted _ ->
             failed
-                ("cannot " + goal + " within " + seconds attempted.Timeout + " s" + at attempted)
+                ($"cannot {goal} within {seconds attempted.Timeout}" + " s" + at attempted)
                 (enum 0)
                 (longer attempted)
 
@@ -263,55 +251,50 @@ module Words =
         let pids = goals attempted.Goals
 
         match ending with
-        | End.Hopeless why -> plain ("cannot reach PID " + pids + " by cycling: " + obstacle why)
-        | End.NotExecuted errno -> failed ("cannot execute '" + command + "'") errno null
+        | End.Hopeless why -> plain $"cannot reach PID {pids} by cycling: {obstacle why}"
+        | End.NotExecuted errno -> failed $"cannot execute '{command}'" errno null
         | End.Failed(stage, errno) -> call "change last_pid" attempted stage errno
         | End.Taken ->
             match attempted.Goals with
-            | [ goal ] when not goal.IsLoose -> plain ("PID " + pids + " is taken; /proc does not show by whom")
+            | [ goal ] when not goal.IsLoose -> plain $"PID {pids} is taken; /proc does not show by whom"
             | [ goal ] -> plain (noneOf goal)
-            | _ -> plain ("one of the PIDs " + pids + " is taken")
+            | _ -> plain $"one of the PIDs {pids} is taken"
         | _ when attempted.Tries = 0 ->
             failed
-                ("cannot reach PID "
-                 + pids
-                 + " by cycling within "
-                 + seconds attempted.Timeout
+                ($"cannot reach PID {pids} by cycling within {seconds attempted.Timeout}"
                  + " s"
                  + at attempted)
                 (enum 0)
                 (longer attempted)
         | _ ->
+            let times =
+                if attempted.Tries = 1 then
+                    ""
+                else
+                    $", all {string attempted.Tries} times"
+
             plain (
-                "cannot give PID "
-                + pids
-                + " within "
-                + seconds attempted.Timeout
+                $"cannot give PID {pids} within {seconds attempted.Timeout}"
                 + " s: others took it first"
-                + (if attempted.Tries = 1 then
-                       ""
-                   else
-                       ", all " + string attempted.Tries + " times")
+                + times
             )
 
     /// For `nslp spawn` where nslp itself holds the PID.
     let ownPid (pid: int) : string =
-        "nslp itself got PID " + string pid + "; " + itsOwn
+        $"nslp itself got PID {string pid}; {itsOwn}"
 
     /// For `nslp spawn` where a number is in use and nobody has it.
     let nobodys (pid: int) : string =
-        "PID "
-        + string pid
-        + " is in use, but no process, thread, group or session has it: a thread may keep its number a moment after its end"
+        $"PID {string pid} is in use, but no process, thread, group or session has it: a thread may keep its number a moment after its end"
 
     /// For `nslp reserve`, which cannot keep such a range; only a remark where the message is empty, and nothing at all where the
     /// help is null too.
     let reserveRange (first: int) (last: int) (pidMax: int) (range: ReserveRange) : Complaint =
-        let refused why =
-            plain ("cannot keep " + numbers first last + " free: " + why)
+        let refused (why: string) =
+            plain $"cannot keep {numbers first last} free: {why}"
 
         match range with
-        | ReserveRange.OutOfRange -> refused ("PIDs here are 1 to " + string (pidMax - 1))
+        | ReserveRange.OutOfRange -> refused $"PIDs here are 1 to {string (pidMax - 1)}"
         | ReserveRange.All -> refused "the kernel would have no other PIDs to give"
         | ReserveRange.Reserved -> failed "" (enum 0) "PIDs below 300 are handed out only before the first wrap"
         | ReserveRange.Ordinary -> plain ""
@@ -325,39 +308,34 @@ module Words =
     /// What `nslp reserve` tells of a look; null for nothing.
     let reserveNews (first: int) (last: int) (news: ReserveNews) : string | null =
         let late (microseconds: int64) =
-            "nslp ran " + string ((microseconds + 999L) / 1000L) + " ms too late: "
+            $"nslp ran {string ((microseconds + 999L) / 1000L)} ms too late: "
 
-        let given =
-            "PIDs of " + numbers first last + " may have been given to new processes"
+        let given = $"PIDs of {numbers first last} may have been given to new processes"
 
         match news with
         | ReserveNews.Nothing -> null
         | ReserveNews.Late microseconds -> late microseconds + given
         | ReserveNews.Crossed(from, until, microseconds) ->
-            (if microseconds > 0L then
-                 late microseconds
-             else
-                 "somebody wrote last_pid, or PIDs are taken faster than nslp expects: ")
-            + "last_pid went from "
-            + string from
-            + " to "
-            + string until
-            + ", and "
-            + given
+            let why =
+                if microseconds > 0L then
+                    late microseconds
+                else
+                    "somebody wrote last_pid, or PIDs are taken faster than nslp expects: "
+
+            $"{why}last_pid went from {string from}" + $" to {string until}, and {given}"
 
     /// What `nslp reserve` tells where the numbers outside the range are soon used up.
     let reserveTight (first: int) (last: int) (room: int) : string =
         if room = 0 then
-            "warning: no number outside "
-            + numbers first last
-            + " is known to be free: new processes may get one of these"
+            $"warning: no number outside {numbers first last} is known to be free: new processes may get one of these"
         else
-            "warning: outside "
-            + numbers first last
-            + (if room = 1 then
-                   " is only 1 free number"
-               else
-                   " are only " + string room + " free numbers")
+            let some =
+                if room = 1 then
+                    "is only 1 free number"
+                else
+                    $"are only {string room} free numbers"
+
+            $"warning: outside {numbers first last} {some}"
             + ", which others may use up before nslp runs again"
 
     /// For the log of `nslp serve`, behind who asked for what; empty where the errno says it all.
@@ -386,13 +364,13 @@ module Words =
             if report.Outside = 0 then
                 ""
             else
-                "nslp spawn " + string<int> report.Outside + " --new-pidns -- criu restore ..."
+                $"nslp spawn {string<int> report.Outside} --new-pidns -- criu restore ..."
 
         let orElsewhere first =
             if elsewhere = "" then
                 first
             else
-                first + ", or restore in a new PID namespace: " + elsewhere
+                $"{first}, or restore in a new PID namespace: {elsewhere}"
 
         match hindrance with
         | Hindrance.Held HolderKind.Process -> orElsewhere "end the process"
@@ -404,7 +382,7 @@ module Words =
         | Hindrance.Held _ -> "restore in a new PID namespace: " + elsewhere
         | Hindrance.OwnSession
         | Hindrance.OwnGroup -> orElsewhere "start criu from another session, and end this one"
-        | Hindrance.PidMax -> "as root: echo " + string<int> report.Above + " >/proc/sys/kernel/pid_max"
+        | Hindrance.PidMax -> $"as root: echo {string<int> report.Above} >/proc/sys/kernel/pid_max"
         | Hindrance.Criu when report.MakeWay < 0 -> "no run of free numbers is long enough for criu; end some processes"
         | Hindrance.Criu -> "nslp preflight --make-way, or nslp set " + string<int> report.MakeWay
         | Hindrance.InitOfCaller -> "dump it from outside its PID namespace: then criu makes a new one for it"

@@ -173,13 +173,13 @@ module Images =
 
     // The only entry of an image, folded; the state itself where there is none.
     let private only magic (bytes: byte[]) state take =
-        match afterMagic magic bytes with
-        | Error flaw -> Error flaw
-        | Ok at when at = bytes.Length -> Ok state
-        | Ok at ->
-            match entry bytes at with
-            | Error flaw -> Error flaw
-            | Ok(struct (start, stop)) -> fields bytes start stop state take
+        afterMagic magic bytes
+        |> Result.bind (fun at ->
+            if at = bytes.Length then
+                Ok state
+            else
+                entry bytes at
+                |> Result.bind (fun (struct (start, stop)) -> fields bytes start stop state take))
 
     // task_kobj_ids_entry.pid_ns_id: its own number for each PID namespace; 0 where it is not told.
     let private pidNamespace id (field: WireField) =

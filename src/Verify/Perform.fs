@@ -143,7 +143,6 @@ module Perform =
                     {
                         WorldNumber.Space = space
                         Pids = pids
-                        Holders = 1
                         IsThread = true
                     }
 

@@ -206,17 +206,17 @@ module Runner =
         let needed = case.Operations |> List.collect Facility.neededBy
         setting.Lacks |> List.tryFind (fun lack -> List.contains lack.Facility needed)
 
-    /// Runs each of the cases, and then each of the sequences until one differs, and, if `shrinks`, finds a minimal sequence
-    /// for what differs. `progress` is told the number of runs made, before each case and after each run. Throws
-    /// OperationCanceledException when interrupted, with every sandbox disposed of.
-    let runAll
+    // Runs each of the cases, and then each of the sequences, with what was recorded of it if anything was, until one differs.
+    // Classes are counted where nothing was.
+    let private runEach
         (sandboxes: ISandboxes)
         (recorder: Recorder | null)
-        (shrinks: bool)
+        (isShrunk: Operation list -> Observation list -> bool)
         (progress: Action<int>)
         (isInterrupted: Func<bool>)
+        (classes: string list)
         (cases: FixedCase list)
-        (sequences: Operation list seq)
+        (sequences: struct (Operation list * Observation list) seq)
         : Report =
         let counts = Dictionary<string, int64>()
         let mutable steps = 0L
@@ -226,7 +226,7 @@ module Runner =
         let mutable late = 0
         let mutable difference = ValueNone
 
-        for name in Coverage.classes sandboxes.Setting do
+        for name in classes do
             counts[name] <- 0L
 
         let seen world step observation after lateNow =
@@ -236,19 +236,27 @@ module Runner =
             if isClone step then
                 clones <- clones + 1L
 
-            for name in Coverage.classify world step observation after do
-                counts[name] <- counts.GetValueOrDefault(name, 0L) + 1L
+            if not classes.IsEmpty then
+                for name in Coverage.classify world step observation after do
+                    counts[name] <- counts.GetValueOrDefault(name, 0L) + 1L
 
-        let tryFollow operations =
+        let tryFollow recorded operations =
             try
-                follow sandboxes seen recorder isInterrupted [] operations
+                follow sandboxes seen recorder isInterrupted recorded operations
             with Disturbed ->
                 disturbed <- disturbed + 1
                 ValueNone
 
-        let tryDiffer case run operations =
-            tryFollow operations
-            |> ValueOption.map (differenceOf sandboxes isInterrupted shrinks case run operations)
+        let tryDiffer case run (struct (operations, recorded)) =
+            tryFollow recorded operations
+            |> ValueOption.map (fun rows ->
+                let operations =
+                    if List.isEmpty recorded then
+                        operations
+                    else
+                        List.truncate (rows.Length - 1) operations
+
+                differenceOf sandboxes isInterrupted (isShrunk operations recorded) case run operations rows)
 
         let verdict i (case: FixedCase) =
             match lack sandboxes.Setting case with
@@ -256,7 +264,7 @@ module Runner =
             | None ->
                 let before = disturbed
 
-                match tryDiffer case.Name i case.Operations with
+                match tryDiffer case.Name i (struct (case.Operations, [])) with
                 | ValueSome difference -> Verdict.Failed difference
                 | ValueNone when disturbed > before -> Verdict.Skipped "others made processes meanwhile"
                 | ValueNone -> Verdict.Passed
@@ -289,6 +297,29 @@ module Runner =
             Difference = difference
         }
 
+    /// Runs each of the cases, and then each of the sequences until one differs, and, if `shrinks`, finds a minimal sequence
+    /// for what differs. `progress` is told the number of runs made, before each case and after each run. Throws
+    /// OperationCanceledException when interrupted, with every sandbox disposed of.
+    let runAll
+        (sandboxes: ISandboxes)
+        (recorder: Recorder | null)
+        (shrinks: bool)
+        (progress: Action<int>)
+        (isInterrupted: Func<bool>)
+        (cases: FixedCase list)
+        (sequences: Operation list seq)
+        : Report =
+        sequences
+        |> Seq.map (fun operations -> struct (operations, []))
+        |> runEach
+            sandboxes
+            recorder
+            (fun _ _ -> shrinks)
+            progress
+            isInterrupted
+            (Coverage.classes sandboxes.Setting)
+            cases
+
     /// Runs what was recorded on another kernel until one run differs. Runs that need what is not there are left out. A
     /// difference is shrunk where the model speaks for the other kernel, which it does as far as it agreed.
     let replay
@@ -304,72 +335,22 @@ module Runner =
                 member _.Open() = sandboxes.Open()
             }
 
-        let counts = Dictionary<string, int64>()
-        let mutable runs = 0
-        let mutable disturbed = 0
-        let mutable steps = 0L
-        let mutable clones = 0L
-
-        let seen _ step _ _ _ =
-            steps <- steps + 1L
-
-            if isClone step then
-                clones <- clones + 1L
-
         let isPossible (traced: TracedRun) =
             traced.Rows
             |> List.collect (fst >> Facility.neededBy)
             |> List.forall (fun facility -> facility = Facility.Users || sandboxes.Setting.Has facility)
 
-        let tryDiffer (traced: TracedRun) =
+        let isModels (operations: Operation list) recorded =
+            let model = ModelSandbox.create Allocator.model trace.Setting
+            let recorded = List.truncate (operations.Length + 1) recorded
+            (follow model (fun _ _ _ _ _ -> ()) null isInterrupted recorded operations).IsNone
+
+        trace.Runs
+        |> Seq.filter isPossible
+        |> Seq.map (fun traced ->
             let operations, observations = List.unzip traced.Rows
-
-            let differing =
-                try
-                    follow there seen null isInterrupted (traced.Start :: observations) operations
-                with Disturbed ->
-                    disturbed <- disturbed + 1
-                    ValueNone
-
-            match differing with
-            | ValueNone -> None
-            | ValueSome rows ->
-                let operations = List.truncate (rows.Length - 1) operations
-
-                let isModels =
-                    match
-                        follow
-                            (ModelSandbox.create Allocator.model trace.Setting)
-                            (fun _ _ _ _ _ -> ())
-                            null
-                            isInterrupted
-                            (traced.Start :: List.truncate operations.Length observations)
-                            operations
-                    with
-                    | ValueNone -> true
-                    | ValueSome _ -> false
-
-                Some(differenceOf there isInterrupted isModels "" runs operations rows)
-
-        let difference =
-            trace.Runs
-            |> List.filter isPossible
-            |> List.tryPick (fun traced ->
-                let found = tryDiffer traced
-                runs <- runs + 1
-                progress.Invoke runs
-                found)
-
-        {
-            Cases = []
-            Runs = runs
-            Disturbed = disturbed
-            Late = 0
-            Steps = steps
-            Clones = clones
-            Coverage = counts
-            Difference = ValueOption.ofOption difference
-        }
+            struct (operations, traced.Start :: observations))
+        |> runEach there null isModels progress isInterrupted [] []
 
     /// The sequences of `runs` runs of `steps` operations each by this seed.
     let sequences (seed: uint64) (runs: int) (steps: int) : Operation list seq =

@@ -179,17 +179,9 @@ module TraceText =
         | _ -> OperationText.wrong "what was seen is missing"
 
     let private parseSetting (at: int -> unit) (setting: string) (isNew: string) (lacks: string) =
-        let tryValue key =
-            words setting
-            |> List.skip 1
-            |> List.map OperationText.pair
-            |> List.tryFind (fun (k, _) -> k = key)
-            |> Option.map snd
-
-        let value key =
-            match tryValue key with
-            | Some value -> value
-            | None -> OperationText.wrong $"'{key}=' is missing"
+        at 3
+        let pairs = words setting |> List.tail |> List.map OperationText.pair |> Map.ofList
+        let value = OperationText.valueIn pairs
 
         let within low high key =
             let n = OperationText.parseInt (value key)
@@ -199,7 +191,6 @@ module TraceText =
 
             n
 
-        at 3
         let page = within 4096 65536 "page"
         let levels = within 0 (Limits.Levels - 1) "levels"
         let pidMax = within (Limits.Reserved + 1) Limits.PidMax "pid_max"
@@ -227,7 +218,7 @@ module TraceText =
                 |> KernelRules.withSeen seen
                 |> KernelRules.withPageSize page
                 // Older ones do not say so.
-                |> KernelRules.withStrictWrites (tryValue "strict" <> Some "False")
+                |> KernelRules.withStrictWrites (pairs.TryFind "strict" <> Some "False")
             OuterLevels = levels
             OwnUser = ownUser
             PidMax = pidMax

@@ -21,13 +21,12 @@ type WorldSpace =
         ChildrenIn: int
     }
 
-/// A number that is kept, at every level, by as many processes as hold it: as their PID, process group or session.
+/// A number that is kept, at every level, as long as a process holds it: as its PID, process group or session.
 type WorldNumber =
     {
         Space: int
         /// One a level, innermost first, levels outside the sandbox included.
         Pids: int list
-        Holders: int
         /// Whether a thread has it, and not a process.
         IsThread: bool
     }
@@ -222,12 +221,8 @@ module World =
             {
                 WorldNumber.Space = space
                 Pids = pids
-                Holders = 1
                 IsThread = false
             }
-
-        let keepToo held leader =
-            Map.change leader (Option.map (fun h -> { h with Holders = h.Holders + 1 })) held
 
         id,
         { world with
@@ -241,18 +236,15 @@ module World =
                         Holds = id :: leader
                     }
                     world.Processes
-            Held = List.fold keepToo (Map.add id held world.Held) leader
+            Held = Map.add id held world.Held
             NextProcess = id + 1
         }
 
     let internal letGo (allocator: Allocator) id world =
-        let held = world.Held[id]
-
-        if held.Holders > 1 then
-            { world with
-                Held = Map.add id { held with Holders = held.Holders - 1 } world.Held
-            }
+        if Map.exists (fun _ p -> List.contains id p.Holds) world.Processes then
+            world
         else
+            let held = world.Held[id]
             let stack = (stackOf world held.Space) @ world.Outer
 
             { withStack held.Space (allocator.Release held.Pids stack) world with

@@ -11,7 +11,7 @@ public sealed class DocumentTests
 {
     private static readonly string s_contrib = Path.Combine(Source.Directory, "contrib");
 
-    public static TheoryData<string> Commands => [.. CommandLine.pages().Select(page => page.Name)];
+    public static TheoryData<string> Commands => [.. Grammar.pages().Select(page => page.Name)];
 
     public static TheoryData<string> Manuals => ["nslp.1", "set_ns_last_pid.1"];
 
@@ -82,7 +82,7 @@ public sealed class DocumentTests
     [MemberData(nameof(Commands))]
     public void An_example_is_a_command_line_that_is_understood(string command)
     {
-        Page page = CommandLine.pages().Single(page => page.Name == command);
+        Page page = Grammar.pages().Single(page => page.Name == command);
         Match example = Regex.Match(page.Example, $@"nslp {command}[^&#)]*");
 
         string[] argv = example.Value.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1..];
@@ -95,7 +95,7 @@ public sealed class DocumentTests
     [MemberData(nameof(Commands))]
     public void Values_that_help_lists_are_values_that_are_taken(string command)
     {
-        foreach (Argument argument in CommandLine.pages().Single(page => page.Name == command).Arguments)
+        foreach (Argument argument in Grammar.pages().Single(page => page.Name == command).Arguments)
         {
             foreach (string value in argument.Choices)
             {

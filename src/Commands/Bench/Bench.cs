@@ -13,7 +13,7 @@ internal static class Bench
     private const double MostOthers = 0.1;
 
     /// <summary>Runs the command, in a PID namespace of its own where there can be one.</summary>
-    internal static int Run(BenchOptions options)
+    internal static int Run(double longest, ColorWhen color, bool isJson)
     {
         if (!InnerRun.IsHere)
         {
@@ -38,10 +38,10 @@ internal static class Bench
             }
         }
 
-        return Measure(options, InnerRun.IsHere);
+        return Measure(longest, color, isJson, InnerRun.IsHere);
     }
 
-    private static int Measure(BenchOptions options, bool isOwn)
+    private static int Measure(double longest, ColorWhen color, bool isJson, bool isOwn)
     {
         using PidSpace space = new();
         using LastPid lastPid = LastPid.OpenForReading();
@@ -60,16 +60,16 @@ internal static class Bench
         {
             BenchMeter processes = new((next, part) => Show(next, part * OtherShare));
             BenchWays.AddProcesses(processes, zygote, Array.Find(Flavour.All, way => way.Suits(isHere: true, threads: 1) && CyclingProbe.Probe(way, lastPid) == 0), pidMax - 1, isOwn);
-            results.AddRange(processes.Run(options.Seconds * OtherShare));
+            results.AddRange(processes.Run(longest * OtherShare));
         }
 
         BenchMeter files = new((next, part) => Show(next, (1 + part) * OtherShare));
         BenchWays.AddLastPid(files, isOwn);
-        results.AddRange(files.Run(options.Seconds * OtherShare));
+        results.AddRange(files.Run(longest * OtherShare));
 
         BenchMeter consuming = new((next, part) => Show(next, (2 * OtherShare) + (part * ConsumingShare)));
         BenchWays.AddConsuming(consuming, lastPid, ThreadCounts());
-        results.AddRange(consuming.Run(options.Seconds * ConsumingShare));
+        results.AddRange(consuming.Run(longest * ConsumingShare));
 
         progress.Hide();
         Errno error = space.PrepareToConsume();
@@ -87,9 +87,9 @@ internal static class Bench
                 Name, $"warning: other processes had {100 * others:F0} % of the CPU time, and the host kept {100 * stolen:F0} % from this machine: the figures are too low");
         }
 
-        return options.Json
+        return isJson
             ? Output.PrintJson(Name, json => BenchText.Write(json, results, lap, isOwn, stolen, others))
-            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(1, options.Color)));
+            : Output.Print(Name, BenchText.ToText(results, lap, isOwn, Look.Of(color)));
 
         void Show(BenchResult next, double part) =>
             progress.Show(part, $"{100 * part:F0} %, {next.Name}{(next.Threads > 1 ? $" x{next.Threads}" : "")}");

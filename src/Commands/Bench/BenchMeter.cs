@@ -32,7 +32,7 @@ internal readonly record struct CpuTimes(double All, double Idle, double Stolen,
     private static double[] Numbers(ReadOnlySpan<byte> path, string before)
     {
         byte[] bytes = new byte[4096];
-        string text = Encoding.ASCII.GetString(bytes, 0, (int)Math.Max(Proc.ReadAny(path, bytes).Raw, 0)).Split('\n')[0];
+        string text = Encoding.ASCII.GetString(bytes, 0, Proc.ReadAny(path, bytes) is { IsError: false, Value: var length } ? length : 0).Split('\n')[0];
         return [.. text[(text.LastIndexOf(before, StringComparison.Ordinal) + before.Length)..]
             .Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(word => double.TryParse(word, out double number) ? number : 0)];
     }

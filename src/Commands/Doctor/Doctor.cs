@@ -4,7 +4,6 @@ namespace SetNsLastPid.Commands;
 internal static class Doctor
 {
     private const string Name = "doctor";
-    private const int CannotTell = 3;
 
     // Enough to tell a rate by; in a namespace of the usual size a quarter of a lap.
     private const int MostConsumed = 8000;
@@ -13,7 +12,7 @@ internal static class Doctor
 
     /// <returns>The exit status: 0 when a PID can be chosen in some way, 1 when not, 3 when the result cannot be
     /// written.</returns>
-    internal static int Run(DoctorOptions options)
+    internal static int Run(ColorWhen color, bool isJson)
     {
         ProgressLine progress = new(Name);
         progress.Show(-1, "trying what works here");
@@ -22,35 +21,32 @@ internal static class Doctor
         Diagnosis diagnosis = Examination.diagnose(seen);
         DoctorFacts facts = Measure(seen);
         progress.Hide();
-        int status = options.Json
+        int status = isJson
             ? Output.PrintJson(Name, json => DoctorText.Write(json, facts, diagnosis))
-            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(1, options.Color)));
-        return status != Output.Done ? CannotTell
-            : diagnosis.CanChoose ? Output.Done
-            : Output.Failed;
+            : Output.Print(Name, DoctorText.ToText(facts, diagnosis, Look.Of(color)));
+        return status != Output.Done || diagnosis.CanChoose ? status : Output.Failed;
     }
 
     private static DoctorFacts Measure(Observed seen)
     {
         using PidSpace space = new();
-        int pidMax = (int)space.ReadPidMax().Raw;
-        int lastPid = (int)space.ReadLastPid().Raw;
+        SysResult pidMax = space.ReadPidMax(), lastPid = space.ReadLastPid();
         PidSet inUse = space.ReadNumbersInUse();
         DoctorFacts facts = new(seen, Kernel.Release(), pidMax, lastPid, inUse.Count, "", 0, 0);
-        if (pidMax < 0 || space.PrepareToConsume() != 0)
+        if (pidMax.IsError || space.PrepareToConsume() != 0)
         {
             return facts;
         }
 
         long start = Stopwatch.GetTimestamp();
         long deadline = start + (long)(s_longest.TotalSeconds * Stopwatch.Frequency);
-        CycleResult result = space.Cycler!.Burst(Math.Min(MostConsumed, pidMax / 4), deadline);
+        CycleResult result = space.Cycler!.Burst(Math.Min(MostConsumed, pidMax.Value / 4), deadline);
         double rate = result.Consumed / Stopwatch.GetElapsedTime(start).TotalSeconds;
         return facts with
         {
             Flavour = space.Cycler.Flavour.Name,
             Rate = rate,
-            Lap = PidSetModule.countFree(Limits.Reserved, pidMax, inUse),
+            Lap = PidSetModule.countFree(Limits.Reserved, pidMax.Value, inUse),
         };
     }
 }

@@ -3,14 +3,12 @@ using System.Text.Json;
 namespace SetNsLastPid.Commands;
 
 /// <summary>What <c>nslp doctor</c> says of the machine itself.</summary>
-/// <param name="PidMax">pid_max, or an errno turned.</param>
-/// <param name="LastPid">last_pid, or an errno turned.</param>
 /// <param name="InUse">How many numbers are seen in use.</param>
 /// <param name="Flavour">The way PIDs were consumed to measure; empty for none.</param>
 /// <param name="Rate">PIDs consumed a second; 0 if that was not measured.</param>
 /// <param name="Lap">How many PIDs a lap has.</param>
 internal sealed record DoctorFacts(
-    Observed Seen, string Release, int PidMax, int LastPid, int InUse, string Flavour, double Rate, int Lap);
+    Observed Seen, string Release, SysResult PidMax, SysResult LastPid, int InUse, string Flavour, double Rate, int Lap);
 
 internal static class DoctorText
 {
@@ -60,8 +58,8 @@ internal static class DoctorText
         json.WriteString("kernel", facts.Release);
         json.WriteObject("features", () => diagnosis.Features.ToList().ForEach(feature => json.WriteBoolean(feature.Name, feature.IsThere)));
         json.WriteArray("surprises", diagnosis.Surprises, json.WriteStringValue);
-        json.WriteMaybe("pid_max", facts.PidMax < 0 ? null : facts.PidMax);
-        json.WriteMaybe("last_pid", facts.LastPid < 0 ? null : facts.LastPid);
+        json.WriteMaybe("pid_max", facts.PidMax.IsError ? null : facts.PidMax.Value);
+        json.WriteMaybe("last_pid", facts.LastPid.IsError ? null : facts.LastPid.Value);
         json.WriteNumber("in_use", facts.InUse);
         json.WriteMaybe("lap", facts.Rate > 0, () =>
         {
@@ -97,13 +95,13 @@ internal static class DoctorText
         string profile = seen.Confinement.Profile is "" or "unconfined" ? "" : $", confined by '{seen.Confinement.Profile}'";
         string container = seen.IsContainer ? ", in a container" : "";
         text.Append($"Linux {facts.Release}, as user {seen.UserId}{rights}{container}{filter}{profile}\n");
-        if (facts.PidMax < 0 || facts.LastPid < 0)
+        if (facts.PidMax.IsError || facts.LastPid.IsError)
         {
             text.Append("pid_max and last_pid cannot be read: needs /proc mounted\n");
             return;
         }
 
-        text.Append($"pid_max {facts.PidMax}, last_pid {facts.LastPid}, {facts.InUse} numbers in use\n");
+        text.Append($"pid_max {facts.PidMax.Value}, last_pid {facts.LastPid.Value}, {facts.InUse} numbers in use\n");
         if (facts.Rate > 0)
         {
             text.Append($"a lap of {facts.Lap} PIDs takes {facts.Lap / facts.Rate:F2} s, by {facts.Flavour} ({facts.Rate:F0}/s)\n");

@@ -10,7 +10,7 @@ internal static class Map
 
     internal static int Run(MapOptions options)
     {
-        Look look = Look.Of(1, options.Color);
+        Look look = Look.Of(options.Color);
         if (options.Watch && !look.CanMove)
         {
             return Output.Fail(
@@ -29,7 +29,7 @@ internal static class Map
             Output.Say(Name, "warning: /proc does not show all processes; numbers of hidden ones are drawn as free");
         }
 
-        return options.Watch ? MapWatch.Run(space, options, facts)
+        return options.Watch ? new MapWatch(space, options, facts).Run()
             : options.Svg is not null ? WriteSvg(options.Svg, MapSvg.Draw(facts))
             : options.Json ? Output.PrintJson(Name, json => Write(json, facts))
             : Output.Print(Name, new MapText(look).Draw(facts, Rows));

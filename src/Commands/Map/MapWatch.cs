@@ -1,7 +1,7 @@
 namespace SetNsLastPid.Commands;
 
 /// <summary><c>nslp map --watch</c>: the picture drawn over and over, and how fast PIDs go, until when, and to whom.</summary>
-internal sealed class MapWatch
+internal sealed class MapWatch(PidSpace space, MapOptions options, MapFacts facts)
 {
     private const string Name = "map";
     private const int FramesRemembered = 6;
@@ -16,28 +16,19 @@ internal sealed class MapWatch
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan s_frame = TimeSpan.FromMilliseconds(500);
 
-    private readonly PidSpace _space;
-    private readonly int _target;
-    private readonly ColorWhen _color;
     private readonly Queue<(long Time, long Consumed)> _frames = [];
 
     // By process: how many of the samples it made, the older the less, and its command line.
     private readonly Dictionary<int, (double Share, string Command)> _makers = [];
-    private MapFacts _facts;
+    private MapFacts _facts = facts;
     private long _consumed;
     private double _unseen;
 
-    private MapWatch(PidSpace space, MapOptions options, MapFacts facts)
-    {
-        (_space, _target, _color, _facts) = (space, options.Pid, options.Color, facts);
-    }
-
     /// <summary>Draws until q is pressed, or a signal comes.</summary>
     /// <returns>The exit status: 0 after q or Ctrl-C, 128 + n after another signal n.</returns>
-    internal static int Run(PidSpace space, MapOptions options, MapFacts facts)
+    internal int Run()
     {
-        MapWatch watch = new(space, options, facts);
-        (int signal, Errno error) = watch.Loop();
+        (int signal, Errno error) = Loop();
         return error != 0 ? Output.Fail(Name, "cannot read or draw the PID space", error)
             : signal == SIGINT ? Output.Done
             : 128 + signal;
@@ -54,7 +45,7 @@ internal sealed class MapWatch
                 _frames.Dequeue();
             }
 
-            Errno error = screen.Draw(Frame(Look.Of(1, _color)));
+            Errno error = screen.Draw(Frame(Look.Of(options.Color)));
             for (long start = Stopwatch.GetTimestamp(); error == 0 && Stopwatch.GetElapsedTime(start) < s_frame;)
             {
                 if (screen.TakeSignal() is not 0 and var signal)
@@ -76,18 +67,19 @@ internal sealed class MapWatch
 
     private Errno Tick()
     {
-        int last = (int)_space.ReadLastPid().Raw;
-        if (last < 0)
+        SysResult read = space.ReadLastPid();
+        if (read.IsError)
         {
-            return (Errno)(-last);
+            return read.Error;
         }
 
+        int last = read.Value;
         int consumed = PidMap.consumed(last, _facts.Namespace);
         _consumed += consumed;
         _facts = _facts with { LastPid = last };
         for (int i = 0; i < Math.Min(consumed, Samples) && last - i > 0; i++)
         {
-            int maker = ProcTable.FindMaker(_space.ProcDirectory, last - i);
+            int maker = ProcTable.FindMaker(space.ProcDirectory, last - i);
             if (maker == 0)
             {
                 _unseen++;
@@ -97,7 +89,7 @@ internal sealed class MapWatch
                 // Read while it is there.
                 _makers[maker] = _makers.TryGetValue(maker, out (double Share, string Command) known)
                     ? known with { Share = known.Share + 1 }
-                    : (1, Proc.ReadCommandLine(_space.ProcDirectory, maker));
+                    : (1, Proc.ReadCommandLine(space.ProcDirectory, maker));
             }
         }
 
@@ -117,11 +109,11 @@ internal sealed class MapWatch
             }
         }
 
-        Errno error = MapFacts.Read(_space, _target, out MapFacts? facts);
-        if (facts is not null)
+        Errno error = MapFacts.Read(space, options.Pid, out MapFacts? now);
+        if (now is not null)
         {
-            _consumed += PidMap.consumed(facts.LastPid, _facts.Namespace);
-            _facts = facts;
+            _consumed += PidMap.consumed(now.LastPid, _facts.Namespace);
+            _facts = now;
         }
 
         return error;

@@ -1,6 +1,6 @@
 namespace SetNsLastPid.Commands;
 
-/// <summary>What may be written to a place where somebody looks at it: a terminal, or a file or pipe.</summary>
+/// <summary>What may be written to stdout: a terminal, or a file or pipe.</summary>
 /// <param name="IsUnicode">Whether the locale has more than ASCII.</param>
 /// <param name="IsColoured">Whether colours are welcome.</param>
 /// <param name="Columns">How wide it is; 80 where that is not known.</param>
@@ -14,12 +14,11 @@ internal sealed record Look(bool IsTerminal, bool IsUnicode, bool IsColoured, in
     // and on white.
     private static readonly bool s_isRich = Variable("TERM").Contains("256", StringComparison.Ordinal) || Variable("COLORTERM") != "";
 
-    /// <summary>How an open file looks, 1 for stdout and 2 for stderr.</summary>
     /// <param name="when">What the user said of colours. Else NO_COLOR has a say, then CLICOLOR_FORCE, then what it is.</param>
-    internal static Look Of(int fd, ColorWhen when = ColorWhen.Auto)
+    internal static Look Of(ColorWhen when = ColorWhen.Auto)
     {
-        bool isTerminal = Kernel.IsTerminal(fd);
-        (int columns, int rows) = Kernel.TerminalSize(fd);
+        bool isTerminal = Kernel.IsTerminal(Output.Stdout);
+        (int columns, int rows) = Kernel.TerminalSize(Output.Stdout);
         return new Look(
             isTerminal,
             IsUtf8(),

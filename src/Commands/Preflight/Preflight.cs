@@ -14,7 +14,6 @@ internal sealed record PreflightFacts(
 internal static class Preflight
 {
     private const string Name = "preflight";
-    private const int CannotTell = 3;
 
     // How long to wait for another's lock; cycling gives up by itself.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
@@ -24,38 +23,26 @@ internal static class Preflight
     internal static int Run(PreflightOptions options)
     {
         using ProgressLine progress = new(Name, endsBySignal: true);
+        Checkpoint checkpoint;
         try
         {
-            Checkpoint checkpoint = ImageReader.Read(options.Images, bytes => progress.Show(-1, $"at {bytes >> 20} MiB"));
-            progress.Hide();
-            using PidSpace space = PidSpace.Open(options.Target);
-            return Run(options, checkpoint, space, progress);
+            checkpoint = ImageReader.Read(options.Images, bytes => progress.Show(-1, $"at {bytes >> 20} MiB"));
         }
         catch (ImageException e)
         {
             progress.Hide();
-            return CannotLook(e.Complaint);
+            return Output.Fail(Name, e.Complaint);
         }
-        catch (RemoteException e)
-        {
-            return CannotLook(new Complaint(e.What, e.Errno, e.Help));
-        }
-    }
 
-    private static int Run(PreflightOptions options, Checkpoint checkpoint, PidSpace space, ProgressLine progress)
-    {
+        progress.Hide();
+        using PidSpace space = PidSpace.Open(options.Target);
         Need[] needs = Plan.needs(checkpoint);
-        Complaint? complaint = Observe(checkpoint, needs, space, progress, out PreflightFacts? facts);
-        int status = Output.Done;
-        if (facts is not null && options.MakeWay && facts.Report.MakeWay >= 0)
+        PreflightFacts facts = Observe(checkpoint, needs, space, progress);
+        bool isMoved = true;
+        if (options.MakeWay && facts.Report.MakeWay >= 0)
         {
-            status = MakeWay(space, facts.Report.MakeWay);
-            complaint = Observe(checkpoint, needs, space, progress, out facts);
-        }
-
-        if (facts is null)
-        {
-            return CannotLook(complaint!);
+            isMoved = MakeWay(space, facts.Report.MakeWay);
+            facts = Observe(checkpoint, needs, space, progress);
         }
 
         progress.Hide();
@@ -66,40 +53,22 @@ internal static class Preflight
         }
         else
         {
-            new PreflightText(results, Look.Of(1, options.Color)).Write(checkpoint, facts);
+            new PreflightText(results, Look.Of(options.Color)).Write(checkpoint, facts);
         }
 
-        return results.End() != Output.Done ? CannotTell
-            : facts.Report.InTheWay.Length > 0 || status != Output.Done ? Output.Failed
-            : facts.IsUnknown ? CannotTell
+        int status = results.End();
+        return status != Output.Done ? status
+            : facts.Report.InTheWay.Length > 0 || !isMoved ? Output.Failed
+            : facts.IsUnknown ? Output.FailureOf(Name)
             : Output.Done;
     }
 
-    private static int CannotLook(Complaint complaint)
+    private static PreflightFacts Observe(Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress)
     {
-        _ = Output.Fail(Name, complaint);
-        return CannotTell;
-    }
-
-    // Null when it could be looked.
-    private static Complaint? Observe(
-        Checkpoint checkpoint, Need[] needs, PidSpace space, ProgressLine progress, out PreflightFacts? facts)
-    {
-        facts = null;
-        SysResult pidMax = space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Words.look(Stage.ReadPidMax, pidMax.Error);
-        }
-
-        if (space.ProcDirectory < 0)
-        {
-            return new Complaint("cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
-        }
-
+        int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         Dictionary<int, Holding> holdings = [];
         bool isUnknown = false;
-        WhoScan scan = new(space, pidMax.Value, progress);
+        WhoScan scan = new(space, pidMax, progress);
         foreach ((int first, int last) in Plan.ranges(needs))
         {
             foreach (Holding holding in scan.Find(first, last))
@@ -114,29 +83,22 @@ internal static class Preflight
 
         // nslp is gone by the time of a restore, and so is a session or group that it leads.
         PidSet inUse = PidSetModule.except(space.ReadOwnNumbers(), space.ReadNumbersInUse());
-        SysResult lastPid = space.ReadLastPid();
-        if (lastPid.IsError)
-        {
-            return Words.look(Stage.ReadLastPid, lastPid.Error);
-        }
-
         PreflightSeen seen = new(
             held: [.. holdings.Values.Select(holding => (holding.Pid, holding.Holder.Kind))],
             inUse: inUse,
-            pidMax: pidMax.Value,
+            pidMax: pidMax,
             mayWritePidMax: space.MayWritePidMax,
             sharesPidMax: !Kernel.Rules.PidMaxPerNamespace,
-            lastPid: lastPid.Value,
+            lastPid: Output.Of(space.ReadLastPid(), Stage.ReadLastPid),
             session: Others(space.Session),
             group: Others(space.Group));
-        facts = new PreflightFacts(seen, holdings, isUnknown, Plan.examine(seen, checkpoint, needs));
-        return null;
+        return new PreflightFacts(seen, holdings, isUnknown, Plan.examine(seen, checkpoint, needs));
 
         int Others(int pid) => space.IsOwn(pid) ? 0 : pid;
     }
 
     // What follows last_pid is free for many numbers: that others fork meanwhile, or nslp's threads end, does no harm.
-    private static int MakeWay(PidSpace space, int target)
+    private static bool MakeWay(PidSpace space, int target)
     {
         Goal goal = GoalModule.after(target);
         End end = End.Done;
@@ -149,7 +111,7 @@ internal static class Preflight
             }
         }
 
-        return end.IsDone ? Output.Done : Output.Fail(Name, Words.set(
+        return end.IsDone || Output.Done == Output.Fail(Name, Words.set(
             new Attempted([goal], double.PositiveInfinity, -1, 0, null, HolderText.DescribeLocker(space), "PIDs are consumed instead", 0), end));
     }
 

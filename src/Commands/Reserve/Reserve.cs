@@ -21,7 +21,7 @@ internal static class Reserve
         using PidSpace space = Open(options);
         if (FindFault(options, space) is { } fault)
         {
-            return Fail(fault);
+            return Output.Fail(Name, fault);
         }
 
         TellHolders(options, space);
@@ -31,7 +31,7 @@ internal static class Reserve
         int signal = Work(run, caught, untilKept: true);
         if (!run.Failure.IsDone)
         {
-            return Fail(Words.reserveLook(run.Failure));
+            return Output.Fail(Name, Words.reserveLook(run.Failure));
         }
 
         if (signal == 0 && (options.Verbose || launcher is null))
@@ -55,12 +55,6 @@ internal static class Reserve
         return launcher is null ? status : SpawnParent.EndBySignal(status);
     }
 
-    private static int Fail(Complaint complaint)
-    {
-        _ = Output.Fail(Name, complaint);
-        return Spawn.Failed;
-    }
-
     private static PidSpace Open(ReserveOptions options)
     {
         PidSpace space = PidSpace.Open(options.Target);
@@ -78,15 +72,10 @@ internal static class Reserve
 
     private static Complaint? FindFault(ReserveOptions options, PidSpace space)
     {
-        SysResult pidMax = space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Words.reserveLook(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
-        }
-
+        int pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         Complaint complaint = Words.reserveRange(
-            options.First, options.Last, pidMax.Value,
-            ReserveModule.range(ReserveModule.rules.Reserved, pidMax.Value, options.First, options.Last));
+            options.First, options.Last, pidMax,
+            ReserveModule.range(ReserveModule.rules.Reserved, pidMax, options.First, options.Last));
         if (complaint.Message != "")
         {
             return complaint;
@@ -146,7 +135,7 @@ internal static class Reserve
         signal = signal == 0 ? Work(run, caught, untilKept: false) : signal;
         if (!run.Failure.IsDone)
         {
-            return Fail(Words.reserveLook(run.Failure));
+            return Output.Fail(Name, Words.reserveLook(run.Failure));
         }
 
         Output.Say(Name, $"stopping on signal {signal}");
@@ -182,7 +171,7 @@ internal static class Reserve
             if (!run.Failure.IsDone && !isFailureTold)
             {
                 isFailureTold = true;
-                _ = Fail(Words.reserveLook(run.Failure));
+                _ = Output.Fail(Name, Words.reserveLook(run.Failure));
             }
 
             return until;

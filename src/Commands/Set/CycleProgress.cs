@@ -11,7 +11,6 @@ internal sealed class CycleProgress(string command)
 
     private readonly ProgressLine _line = new(command);
     private long _whole;
-    private long _left;
     private long _done;
     private long _place;
     private bool _isShown;
@@ -28,7 +27,7 @@ internal sealed class CycleProgress(string command)
         }
 
         _isShown = _line.IsPossible;
-        (_left, _place) = (left, lastPid);
+        _place = lastPid;
         _whole = Math.Max(_whole, _done + left);
         Write();
     }
@@ -37,7 +36,6 @@ internal sealed class CycleProgress(string command)
     internal void Move(long consumed)
     {
         _done += consumed;
-        _left -= consumed;
         _place += consumed;
         Write();
     }
@@ -51,11 +49,9 @@ internal sealed class CycleProgress(string command)
 
     private void Write()
     {
-        if (!_isShown)
+        if (_isShown)
         {
-            return;
+            _line.Show((double)_done / _whole, $"at {_place}", _done);
         }
-
-        _line.Show((double)_done / _whole, $"at {_place}", _done);
     }
 }

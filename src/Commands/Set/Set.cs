@@ -8,32 +8,20 @@ namespace SetNsLastPid.Commands;
 /// Once the number is set, nslp must not take a PID itself: it writes what there is to say with write(2) and ends the
 /// process by exit_group, since the runtime's own way out may make a thread.
 /// </remarks>
-internal sealed class Set
+internal sealed class Set(SetOptions options, PidSpace space)
 {
     private const string Name = "set";
 
     // How long to wait for another's lock, and how often to write again when others fork, without --timeout.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
-    private readonly SetOptions _options;
-    private readonly PidSpace _space;
     private readonly long _start = Stopwatch.GetTimestamp();
-    private readonly long _deadline;
     private LandingRun? _landing;
     private int _pidMax;
     private int _lastPid;
     private int _signal;
 
-    private Set(SetOptions options, PidSpace space)
-    {
-        (_options, _space) = (options, space);
-        _deadline = double.IsFinite(options.Timeout)
-            ? _start + (long)(options.Timeout * Stopwatch.Frequency)
-            : long.MaxValue;
-    }
-
-    /// <summary>Runs the command. Does not return once the number is set.</summary>
-    /// <returns>The exit status.</returns>
+    /// <summary>Does not return once the number is set.</summary>
     internal static int Run(SetOptions options)
     {
         if (options.Flavour is not null && Flavour.Find(options.Flavour) is null)
@@ -55,28 +43,22 @@ internal sealed class Set
 
     private int Run()
     {
-        SysResult pidMax = _space.ReadPidMax();
-        if (pidMax.IsError)
-        {
-            return Fail(End.NewFailed(Stage.ReadPidMax, pidMax.Error));
-        }
-
-        _pidMax = pidMax.Value;
+        _pidMax = Output.Of(space.ReadPidMax(), Stage.ReadPidMax);
         if (Goal.First - (Goal.OrNext ? 1 : 0) >= _pidMax)
         {
             return Output.Fail(Name, Words.beyond(Goal, _pidMax, Kernel.Rules.PidMaxPerNamespace));
         }
 
         // Asked beforehand: it takes time, in which others may fork.
-        if (Goal.OrNext && Goal.First < _pidMax && !_space.IsOwn(Goal.First)
-            && HolderText.Describe(_space.FindHolder(Goal.First)) is { } holder)
+        if (Goal.OrNext && Goal.First < _pidMax && !space.IsOwn(Goal.First)
+            && HolderText.Describe(space.FindHolder(Goal.First)) is { } holder)
         {
             Output.Say(Name, $"warning: {Goal.First} is taken by {holder}; the next process gets another PID");
         }
 
         MakeWay();
         End end = End.Done;
-        for (var methods = Approach.methods(_options.Method, makesProcess: false, ListModule.OfArray([Goal])); !methods.IsEmpty; methods = methods.Tail)
+        for (var methods = Approach.methods(options.Method, makesProcess: false, ListModule.OfArray([Goal])); !methods.IsEmpty; methods = methods.Tail)
         {
             end = methods.Head.IsWrite ? Write() : Cycle();
             if (!Approach.goesOn(end))
@@ -84,7 +66,7 @@ internal sealed class Set
                 break;
             }
 
-            if (_options.Verbose && !methods.Tail.IsEmpty && end is End.Failed refused)
+            if (options.Verbose && !methods.Tail.IsEmpty && end is End.Failed refused)
             {
                 Output.Say(Name, $"cannot write ns_last_pid: {Output.Describe(refused.Errno)}; cycling");
             }
@@ -93,10 +75,12 @@ internal sealed class Set
         return _signal != 0 ? Interrupt() : end.IsDone ? Finish() : Fail(end);
     }
 
-    private Goal Goal => _options.Goal;
+    private Goal Goal => options.Goal;
+
+    private long Deadline => double.IsFinite(options.Timeout) ? _start + (long)(options.Timeout * Stopwatch.Frequency) : long.MaxValue;
 
     private TimeSpan Patience => Stopwatch.GetElapsedTime(
-        Stopwatch.GetTimestamp(), Math.Min(_deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency)));
+        Stopwatch.GetTimestamp(), Math.Min(Deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency)));
 
     private End Write()
     {
@@ -105,15 +89,15 @@ internal sealed class Set
         while (true)
         {
             // The numbers of nslp's own count as held: MakeWay has seen to that.
-            int next = Goal.OrNext ? Goal.First : new PickRun(_space, Goal, _pidMax).FindFree();
+            int next = Goal.OrNext ? Goal.First : new PickRun(space, Goal, _pidMax).FindFree();
             if (next == 0)
             {
                 return End.Taken;
             }
 
             _lastPid = next - 1;
-            End end = _space.WriteLastPid(_lastPid, patience - Stopwatch.GetElapsedTime(since));
-            SysResult last = end.IsDone ? _space.ReadLastPid() : default;
+            End end = space.WriteLastPid(_lastPid, patience - Stopwatch.GetElapsedTime(since));
+            SysResult last = end.IsDone ? space.ReadLastPid() : default;
             if (!end.IsDone || last.IsError || last.Value == _lastPid)
             {
                 return last.IsError ? End.NewFailed(Stage.ReadLastPid, last.Error) : end;
@@ -130,7 +114,7 @@ internal sealed class Set
     private End Cycle()
     {
         // Of two that cycle at the same time each takes the other past its target.
-        Errno error = _space.Lock(Patience);
+        Errno error = space.Lock(Patience);
         if (Approach.needsLock(error))
         {
             return End.NewFailed(Stage.LockLastPid, error);
@@ -138,7 +122,7 @@ internal sealed class Set
 
         // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
         using CaughtSignals? caught = TryMake();
-        error = _space.PrepareToConsume(_options.Flavour);
+        error = space.PrepareToConsume(options.Flavour);
         if (error != 0)
         {
             return End.NewFailed(Stage.ConsumePids, error);
@@ -147,9 +131,9 @@ internal sealed class Set
         // Now with the threads that consume.
         MakeWay();
         CycleProgress progress = new(Name);
-        _landing = new LandingRun(_space, Goal, _space.ReadOwnNumbers, IsInterrupted, progress);
+        _landing = new LandingRun(space, Goal, space.ReadOwnNumbers, IsInterrupted, progress);
         Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
-        End end = _landing.Run(_deadline);
+        End end = _landing.Run(Deadline);
         progress.Hide();
         caught?.Release();
         return IsInterrupted() ? End.Interrupted : end;
@@ -177,14 +161,14 @@ internal sealed class Set
     // By that signal, so that a shell's loop ends too.
     private int Interrupt()
     {
-        SysResult last = _space.ReadLastPid();
+        SysResult last = space.ReadLastPid();
         _ = Output.Fail(Name, Words.set(Attempted(last.IsError ? -1 : last.Value), End.Interrupted));
-        if (_options.Json)
+        if (options.Json)
         {
             Output.PrintError(Name);
         }
 
-        _space.Dispose();
+        space.Dispose();
         CaughtSignals.Suffer(_signal);
         return 128 + _signal;
     }
@@ -192,10 +176,10 @@ internal sealed class Set
     private int Fail(End end)
     {
         if (end is End.Hopeless { Why: Obstacle.Ours { Pid: var ours } }
-            && !(_space.IsHere && ours == Environment.ProcessId) && !OwnProgram.IsRestarted)
+            && !(space.IsHere && ours == Environment.ProcessId) && !OwnProgram.IsRestarted)
         {
             // A number that nslp itself holds cannot be consumed. That of one of its threads is free after a new start.
-            _space.Dispose();
+            space.Dispose();
             _ = OwnProgram.RestartOnce();
         }
 
@@ -203,17 +187,17 @@ internal sealed class Set
     }
 
     private Attempted Attempted(int lastPid) => new(
-        ListModule.OfArray([Goal]), _options.Timeout, lastPid, 0, _options.Flavour,
-        HolderText.DescribeLocker(_space), "--method cycle works", _landing?.Needed ?? 0);
+        ListModule.OfArray([Goal]), options.Timeout, lastPid, 0, options.Flavour,
+        HolderText.DescribeLocker(space), "--method cycle works", _landing?.Needed ?? 0);
 
     // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
     // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
     // starts anew: its threads then have later numbers. Where it cannot, it goes on.
     private void MakeWay()
     {
-        PidSet own = _space.ReadOwnNumbers();
+        PidSet own = space.ReadOwnNumbers();
         int next = Goal.First;
-        while (!PidSetModule.contains(next, own) && _space.IsHeld(next))
+        while (!PidSetModule.contains(next, own) && space.IsHeld(next))
         {
             next++;
         }
@@ -224,7 +208,7 @@ internal sealed class Set
             isOwn |= number != Environment.ProcessId && PidSetModule.contains(number, own);
         }
 
-        if (_space.IsHere && isOwn && !OwnProgram.IsRestarted)
+        if (space.IsHere && isOwn && !OwnProgram.IsRestarted)
         {
             _ = OwnProgram.RestartOnce();
         }
@@ -234,8 +218,8 @@ internal sealed class Set
     {
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;
         int last = _landing?.State.LastPid ?? _lastPid;
-        string flavour = _space.Cycler?.Flavour.Name ?? "";
-        if (_options.Verbose)
+        string flavour = space.Cycler?.Flavour.Name ?? "";
+        if (options.Verbose)
         {
             Output.Say(
                 Name,
@@ -245,10 +229,16 @@ internal sealed class Set
                         + $"many, {_landing.State.Overshoots} overshoots, {_landing.State.Reads} reads; the last 1000 took {_landing.LastPart.TotalMilliseconds:F1} ms)");
         }
 
-        int status = _options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
+        int status = options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
         // Not by the death of nslp: the number of its helper or threads must be free for the next process.
-        _space.Dispose();
-        if (_space.IsHere && status == Output.Done && OwnProgram.HasThreadFrom(last))
+        space.Dispose();
+        return Leave(status, last, space.IsHere);
+    }
+
+    /// <summary>Ends nslp. The number of a thread of its that the next process may get is free by then.</summary>
+    internal static int Leave(int status, int lastPid, bool isHere = true)
+    {
+        if (isHere && status == Output.Done && OwnProgram.HasThreadFrom(lastPid))
         {
             OwnProgram.ExitAfterThreads();
         }

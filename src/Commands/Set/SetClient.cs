@@ -12,8 +12,7 @@ internal static unsafe class SetClient
     private const double StartSeconds = 3;
     private const int PauseMilliseconds = 5;
 
-    /// <summary>Runs the command. Does not return once the number is set.</summary>
-    /// <returns>The exit status.</returns>
+    /// <summary>Does not return once the number is set.</summary>
     internal static int Run(SetOptions options)
     {
         using DefaultSignals signals = new();
@@ -143,13 +142,6 @@ internal static unsafe class SetClient
                 json.WriteNull("cycling");
             })
             : Output.Done;
-        // As in nslp set: numbers of threads that the next process may get must be free by then.
-        if (status == Output.Done && OwnProgram.HasThreadFrom(options.LastPid))
-        {
-            OwnProgram.ExitAfterThreads();
-        }
-
-        Kernel.exit_group(status);
-        return status;
+        return Set.Leave(status, options.LastPid);
     }
 }

@@ -10,38 +10,21 @@ internal static class Spawn
 
     internal const string Name = "spawn";
 
-    /// <summary>Says what is wrong with the command line: not with status 2, which may be the command's.</summary>
-    internal static int Wrong(string name, string message)
-    {
-        _ = Output.Wrong(name, message);
-        return Failed;
-    }
-
-    /// <summary>Runs the command. Returns only if it did not come to run.</summary>
-    /// <returns>The exit status.</returns>
+    /// <summary>Returns only if the command did not come to run.</summary>
     internal static int Run(SpawnOptions options)
     {
-        SpawnReport? report = null;
+        if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
+        {
+            return Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
+        }
+
+        Fd? report = options.Json is { } target ? SpawnReport.Open(target) : null;
         try
         {
-            if (options.PidMax > 0 && !Kernel.Rules.PidMaxPerNamespace)
-            {
-                _ = Output.Fail(Name, "--pid-max needs Linux 6.14: before, pid_max belongs to the whole system");
-                return Failed;
-            }
-
-            if (options.Json is { } target && SpawnReport.TryOpen(target, out report) is { } unopened)
-            {
-                _ = Output.Fail(Name, unopened);
-                return Failed;
-            }
-
             Given given = Given.Read([.. options.Command]);
             if (SpawnLevels.FindFault(options) is { } fault)
             {
-                _ = Output.Fail(Name, fault, help: HelpAbove(options));
-                report?.Write(null, isRunning: false, Failed);
-                return Failed;
+                throw new RemoteException(fault, 0, HelpAbove(options));
             }
 
             LaunchSettings settings = new(
@@ -51,7 +34,7 @@ internal static class Spawn
                 IsInit: SpawnLevels.IsInit(options),
                 NewProc: options.NewPidns > 0 && !options.NoProc,
                 PidMax: options.PidMax,
-                Report: report?.Descriptor ?? -1,
+                Report: report?.Number ?? -1,
                 IsMarked: options.NewPidns > 1);
             using Launcher launcher = Start(given, options, settings);
             using CaughtSignals caught = new();
@@ -69,7 +52,7 @@ internal static class Spawn
             if (!end.IsDone)
             {
                 _ = Output.Fail(Name, Explain(options, launcher, space, attempts, end));
-                report?.Write(attempts, isRunning: false, Words.spawnStatus(end));
+                _ = SpawnReport.Write(report, attempts, isRunning: false, Words.spawnStatus(end));
                 return Words.spawnStatus(end);
             }
 
@@ -89,9 +72,9 @@ internal static class Spawn
         }
         catch (RemoteException e)
         {
-            _ = Output.Fail(Name, e);
-            report?.Write(null, isRunning: false, Failed);
-            return Failed;
+            int status = Output.Fail(Name, e);
+            _ = SpawnReport.Write(report, null, isRunning: false, status);
+            return status;
         }
     }
 
@@ -136,7 +119,7 @@ internal static class Spawn
     }
 
     private static int Wait(
-        Launcher launcher, PidSpace space, CaughtSignals caught, SpawnAttempts attempts, Nest? nest, SpawnReport? report)
+        Launcher launcher, PidSpace space, CaughtSignals caught, SpawnAttempts attempts, Nest? nest, Fd? report)
     {
         // The lock on ns_last_pid goes with the space.
         space.Dispose();
@@ -147,15 +130,15 @@ internal static class Spawn
 
         int status = new SpawnParent(caught, attempts.Pid).Wait();
         launcher.Dispose();
-        bool isTold = report?.Write(attempts, isRunning: true, SpawnParent.StatusOf(status)) ?? true;
+        bool isTold = SpawnReport.Write(report, attempts, isRunning: true, SpawnParent.StatusOf(status));
         // A failure of the command is worth more than one of the report.
         return isTold || status != 0 ? SpawnParent.EndBySignal(status) : Failed;
     }
 
-    private static int Detach(SpawnAttempts attempts, Nest? nest, SpawnReport? report)
+    private static int Detach(SpawnAttempts attempts, Nest? nest, Fd? report)
     {
         nest?.OutliveOwner(attempts.Pids[0]);
-        bool isTold = report?.Write(attempts, isRunning: true, -1) ?? true;
+        bool isTold = SpawnReport.Write(report, attempts, isRunning: true, -1);
         return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done && isTold ? Output.Done : Failed;
     }
 

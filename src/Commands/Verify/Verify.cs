@@ -1,4 +1,5 @@
 using Microsoft.FSharp.Collections;
+using Microsoft.FSharp.Core;
 using SetNsLastPid.Verification;
 
 namespace SetNsLastPid.Commands;
@@ -7,8 +8,6 @@ namespace SetNsLastPid.Commands;
 internal static class Verify
 {
     private const string Name = "verify";
-
-    private const int Unavailable = 3;
 
     private const int MostFiles = 1000;
 
@@ -32,17 +31,11 @@ internal static class Verify
 
     private static int TryRun(VerifyOptions options)
     {
-        FSharpList<Operation>? replay = null;
-        KernelTrace? trace = null;
-        if (options.Replay is not null && !TryRead(options.Replay, out replay, out trace))
-        {
-            return Unavailable;
-        }
-
+        (FSharpList<Operation>? replay, KernelTrace? trace) = options.Replay is { } path ? Read(path) : default;
         using NewFile? junit = NewFile.For(options.Junit), record = NewFile.For(options.Record);
         if (!IsRight(junit) || !IsRight(record))
         {
-            return Unavailable;
+            return Output.FailureOf(Name);
         }
 
         try
@@ -51,17 +44,17 @@ internal static class Verify
             using Sandboxes sandboxes = new(here: options.Here);
             return trace is null || CanCompare(trace, sandboxes.Setting)
                 ? Run(options, replay, sandboxes, trace, junit, record)
-                : Unavailable;
+                : Output.FailureOf(Name);
         }
         catch (RemoteException e)
         {
-            _ = Output.Fail(Name, e);
+            int status = Output.Fail(Name, e);
             if (options.Tap)
             {
                 _ = Output.Print(Name, $"TAP version 13\n1..0 # SKIP {e.Message}\n");
             }
 
-            return Unavailable;
+            return status;
         }
     }
 
@@ -104,7 +97,7 @@ internal static class Verify
                 : Output.Print(Name, result.ToText(file));
             return result.Differs ? Output.Failed
                 : result.Agrees && isWhole && written == Output.Done ? Output.Done
-                : Unavailable;
+                : Output.FailureOf(Name);
         }
         catch (OperationCanceledException)
         {
@@ -141,41 +134,24 @@ internal static class Verify
     private static bool CanCompare(KernelTrace trace, Setting here) =>
         trace.WhyNotIn(here) is not { } why || Output.Fail(Name, $"cannot compare: {why}") == Output.Done;
 
-    private static bool TryRead(string path, out FSharpList<Operation>? operations, out KernelTrace? trace)
+    // Operations or a trace. Throws RemoteException.
+    private static (FSharpList<Operation>?, KernelTrace?) Read(string path)
     {
-        operations = null;
-        trace = null;
         byte[] text = new byte[MostBytes];
         SysResult length = Proc.ReadAny(Encoding.UTF8.GetBytes(path + "\0"), text);
-        if (length.IsError)
-        {
-            _ = Output.Fail(Name, $"cannot read '{path}'", length.Error);
-            return false;
-        }
-
+        RemoteException.ThrowIf(length.Error, $"cannot read '{path}'");
         if (length.Value == MostBytes)
         {
-            _ = Output.Fail(Name, $"cannot read '{path}': it is longer than {MostBytes >> 20} MiB");
-            return false;
+            throw new RemoteException($"cannot read '{path}': it is longer than {MostBytes >> 20} MiB");
         }
 
         string content = Encoding.Latin1.GetString(text, 0, length.Value);
-        if (TraceText.isTrace(content))
-        {
-            var read = TraceText.parse(content);
-            trace = read.IsOk ? read.ResultValue : null;
-            return read.IsOk || Output.Fail(Name, $"cannot replay '{path}': {read.ErrorValue}") == Output.Done;
-        }
+        return TraceText.isTrace(content)
+            ? (null, OrThrow(TraceText.parse(content)))
+            : (OrThrow(ReplayText.parse(content)), null);
 
-        var parsed = ReplayText.parse(content);
-        if (!parsed.IsOk)
-        {
-            _ = Output.Fail(Name, $"cannot replay '{path}': {parsed.ErrorValue}");
-            return false;
-        }
-
-        operations = parsed.ResultValue;
-        return true;
+        T OrThrow<T>(FSharpResult<T, string> parsed) =>
+            parsed.IsOk ? parsed.ResultValue : throw new RemoteException($"cannot replay '{path}': {parsed.ErrorValue}");
     }
 
     private static bool TryWrite(NewFile file, byte[] text)

@@ -4,45 +4,24 @@ namespace SetNsLastPid.Commands;
 internal static class Who
 {
     private const string Name = "who";
-    private const int CannotTell = 3;
 
     /// <returns>0 if a number is held, 1 if none is, 3 if none is known to be held and it is not known of all.</returns>
     internal static int Run(WhoOptions options)
     {
-        try
-        {
-            using PidSpace space = PidSpace.Open(options.Target);
-            if (space.ProcDirectory < 0)
-            {
-                _ = Output.Fail(Name, "cannot read /proc of this PID namespace", 0, "needs /proc mounted for it");
-                return CannotTell;
-            }
-
-            return Run(options, space);
-        }
-        catch (RemoteException e)
-        {
-            _ = Output.Fail(Name, e);
-            return CannotTell;
-        }
-    }
-
-    private static int Run(WhoOptions options, PidSpace space)
-    {
+        using PidSpace space = PidSpace.Open(options.Target);
         using ProgressLine progress = new(Name, endsBySignal: true);
         int pidMax = space.PidMaxOrLimit;
         WhoScan scan = new(space, pidMax, progress);
         bool isHeld = false, isUnknown = false;
-        WhoText text = new(new Results(Name, progress), pidMax, Look.Of(1), options.Json);
-        IEnumerable<Holding> found = options.Ranges.SelectMany(range => scan.Find(range.Item1, range.Item2)).Where(holding =>
+        WhoText text = new(new Results(Name, progress), pidMax, Look.Of(), options.Json);
+        int status = text.Write(options.Ranges.SelectMany(range => scan.Find(range.Item1, range.Item2)).Where(holding =>
         {
             isHeld |= holding.IsHeld == true;
             isUnknown |= holding.IsHeld is null;
             return holding.IsHeld == true || !options.Held;
-        });
-        return text.Write(found) != Output.Done ? CannotTell
-            : isHeld ? 0
-            : isUnknown ? CannotTell
-            : 1;
+        }));
+        return status != Output.Done || isHeld ? status
+            : isUnknown ? Output.FailureOf(Name)
+            : Output.Failed;
     }
 }

@@ -18,14 +18,16 @@ internal sealed record Holding(
     };
 }
 
-/// <summary>A look for the holders of numbers.</summary>
+/// <summary>A look for the holders of numbers. Throws <see cref="RemoteException"/> where there is no /proc to look at.</summary>
 /// <param name="progress">Says how far it is where there are many numbers.</param>
 internal sealed class WhoScan(PidSpace space, int pidMax, ProgressLine progress)
 {
     // A hundredth of a second.
     private const int Part = 65536;
 
-    private readonly ProcTable _table = ProcTable.Read(space.ProcDirectory);
+    private readonly ProcTable _table = ProcTable.Read(space.ProcDirectory >= 0
+        ? space.ProcDirectory
+        : throw new RemoteException("cannot read /proc of this PID namespace", 0, "needs /proc mounted for it"));
     private readonly bool _isExact = space.KnowsHeld;
     private readonly bool _hidesTasks = space.MayBeBlind;
     private int _from;

@@ -28,19 +28,7 @@ module OperationGen =
                 2, Gen.map2 (fun late asThread -> Ending.Fails(late, asThread)) late (often 50)
             ]
 
-    let private flaw =
-        Gen.elements
-            [
-                Flaw.SizeWithoutArray
-                Flaw.ArrayWithoutSize
-                Flaw.SizeTooLarge
-                Flaw.UnreadableArray
-                Flaw.CutBeforeSize
-                Flaw.ExitSignal
-                Flaw.UnknownFlag
-                Flaw.ThreadAlone
-                Flaw.SiblingOfInit
-            ]
+    let private anyOf names = Gen.elements (List.map snd names)
 
     let private setTid =
         Gen.frequency
@@ -114,11 +102,7 @@ module OperationGen =
                 6, clone nesting nestedSetTid 70
                 10, Gen.map Operation.End index
                 2, Gen.map Operation.EndInit index
-                6,
-                Gen.map2
-                    (fun from bond -> Operation.Forsake(from, bond))
-                    index
-                    (Gen.elements [ Bond.Group; Bond.Session; Bond.SessionAlone; Bond.Sibling ])
+                6, Gen.map2 (fun from bond -> Operation.Forsake(from, bond)) index (anyOf OperationText.bonds)
                 2, Gen.map2 (fun from capable -> Operation.Unshare(from, capable)) index (often 85)
                 3, Gen.map3 (fun from into capable -> Operation.Enter(from, into, capable)) index index (often 85)
                 4, Gen.map Operation.Leave index
@@ -149,7 +133,7 @@ module OperationGen =
                     return Operation.Pass(at, route, text, offset, capable)
                 }
                 5, Gen.map2 (fun at n -> Operation.WritePidMax(at, n)) index pidMax
-                2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index flaw
+                2, Gen.map2 (fun from flaw -> Operation.Malformed(from, flaw)) index (anyOf OperationText.flaws)
                 2, Gen.map Operation.Race index
                 2, Gen.map3 (fun from setTid fate -> Operation.Thread(from, setTid, fate)) index threadSetTid fate
             ]

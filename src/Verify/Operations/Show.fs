@@ -12,6 +12,12 @@ module Show =
     let private without capable =
         if capable then "" else ", without the capability"
 
+    let private chosen setTid =
+        if List.isEmpty setTid then
+            ""
+        else
+            $" with set_tid [{joined setTid}]"
+
     let private late how =
         match how with
         | Late.Cgroup -> "CLONE_INTO_CGROUP and a closed descriptor"
@@ -50,12 +56,6 @@ module Show =
     let step (step: Step) : string =
         match step with
         | Step.Clone(from, nesting, setTid, capable, ending) ->
-            let call =
-                if setTid.IsEmpty then
-                    "clone"
-                else
-                    $"clone with set_tid [{joined setTid}]"
-
             let into =
                 match nesting with
                 | Nesting.Same -> ""
@@ -74,23 +74,17 @@ module Show =
                          "as a process, with ")
                     + late how
 
-            $"init of ns {string from}: {call}{into}{without capable}; {ending}"
+            $"init of ns {string from}: clone{chosen setTid}{into}{without capable}; {ending}"
         | Step.End id -> $"process {string id}: killed and reaped"
         | Step.EndInit(space, _) -> $"init of ns {string space}: killed and reaped"
         | Step.Forsake(from, b) -> $"init of ns {string from}: its child, leader {bond b} and dies"
         | Step.Thread(from, setTid, fate) ->
-            let call =
-                if setTid.IsEmpty then
-                    "makes a thread"
-                else
-                    $"makes a thread with set_tid [{joined setTid}]"
-
             let fate =
                 match fate with
                 | Fate.Stays -> "which stays"
                 | Fate.Execs -> "which executes a program that exits"
 
-            $"init of ns {string from}: its child {call}, {fate}"
+            $"init of ns {string from}: its child makes a thread{chosen setTid}, {fate}"
         | Step.Race from ->
             $"init of ns {string from}: it and a child of its fork at once; both stay, and that child is killed and reaped"
         | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"

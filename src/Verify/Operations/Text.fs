@@ -61,7 +61,7 @@ module OperationText =
             "thread-fails-pids", Ending.Fails(Late.PidsCgroup, true)
         ]
 
-    let private bonds =
+    let internal bonds =
         [
             "group", Bond.Group
             "session", Bond.Session
@@ -71,7 +71,7 @@ module OperationText =
 
     let private fates = [ "stays", Fate.Stays; "execs", Fate.Execs ]
 
-    let private flaws =
+    let internal flaws =
         [
             "size-without-array", Flaw.SizeWithoutArray
             "array-without-size", Flaw.ArrayWithoutSize
@@ -222,12 +222,13 @@ module OperationText =
         | Some(_, value) -> value
         | None -> wrong $"'{text}' is not known"
 
-    let private build verb (pairs: Map<string, string>) =
-        let value key =
-            match pairs.TryFind key with
-            | Some text -> text
-            | None -> wrong $"'{key}=' is missing"
+    let internal valueIn (pairs: Map<string, string>) (key: string) : string =
+        match pairs.TryFind key with
+        | Some text -> text
+        | None -> wrong $"'{key}=' is missing"
 
+    let private build verb (pairs: Map<string, string>) =
+        let value = valueIn pairs
         let int key = parseInt (value key)
 
         let capable () =
@@ -286,8 +287,6 @@ module OperationText =
         | -1 -> wrong $"'{word}' is no key=value"
         | i -> word.Substring(0, i), word.Substring(i + 1)
 
-    let private keyOf (word: string) = word.Split('=', 2)[0]
-
     /// The operation that a line stands for, or what is wrong with the line.
     let parse (line: string) : Result<Operation, string> =
         try
@@ -297,7 +296,7 @@ module OperationText =
                 let pairs = List.map pair rest
                 let operation = build verb (Map.ofList pairs)
                 // What is said and not understood must not be lost: the line has to come out again.
-                let known = words (format operation) |> List.map keyOf
+                let known = words (format operation) |> List.tail |> List.map (pair >> fst)
 
                 match List.tryFind (fun (key, _) -> not (List.contains key known)) pairs with
                 | Some(key, _) -> Error $"'{key}=' does not belong here"

@@ -100,6 +100,13 @@ public sealed class LibCTests
         Assert.Equal(["Linux/Sys/SysResult.cs"], readers);
     }
 
+    /// <summary>What came of a call stays a <see cref="SysResult"/>: as a number an errno is a value like any other.</summary>
+    [Fact]
+    public void No_command_makes_a_number_of_what_may_be_an_errno() =>
+        Assert.DoesNotContain(
+            Directory.GetFiles(Path.Combine(Source.Directory, "src/Commands"), "*.cs", SearchOption.AllDirectories),
+            file => Regex.IsMatch(File.ReadAllText(file), @"\((int|long|Errno)\)[^;\n]*(\.Raw\b|\(-)"));
+
     // Not in comments and strings, and not what is called so of one's own.
     private static bool ReadsErrno(string code)
     {

@@ -50,7 +50,7 @@ let private shortest (page: Page) =
 let ``Every operand and option of the grammar has an effect`` () =
     let isWrong (command: Command) = command.IsWrong
 
-    for page in CommandLine.pages () do
+    for page in Grammar.pages () do
         let firsts, rest = shortest page
 
         let parse first words =
@@ -165,8 +165,8 @@ let private map: MapOptions =
 
 let private understood: (string * Command) list =
     [
-        "get", Command.Get { Target = 0; Json = false }
-        "get --json --target=7", Command.Get { Target = 7; Json = true }
+        "get", Command.Get(0, false)
+        "get --json --target=7", Command.Get(7, true)
         "set 4242", Command.Set set
         "set -- 4242", Command.Set set
         "set --flavour -x --timeout 1 4242 -vv --timeout=.5 --json --method Cycle",
@@ -199,17 +199,11 @@ let private understood: (string * Command) list =
                 Target = 0
                 Json = true
             }
-        "predict", Command.Predict { Count = 1; Target = 0; Json = false }
-        "predict 4194304 --target 1",
-        Command.Predict
-            {
-                Count = 4194304
-                Target = 1
-                Json = false
-            }
+        "predict", Command.Predict(1, 0, false)
+        "predict 4194304 --target 1", Command.Predict(4194304, 1, false)
         "map", Command.Map map
         "map 0 --svg -", Command.Map { map with Pid = 0; Svg = "-" }
-        "doctor --json --color NEVER", Command.Doctor { Color = ColorWhen.Never; Json = true }
+        "doctor --json --color NEVER", Command.Doctor(ColorWhen.Never, true)
         "map --color=always", Command.Map { map with Color = ColorWhen.Always }
         "serve /s", Command.Serve serve
         "serve --mode 0660 --allow-user a --group=users --allow-user b -- /s",
@@ -227,13 +221,7 @@ let private understood: (string * Command) list =
                 Runs = 1
                 Steps = 10000
             }
-        "bench --seconds 0.1",
-        Command.Bench
-            {
-                Seconds = 0.1
-                Color = ColorWhen.Auto
-                Json = false
-            }
+        "bench --seconds 0.1", Command.Bench(0.1, ColorWhen.Auto, false)
         "completion Bash", Command.Completion ShellKind.Bash
         "--version", Command.Version
         "-V", Command.Version

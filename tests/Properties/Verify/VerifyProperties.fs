@@ -153,15 +153,8 @@ let ``the numbers in use are those that processes hold`` () =
             |> Seq.collect (fun (id, space) -> PidSet.toSeq space.Ns.InUse |> Seq.map (fun n -> id, n))
             |> Set.ofSeq
 
-        held = inUse
-        && world.Held
-           |> Map.forall (fun id held ->
-               held.Holders > 0
-               && held.Holders =
-                   (world.Processes
-                    |> Map.values
-                    |> Seq.filter (fun p -> List.contains id p.Holds)
-                    |> Seq.length))
+        let holds = world.Processes |> Map.values |> Seq.collect _.Holds |> Set.ofSeq
+        held = inUse && holds = Set.ofSeq (Map.keys world.Held)
 
     forAll (operationsOf 40) (fun operations -> worlds KernelRules.newest true operations |> List.forall isConsistent)
 
@@ -287,6 +280,7 @@ let ``no text makes the reader of replay files fail otherwise than with a messag
 [<InlineData("nslp-verify-replay 1\nend child=x\nend-of-replay\n", "line 2: 'x' is not a number")>]
 [<InlineData("nslp-verify-replay 1\n# a\n\nend kid=1\nend-of-replay\n", "line 4: 'child=' is missing")>]
 [<InlineData("nslp-verify-replay 1\nend child=1 kid=2\nend-of-replay\n", "line 2: 'kid=' does not belong here")>]
+[<InlineData("nslp-verify-replay 1\nend child=1 end=x\nend-of-replay\n", "line 2: 'end=' does not belong here")>]
 [<InlineData("nslp-verify-replay 1\nend child=1 child=2\nend-of-replay\n", "line 2: a key is given twice")>]
 [<InlineData("nslp-verify-replay 1\nkill child=1\nend-of-replay\n", "line 2: 'kill' is no operation")>]
 [<InlineData("nslp-verify-replay 1\nend-of-replay\nend child=1\n", "line 2: something follows the last line")>]
