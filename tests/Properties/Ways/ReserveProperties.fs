@@ -585,6 +585,168 @@ let tellsOfDelays: Law<Keeper> =
                     later.News
             | _ -> ())
 
+/// One look in a state that need not have come about.
+type Moment =
+    {
+        Now: int64
+        LastPid: int
+        PidMax: int
+        InUse: int
+        State: Reservation
+    }
+
+let private moments =
+    gen {
+        let! rate = Gen.elements [ 1_000_000L; 400_000L; 7L ]
+        let! times = Gen.arrayOfLength 8 (Gen.choose (0, 60) |> Gen.map int64)
+        let! reserved = Gen.choose (1, 5)
+        let! pidMax = Gen.choose (reserved + 1, 24)
+        let! first = Gen.choose (1, pidMax)
+        let! last = Gen.choose (first, pidMax + 2)
+        let! seen = Gen.choose (-1, pidMax)
+
+        let! lastPid =
+            Gen.oneof [ Gen.choose (0, pidMax); Gen.choose (max 0 (seen - 1), min pidMax (seen + 2)) ]
+
+        let! numbers = Gen.subListOf [ 1 .. pidMax - 1 ]
+        let! inUse = Gen.oneof [ Gen.constant 0; Gen.choose (0, pidMax) ]
+        let! flags = Gen.arrayOfLength 3 (Gen.elements [ true; false ])
+        let! isScanned = Gen.elements [ true; false ]
+        let now = 60L
+
+        return
+            {
+                Now = now
+                LastPid = lastPid
+                PidMax = pidMax
+                InUse = inUse
+                State =
+                    { Reserve.start
+                          { rulesOf (times[0] / 10L) (times[1] / 2L) (times[2] / 2L) times[3] reserved with
+                              Rate = rate
+                          }
+                          first
+                          last with
+                        LastPid = seen
+                        Looked = now - times[4]
+                        Safe = now + times[5] - times[6]
+                        HasWritten = flags[0]
+                        InUse = PidSet.ofSeq numbers
+                        Scanned = if isScanned then now - times[7] else Int64.MinValue
+                        NextScan = now + times[3] - times[7]
+                        IsTight = flags[1]
+                        IsKept = flags[2]
+                    }
+            }
+    }
+    |> Arb.fromGen
+
+// What comes of a look, number by number.
+let private told (m: Moment) : struct (ReserveStep * Reservation) =
+    let r, rules = m.State, m.State.Rules
+    let inRange n = n >= r.First && n <= r.Last
+    let past = min r.Last (m.PidMax - 1)
+
+    // What comes before the range where the wrap leads there, and whether it is reached.
+    let way cursor low =
+        let all = [ cursor .. m.PidMax - 1 ] @ [ low .. m.PidMax - 1 ]
+        List.takeWhile (inRange >> not) all, List.exists inRange all
+
+    let least (count: int list -> int) cursor =
+        [
+            for low in
+                (if cursor > rules.Reserved then
+                     [ rules.Reserved ]
+                 else
+                     [ 1; rules.Reserved ]) do
+                match way cursor low with
+                | numbers, true -> count numbers
+                | _, false -> Int32.MaxValue
+        ]
+        |> List.min
+
+    let certain = least (fun numbers -> max 0 (numbers.Length - m.InUse))
+
+    let known =
+        least (fun numbers -> numbers |> List.filter (fun n -> not (PidSet.contains n r.InUse)) |> List.length)
+
+    let take allocations =
+        int64 allocations * 1_000_000L / rules.Rate
+
+    let isScanned = r.Scanned > Int64.MinValue
+
+    let safe cursor =
+        if isScanned then
+            max (m.Now + take (certain cursor)) (r.Scanned + take (known cursor))
+        else
+            m.Now + take (certain cursor)
+
+    let left cursor =
+        safe cursor - m.Now - rules.Lateness - rules.Lateness - rules.Settling
+
+    let room = if isScanned then known (past + 1) else certain (past + 1)
+    let isSmall = left (past + 1) < rules.Settling
+
+    let isNear =
+        left (m.LastPid + 1) < rules.Settling
+        || (left (m.LastPid + 1) < rules.Shortest
+            && left (m.LastPid + 1) < left (past + 1) / 2L)
+
+    let crossed =
+        if m.LastPid >= r.LastPid then
+            [ r.LastPid + 1 .. m.LastPid ]
+        else
+            [ r.LastPid + 1 .. m.PidMax - 1 ]
+            @ [ (if r.LastPid >= rules.Reserved then rules.Reserved else 1) .. m.LastPid ]
+
+    let round = take (max 0 (m.PidMax - rules.Reserved - m.InUse))
+
+    let news =
+        if not r.IsKept then
+            ReserveNews.Nothing
+        elif List.exists inRange crossed then
+            ReserveNews.Crossed(r.LastPid, m.LastPid, m.Now - r.Safe)
+        elif m.Now > r.Safe && not r.IsTight && (r.HasWritten || m.Now - r.Looked >= round) then
+            ReserveNews.Late(m.Now - r.Safe)
+        else
+            ReserveNews.Nothing
+
+    let after =
+        { r with
+            LastPid = m.LastPid
+            Looked = m.Now
+            Safe = safe (m.LastPid + 1)
+            HasWritten = false
+            Room = room
+            News = news
+        }
+
+    match isNear, r.HasWritten with
+    | false, hasWritten ->
+        let longest = if hasWritten then rules.Settling else rules.Longest
+
+        struct (ReserveStep.Sleep(m.Now + min (left (m.LastPid + 1)) longest),
+                { after with
+                    IsTight = r.IsTight && hasWritten
+                    IsKept = r.IsKept || not hasWritten
+                })
+    | true, true when isSmall && m.Now < r.NextScan ->
+        struct (ReserveStep.Sleep(m.Now + max (rules.Settling / 16L) (min rules.Settling (take room / 2L))),
+                { after with
+                    IsTight = true
+                    IsKept = true
+                })
+    | true, true when isSmall -> struct (ReserveStep.Scan, { after with HasWritten = true })
+    | true, _ ->
+        struct (ReserveStep.Write past,
+                { after with
+                    LastPid = past
+                    HasWritten = true
+                })
+
+let everyLookIsAsTold: Law<Keeper> =
+    Law.create moments (fun keeper m -> Law.same "look" (told m) (keeper.Look m.Now m.LastPid m.PidMax m.InUse m.State))
+
 [<Fact>]
 let ``a range is kept free, whatever others do as fast as they can`` () =
     for _, law in Law.all<Keeper>() do
