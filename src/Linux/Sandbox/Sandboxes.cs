@@ -40,7 +40,6 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
                     Facility.Threads);
             }
 
-            PidsCgroup?.RemoveAfterOwner(_zygote.Root.Fork());
             Base = NewBase();
             Setting = Probe(ownsAll);
             if (!here)
@@ -217,6 +216,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
     {
         try
         {
+            PidsCgroup?.RemoveAfterOwner(_zygote.Root.Fork());
             List<SeenRule> rules = [];
             Errno pidMax = SandboxProbe.TryPidMax(Base);
             if (pidMax is 0 or Errno.EACCES)

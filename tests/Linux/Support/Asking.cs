@@ -217,7 +217,8 @@ internal static unsafe class Asking
         Socket socket = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified)
         {
             ReceiveTimeout = (int)s_patience.TotalMilliseconds,
-            SendTimeout = (int)s_patience.TotalMilliseconds,
+            // Where others send all the time, the kernel may let one wait for long before the server gets to see it.
+            SendTimeout = 3 * (int)s_patience.TotalMilliseconds,
         };
         if (client != "-")
         {
