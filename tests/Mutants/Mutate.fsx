@@ -23,9 +23,13 @@ let files =
         "Core.PidSet.fs"
         "Core.Kernel.fs"
         "Core.fs"
+        "Core.Race.fs"
         "Core.SetTid.fs"
+        "Core.Goal.fs"
         "Core.Cycle.fs"
         "Core.Landing.fs"
+        "Core.Reserve.fs"
+        "Core.Pick.fs"
         "Core.Approach.fs"
     ]
 

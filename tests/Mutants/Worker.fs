@@ -23,7 +23,11 @@ let private modules =
             "LateProperties"
             "NamespaceProperties"
             "OwnNumbersProperties"
+            "PickProperties"
             "PidSetProperties"
+            "RaceProperties"
+            "ReserveProperties"
+            "ReserveWorlds"
             "SetTidProperties"
             "VersionProperties"
         ]
@@ -45,7 +49,7 @@ let private variable name =
     | null -> failwith $"no {name}"
     | value -> value
 
-// Three times the processor time that all tests take without a mutant, or this, is an endless loop.
+// Three times the processor time that a test takes without a mutant, or this, is an endless loop.
 let private least = TimeSpan.FromSeconds 10.0
 
 /// Judges the mutants of NSLP_MUTANTS, a number a line, that NSLP_VERDICTS does not know yet. One that ends the process, or
@@ -110,8 +114,7 @@ let ``mutants are noticed`` () =
                 test ()
                 used () - before, test)
 
-    let byTime = timed |> List.sortBy fst |> List.map snd
-    let limit = max least (3.0 * (timed |> List.map fst |> List.reduce (+)))
+    let byTime = timed |> List.sortBy fst
 
     let known =
         File.ReadAllLines verdicts
@@ -121,12 +124,13 @@ let ``mutants are noticed`` () =
     for number in File.ReadAllLines(variable "NSLP_MUTANTS") |> Array.map int do
         if not (known.Contains number) then
             File.AppendAllText(verdicts, $"begun {number}\n")
-            until <- used () + limit
             set "active" number
 
             let killed =
                 byTime
-                |> List.exists (fun test ->
+                |> List.exists (fun (time, test) ->
+                    until <- used () + max least (3.0 * time)
+
                     try
                         test ()
                         false

@@ -773,6 +773,17 @@ let ``what a range is to the numbers that are given`` () =
         ] do
         Law.same $"%d{first}-%d{last}" expected (Reserve.range 7 20 first last)
 
+[<Fact>]
+let ``at first nothing is written, kept or told`` () =
+    let r = Reserve.start Reserve.rules 5 6
+
+    Law.same
+        "written, tight, kept, news"
+        (false, false, false, ReserveNews.Nothing)
+        (r.HasWritten, r.IsTight, r.IsKept, r.News)
+
+    Law.same "scanned" (Int64.MinValue, Int64.MinValue) (r.Scanned, r.NextScan)
+
 // Seldom met by chance.
 [<Fact>]
 let ``numbers are read again after nine times as long as it took, and the time of that is its start`` () =
