@@ -601,9 +601,9 @@ let private moments =
         let! times = Gen.arrayOfLength 8 (Gen.choose (0, 60) |> Gen.map int64)
         let! reserved = Gen.choose (1, 5)
         let! pidMax = Gen.choose (reserved + 1, 24)
-        let! first = Gen.choose (1, pidMax)
-        let! last = Gen.choose (first, pidMax + 2)
-        let! seen = Gen.choose (-1, pidMax)
+        let! first = Gen.oneof [ Gen.choose (1, reserved); Gen.choose (1, pidMax) ]
+        let! last = Gen.oneof [ Gen.constant first; Gen.choose (first, pidMax + 2) ]
+        let! seen = Gen.oneof [ Gen.choose (-1, reserved); Gen.choose (-1, pidMax) ]
 
         let! lastPid =
             Gen.oneof [ Gen.choose (0, pidMax); Gen.choose (max 0 (seen - 1), min pidMax (seen + 2)) ]
@@ -612,6 +612,7 @@ let private moments =
         let! inUse = Gen.oneof [ Gen.constant 0; Gen.choose (0, pidMax) ]
         let! flags = Gen.arrayOfLength 3 (Gen.elements [ true; false ])
         let! isScanned = Gen.elements [ true; false ]
+        let! wait = Gen.elements [ -1L; 0L; 1L ]
         let now = 60L
 
         return
@@ -633,7 +634,7 @@ let private moments =
                         HasWritten = flags[0]
                         InUse = PidSet.ofSeq numbers
                         Scanned = if isScanned then now - times[7] else Int64.MinValue
-                        NextScan = now + times[3] - times[7]
+                        NextScan = now + wait
                         IsTight = flags[1]
                         IsKept = flags[2]
                     }
