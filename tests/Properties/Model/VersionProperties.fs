@@ -62,6 +62,22 @@ let ``a page has 4096 bytes unless the machine says otherwise, which changes not
         Assert.Empty(KernelRules.surprises (rules version) large)
 
 [<Fact>]
+let ``writes are strict unless the machine says otherwise, which changes nothing else`` () =
+    for isStrict in [ true; false ] do
+        let kernel = KernelRules.withStrictWrites isStrict KernelRules.newest
+
+        Assert.Equal(
+            { KernelRules.newest with
+                WritesStrictly = isStrict
+            },
+            kernel
+        )
+
+        Assert.Empty(KernelRules.surprises KernelRules.newest kernel)
+
+    Assert.True KernelRules.newest.WritesStrictly
+
+[<Fact>]
 let ``the newest kernel is the one with all new rules`` () =
     Assert.Equal(rules (7, 3), KernelRules.newest)
 
