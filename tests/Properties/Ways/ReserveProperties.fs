@@ -612,7 +612,7 @@ let private moments =
         let! inUse = Gen.oneof [ Gen.constant 0; Gen.choose (0, pidMax) ]
         let! flags = Gen.arrayOfLength 3 (Gen.elements [ true; false ])
         let! isScanned = Gen.elements [ true; false ]
-        let! wait = Gen.elements [ -1L; 0L; 1L ]
+        let! wait = Gen.elements [ -1L; 0L; 1L; 1L; 1L ]
         let now = 60L
 
         return
@@ -623,7 +623,7 @@ let private moments =
                 InUse = inUse
                 State =
                     { Reserve.start
-                          { rulesOf (times[0] / 10L) (times[1] / 2L) (times[2] / 2L) times[3] reserved with
+                          { rulesOf (times[0] / 10L) times[1] (times[2] / 2L) times[3] reserved with
                               Rate = rate
                           }
                           first
