@@ -104,8 +104,15 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
 
         Errno error = Look(_name, out statx there);
+        statx ours = default;
+        bool isPinned = _pin is { IsOpen: true };
+        if (error == 0 && isPinned)
+        {
+            error = UnixSocket.Look(_pin!.Number, "\0"u8, AT_EMPTY_PATH, out ours);
+        }
+
         // Where it could not be looked at after binding, a socket of this user is it.
-        if (error == 0 && (_pin is { IsOpen: true } ? IsSame(there, _pin.Number) : IsOwnSocket(there)))
+        if (error == 0 && (isPinned ? IsSame(there, ours) : IsOwnSocket(there)))
         {
             error = Unlink(_name);
         }
@@ -256,6 +263,8 @@ internal sealed unsafe class ServerSocket : IDisposable
     private static bool IsOwnSocket(in statx found) => UnixSocket.IsSocket(found) && found.stx_uid == geteuid();
 
     private static bool IsSame(in statx found, int file) =>
-        UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH, out statx other) == 0 && found.stx_ino == other.stx_ino
-        && found.stx_dev_major == other.stx_dev_major && found.stx_dev_minor == other.stx_dev_minor;
+        UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH, out statx other) == 0 && IsSame(found, other);
+
+    private static bool IsSame(in statx one, in statx other) =>
+        one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;
 }
