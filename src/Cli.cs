@@ -15,8 +15,9 @@ internal static class Cli
         }
         catch (Exception e)
         {
-            _ = e is RemoteException known ? Output.Fail(argv[0], known) : Output.Fail(e);
-            status = Output.FailureOf(argv[0]);
+            string command = argv.FirstOrDefault("");
+            _ = e is RemoteException known ? Output.Fail(command, known) : Output.Fail(e);
+            status = Words.failureStatus(command);
         }
 
         if (argv is [not Spawn.Name, ..] && argv.TakeWhile(word => word != "--").Contains("--json"))

@@ -220,11 +220,8 @@ module Words =
         | End.Hopeless(Obstacle.Ours ours) -> failed $"cannot {goal}: nslp itself got PID {string ours}" (enum 0) itsOwn
         | End.Hopeless Obstacle.Held
         | End.Taken ->
-            attempted.Goals
-            |> List.map noneOf
-            |> String.concat ", "
-            |> (+) $"cannot {goal}: "
-            |> plain
+            let reasons = attempted.Goals |> List.map noneOf |> String.concat ", "
+            plain $"cannot {goal}: {reasons}"
         | End.Hopeless why ->
             plain (
                 $"cannot reach {pid} by cycling: {obstacle why}"
@@ -357,6 +354,18 @@ module Words =
         | End.NotExecuted Errno.ENOENT -> 127
         | End.NotExecuted _ -> 126
         | _ -> 125
+
+    /// The exit status of a command that could not do its work. Where a command answers a question, it differs from that of
+    /// the answer no.
+    let failureStatus (command: string) : int =
+        match command with
+        | "spawn"
+        | "reserve" -> 125
+        | "who"
+        | "preflight"
+        | "doctor"
+        | "verify" -> 3
+        | _ -> 1
 
     /// What to do about a hindrance; empty where nothing is known.
     let cure (report: PreflightReport) (hindrance: Hindrance) : string =

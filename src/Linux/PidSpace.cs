@@ -66,7 +66,7 @@ internal sealed unsafe class PidSpace : IDisposable
             if (_proc is null)
             {
                 _proc = Proc.Open();
-                if (_proc.IsOpen && IsOtherProc(_proc))
+                if (_proc.IsOpen && ProcMount.IsOfOtherNamespace(_proc.Number))
                 {
                     _proc.Dispose();
                 }
@@ -189,7 +189,7 @@ internal sealed unsafe class PidSpace : IDisposable
     {
         // What is mounted may change; not where a helper mounted it.
         using Fd? proc = IsHere ? Proc.Open() : null;
-        return proc is { IsOpen: true } && !IsOtherProc(proc) ? ProcTable.Read(proc.Number).ReadNumbers()
+        return proc is { IsOpen: true } && !ProcMount.IsOfOtherNamespace(proc.Number) ? ProcTable.Read(proc.Number).ReadNumbers()
             : !IsHere && ProcDirectory >= 0 ? ProcTable.Read(ProcDirectory).ReadNumbers()
             : PidSetModule.empty;
     }
@@ -206,7 +206,7 @@ internal sealed unsafe class PidSpace : IDisposable
         using Fd proc = Proc.Open();
         if (proc.IsOpen)
         {
-            bool isOther = IsOtherProc(proc);
+            bool isOther = ProcMount.IsOfOtherNamespace(proc.Number);
             List<int> threads = [];
             _ = Proc.ListOwnThreads(proc.Number, threads);
             foreach (int number in threads)
@@ -280,9 +280,6 @@ internal sealed unsafe class PidSpace : IDisposable
 
     // Each open file is one that the caller must be allowed to have.
     private LastPid Reader => _writer is { Error: 0 } ? _writer : _reader ??= LastPid.OpenForReading(_caller);
-
-    // Whether what is mounted at /proc numbers processes as another namespace does.
-    private static bool IsOtherProc(Fd proc) => ProcMount.IsOfOtherNamespace(proc.Number);
 
     private Errno Prepare(Flavour way, int threads)
     {

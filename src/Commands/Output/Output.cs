@@ -8,7 +8,7 @@ internal static unsafe class Output
 {
     internal const int Done = 0;
 
-    /// <summary>Also where the answer is no.</summary>
+    /// <summary>It failed, or the answer is no: see <see cref="Words.failureStatus"/>.</summary>
     internal const int Failed = 1;
 
     internal const int Misused = 2;
@@ -45,7 +45,7 @@ internal static unsafe class Output
     });
 
     /// <summary>Writes a result to stdout.</summary>
-    /// <returns>The exit status: <see cref="Done"/>, or <see cref="FailureOf"/> when the result could not be written.</returns>
+    /// <returns>The exit status: <see cref="Done"/>, or <see cref="Words.failureStatus"/> when the result could not be written.</returns>
     internal static int Print(string command, string text) => Print(command, Encoding.UTF8.GetBytes(text));
 
     internal static int Print(string command, ReadOnlySpan<byte> text, int output = Stdout)
@@ -64,15 +64,6 @@ internal static unsafe class Output
         return results.End();
     }
 
-    /// <summary>The exit status of a command that could not do its work; of those that answer a question, it is not that of a no.
-    /// </summary>
-    internal static int FailureOf(string command) => command switch
-    {
-        Spawn.Name or Reserve.Name => Spawn.Failed,
-        "who" or "preflight" or "doctor" or "verify" => 3,
-        _ => Failed,
-    };
-
     /// <summary>The value that was read. Throws <see cref="RemoteException"/> where there is none.</summary>
     internal static int Of(SysResult read, Stage stage) =>
         read.IsError && Words.look(stage, read.Error) is { } look ? throw new RemoteException(look.Message, look.Errno, look.Help) : read.Value;
@@ -81,7 +72,7 @@ internal static unsafe class Output
     /// <param name="command">The command's name, empty for nslp itself.</param>
     /// <param name="error">Why; 0 where there is no errno.</param>
     /// <param name="help">What would help, null when that is not known.</param>
-    /// <returns><see cref="FailureOf"/> it.</returns>
+    /// <returns><see cref="Words.failureStatus"/>.</returns>
     internal static int Fail(string command, string message, Errno error = 0, string? help = null)
     {
         Say(command, WithErrno(message, error));
@@ -92,7 +83,7 @@ internal static unsafe class Output
             Say(command, help);
         }
 
-        return FailureOf(command);
+        return Words.failureStatus(command);
     }
 
     internal static int Fail(string command, Complaint complaint) =>

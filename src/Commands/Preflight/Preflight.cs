@@ -59,7 +59,7 @@ internal static class Preflight
         int status = results.End();
         return status != Output.Done ? status
             : facts.Report.InTheWay.Length > 0 || !isMoved ? Output.Failed
-            : facts.IsUnknown ? Output.FailureOf(Name)
+            : facts.IsUnknown ? Words.failureStatus(Name)
             : Output.Done;
     }
 

@@ -35,7 +35,7 @@ internal static class Verify
         using NewFile? junit = NewFile.For(options.Junit), record = NewFile.For(options.Record);
         if (!IsRight(junit) || !IsRight(record))
         {
-            return Output.FailureOf(Name);
+            return Words.failureStatus(Name);
         }
 
         try
@@ -44,7 +44,7 @@ internal static class Verify
             using Sandboxes sandboxes = new(here: options.Here);
             return trace is null || CanCompare(trace, sandboxes.Setting)
                 ? Run(options, replay, sandboxes, trace, junit, record)
-                : Output.FailureOf(Name);
+                : Words.failureStatus(Name);
         }
         catch (RemoteException e)
         {
@@ -97,7 +97,7 @@ internal static class Verify
                 : Output.Print(Name, result.ToText(file));
             return result.Differs ? Output.Failed
                 : result.Agrees && isWhole && written == Output.Done ? Output.Done
-                : Output.FailureOf(Name);
+                : Words.failureStatus(Name);
         }
         catch (OperationCanceledException)
         {

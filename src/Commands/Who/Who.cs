@@ -21,7 +21,7 @@ internal static class Who
             return holding.IsHeld == true || !options.Held;
         }));
         return status != Output.Done || isHeld ? status
-            : isUnknown ? Output.FailureOf(Name)
+            : isUnknown ? Words.failureStatus(Name)
             : Output.Failed;
     }
 }

@@ -89,9 +89,15 @@ internal sealed unsafe class Launcher : IDisposable
         ExecImage image = new(given.Arguments, given.Environment);
         // An open file that all have. Its owner, set in one PID namespace, is told as the number in that of the one who asks
         // (f_getown, fs/fcntl.c).
-        SysResult mark = settings.IsMarked ? Raw.Call(SYS_eventfd2, 0, O_CLOEXEC) : -1;
-        RemoteException.ThrowIf(settings.IsMarked ? mark.Error : 0, "cannot make a file");
-        return new Launcher(Zygote.Start(image.Size), image, given, settings, mark.Value);
+        int mark = -1;
+        if (settings.IsMarked)
+        {
+            SysResult made = Raw.Call(SYS_eventfd2, 0, O_CLOEXEC);
+            RemoteException.ThrowIf(made.Error, "cannot make a file");
+            mark = made.Value;
+        }
+
+        return new Launcher(Zygote.Start(image.Size), image, given, settings, mark);
     }
 
     /// <summary>The PID of a task in nslp's own namespace, whoever's child it is. Needs <see cref="LaunchSettings.IsMarked"/>.

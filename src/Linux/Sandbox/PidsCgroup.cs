@@ -5,7 +5,7 @@ internal sealed class PidsCgroup
 {
     private const int Mode = 0x1ed; // 0755
 
-    // For two seconds, every 20 ms: what is in there is about to end as well.
+    // For two seconds, every 20 ms: the process in there is about to end as well.
     private const int Tries = 100;
 
     private static readonly timespec s_pause = new() { tv_nsec = 20_000_000 };
@@ -58,8 +58,9 @@ internal sealed class PidsCgroup
         }
     }
 
-    /// <summary>Has a task that is good for nothing else remove it when nslp is gone: SIGKILL may come while it is there.</summary>
-    internal unsafe void RemoveAfterOwner(RemoteTask task)
+    /// <summary>Has a task wait for the end of nslp, and then remove it: SIGKILL may come while it is there. The task does nothing
+    /// else from then on.</summary>
+    internal void RemoveAfterOwner(RemoteTask task)
     {
         SysResult owner = task.Call(Kernel.SYS_pidfd_open, Environment.ProcessId);
         if (owner.IsError)

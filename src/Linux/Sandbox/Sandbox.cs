@@ -180,9 +180,14 @@ internal sealed partial class Sandbox : ISandbox
         agent.Note(_order, reads);
     }
 
-    // For who is to go without them.
-    private static void AppendCapset(Order order, bool capable, Capabilities capabilities) =>
-        _ = capable ? 0 : order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
+    // Only what is done without capabilities drops them before and raises them after.
+    private static void AppendCapset(Order order, bool capable, Capabilities capabilities)
+    {
+        if (!capable)
+        {
+            order.Call(Kernel.SYS_capset, order.Put(Capabilities.Header), order.PutValue(capabilities));
+        }
+    }
 
     // All namespaces with an init look but those that have just done so.
     private Observation See(IEnumerable<Outcome> outcomes, SandboxAgent? told = null)

@@ -16,10 +16,11 @@ internal static unsafe class Accounts
     private static readonly Dictionary<uint, string> s_names = [];
     private static byte[]? s_users;
 
-    /// <summary>Finds a user's number, as the other a group's. A number stands for itself, whether or not there is such a one.</summary>
-    /// <returns>The number, or -1 when there is none of that name.</returns>
+    /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user.</summary>
+    /// <returns>The number, or -1 when there is no user of that name.</returns>
     internal static long FindUser(string user) => Find("/etc/passwd\0"u8, "passwd"u8, user);
 
+    /// <summary>The same for a group.</summary>
     internal static long FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group);
 
     /// <summary>The name of a user, safe to print; the number where it has none.</summary>

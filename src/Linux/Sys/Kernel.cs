@@ -58,7 +58,6 @@ internal static unsafe class Kernel
     internal static int SYS_waitid => X64 ? 247 : 95;
     internal static int SYS_openat => X64 ? 257 : 56;
     internal static int SYS_ppoll => X64 ? 271 : 73;
-
     internal static int SYS_nanosleep => X64 ? 35 : 101;
     internal static int SYS_removexattr => X64 ? 197 : 14;
     internal static int SYS_sched_yield => X64 ? 24 : 124;

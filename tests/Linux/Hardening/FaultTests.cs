@@ -154,9 +154,10 @@ public sealed class FaultTests
         Check(command, AllOf(command), 0);
     }
 
-    /// <summary>Once it was bound, the socket stayed when it could not be looked at, and at the end nobody was told.</summary>
+    /// <summary>The socket stayed where it could not be looked at once it was bound, and where that failed in the end nobody was
+    /// told.</summary>
     [Fact]
-    public void A_server_without_descriptors_or_statx_leaves_no_socket_unsaid()
+    public void A_server_that_cannot_look_removes_its_socket_or_says_so()
     {
         FaultRun.SkipUnlessPossible();
         const string Command = "serve /mnt/d/s --method write";

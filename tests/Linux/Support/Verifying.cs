@@ -1,8 +1,8 @@
 using System.Globalization;
 using Microsoft.FSharp.Collections;
-using Outcome = SetNsLastPid.Verification.Outcome;
 using SetNsLastPid.Linux;
 using SetNsLastPid.Verification;
+using Outcome = SetNsLastPid.Verification.Outcome;
 
 namespace SetNsLastPid.Tests.Support;
 

@@ -5,7 +5,7 @@ open System.Reflection
 open FsCheck
 open FsCheck.FSharp
 
-/// Says that a law is broken, and only who reads it makes the text: most are thrown only to be counted.
+/// A law is broken. The text is made only when somebody reads it: most of these are thrown just to be counted.
 type BrokenException(text: unit -> string) =
     inherit Exception()
     override _.Message = text ()
