@@ -65,7 +65,9 @@ module Completion =
                                 $"[{word}]={quoted meaning}"
                     ]
 
-                $"means=({joined meanings}) what=(-W '{joined [ for struct (word, _) in words -> word ]}')"
+                $"means=({joined meanings}) what=(-W '"
+                + joined [ for struct (word, _) in words -> word ]
+                + "')"
             | Values.Files -> "what=(-f)"
             | Values.Sockets -> "what=(-f) keep=sockets"
             | Values.Processes -> "keep=processes what=(-W \"$(cd /proc && echo [1-9]*)\")"
@@ -118,7 +120,7 @@ module Completion =
 
                 match page.Operand |> Option.map values with
                 | None
-                | Some Values.Unknown -> $"        0:{page.Name}:*) {names} ;;"
+                | Some Values.Unknown -> $"        0:{page.Name}:*) " + names + " ;;"
                 | Some known ->
                     $"        0:{page.Name}:*)"
                     $"            if [[ $current == -* ]]; then {names}"

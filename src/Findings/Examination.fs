@@ -189,21 +189,21 @@ module Examination =
         let name = (capability seen).Substring 4
         let lower = name.ToLowerInvariant()
 
+        let raised (user: string) =
+            $"setpriv {user}--inh-caps=+{lower}" + $" --ambient-caps=+{lower} COMMAND"
+
         match seen.IsInBoundingSet, seen.UserId with
         | false, user when seen.IsContainer ->
             let asRoot = if user = 0 then "" else "--user 0 "
-            [ $"docker run %s{asRoot}--cap-add %s{name} ..." ]
+            [ $"docker run {asRoot}--cap-add {name}" + " ..." ]
         | false, _ -> [ $"systemd: CapabilityBoundingSet=CAP_%s{name} in the unit, or none" ]
-        | true, 0 ->
-            [
-                $"setpriv --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND, from a shell that has it"
-            ]
+        | true, 0 -> [ raised "" + ", from a shell that has it" ]
         | true, user ->
             [
                 "sudo nslp ..."
                 if since 5 9 seen then
                     $"sudo setcap cap_{lower}+ep $(command -v nslp), for all who may execute it"
-                $"sudo setpriv --reuid=$(id -u) --regid=$(id -g) --clear-groups --inh-caps=+%s{lower} --ambient-caps=+%s{lower} COMMAND"
+                "sudo " + raised "--reuid=$(id -u) --regid=$(id -g) --clear-groups "
                 $"sudo nslp serve /run/nslp.sock --mode 666 --allow-user {string user} & nslp set PID --server /run/nslp.sock"
             ]
 

@@ -284,7 +284,9 @@ module Images =
         elif not (isPid entry.Pid) then
             "has no number that a process can have: " + possible
         elif entry.Pgid >= Limits.PidMax || entry.Sid >= Limits.PidMax then
-            $"has group {named entry.Pgid} and session {named entry.Sid}, one of which cannot be: {possible}"
+            $"has group {named entry.Pgid} and session {named entry.Sid}"
+            + ", one of which cannot be: "
+            + possible
         elif not (found.TrueForAll isPid) then
             $"has thread {named (found.Find(fun n -> not (isPid n)))}, which cannot be: {possible}"
         elif entry.Ppid = 0 && places.Count > 0 then

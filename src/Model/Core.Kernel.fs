@@ -209,7 +209,7 @@ module KernelRules =
             for rule, (major, minor), subject in changes do
                 if isNew rule kernel <> isNew rule byVersion then
                     let when' = if isNew rule kernel then "as" else "as before"
-                    $"{when'} {string major}.{string minor} in {subject}"
+                    $"{when'} {string major}" + $".{string minor} in {subject}"
         ]
 
     /// The newest kernel the model was checked against, 7.3.

@@ -81,9 +81,9 @@ module SetTid =
     /// The fault of an array of so many PIDs in words, such as `2nd PID 70000: this namespace allows 1 to 32767`. Of one PID
     /// nobody counts.
     let describe (entries: int) (fault: SetTidFault) : string =
-        let at entry pid words =
+        let at entry pid (words: string) =
             let which = if entries = 1 then "" else $"{ordinal (entry + 1)} "
-            $"{which}PID {string pid}: {words}"
+            which + $"PID {string pid}: {words}"
 
         match fault with
         | SetTidFault.TooMany(entries, levels) ->

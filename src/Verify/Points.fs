@@ -135,7 +135,7 @@ module Points =
                 $"1..{string points.Length}"
 
                 for i, point in List.indexed points do
-                    let head = $"ok {string (i + 1)} - {point.Kind}: {escape point.Name}"
+                    let head = $"ok {string (i + 1)} - " + $"{point.Kind}: {escape point.Name}"
 
                     match point.Verdict with
                     | Verdict.Passed -> head
@@ -163,13 +163,16 @@ module Points =
         let failures = count _.IsFailed
 
         let counts =
-            $"tests=\"{string points.Length}\" failures=\"{failures}\" errors=\"0\" time=\"{time}\""
+            $"tests=\"{string points.Length}\""
+            + $" failures=\"{failures}\" errors=\"0\""
+            + $" time=\"{time}\""
 
         let lines =
             [
                 "<?xml version=\"1.0\" encoding=\"UTF-8\"?>"
                 $"<testsuites {counts}>"
-                $"  <testsuite name=\"nslp verify\" {counts} skipped=\"{count _.IsSkipped}\">"
+                $"  <testsuite name=\"nslp verify\" {counts}"
+                + $" skipped=\"{count _.IsSkipped}\">"
                 "    <properties>"
                 $"      <property name=\"kernel\" value=\"{xml kernel}\"/>"
                 match recorded with
@@ -179,7 +182,8 @@ module Points =
 
                 for point in points do
                     let head =
-                        $"    <testcase classname=\"nslp.verify.{point.Kind}\" name=\"{xml point.Name}\""
+                        $"    <testcase classname=\"nslp.verify.{point.Kind}\""
+                        + $" name=\"{xml point.Name}\""
 
                     match point.Verdict with
                     | Verdict.Passed -> head + "/>"
@@ -187,7 +191,7 @@ module Points =
                     | Verdict.Failed difference ->
                         let step, _ = differing difference
                         let text = String.Join("\n", Show.rows (other recorded) difference.Rows)
-                        $"{head}><failure message=\"{xml step}\">{xml text}</failure></testcase>"
+                        $"{head}><failure message=\"{xml step}\">" + xml text + "</failure></testcase>"
 
                 "  </testsuite>"
                 "</testsuites>"

@@ -100,7 +100,7 @@ module TraceText =
             yield! List.map outcome seen.Outcomes
 
             for r in seen.Readings do
-                $"ns={string r.Space}:{string r.LastPid}:{string r.PidMax}"
+                $"ns={string r.Space}" + $":{string r.LastPid}:{string r.PidMax}"
         ]
         |> joined " "
 
@@ -123,8 +123,10 @@ module TraceText =
         [
             Header
             "kernel " + kernel
-            $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser} pid_max={string setting.PidMax} "
-            + $"page={string setting.Kernel.PageSize} strict={string setting.Kernel.WritesStrictly}"
+            $"setting levels={string setting.OuterLevels} own-user={string setting.OwnUser}"
+            + $" pid_max={string setting.PidMax} page={string setting.Kernel.PageSize}"
+            + " strict="
+            + string setting.Kernel.WritesStrictly
             "new " + joined " " isNew
             "lacks " + joined " " lacks
         ]
@@ -187,7 +189,7 @@ module TraceText =
             let n = OperationText.parseInt (value key)
 
             if n < low || n > high then
-                OperationText.wrong $"{key} must be {string low} to {string high}, not {string n}"
+                OperationText.wrong ($"{key} must be {string low}" + $" to {string high}, not {string n}")
 
             n
 

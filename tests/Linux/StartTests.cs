@@ -1,3 +1,5 @@
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
 using Xunit;
 
 namespace SetNsLastPid.Tests.Linux;
@@ -57,5 +59,18 @@ public sealed class StartTests
         Finished run = Shell.Start($"env --default-signal=PIPE bash -c '{Tool.Path} predict 100000 | head -n 1 >/dev/null; echo ${{PIPESTATUS[0]}}'").Finish();
 
         Assert.Equal((0, "141\n", ""), (run.Status, run.Output, run.Errors));
+    }
+
+    /// <summary>F# makes an interpolated string by printf where it has more than four parts, or one that is no string: slowly,
+    /// and by reflection.</summary>
+    [Fact]
+    public void No_text_is_made_by_printf()
+    {
+        using PEReader file = new(File.OpenRead(typeof(Words).Assembly.Location));
+        MetadataReader reader = file.GetMetadataReader();
+
+        Assert.DoesNotContain(
+            reader.TypeReferences.Select(type => reader.GetString(reader.GetTypeReference(type).Name)),
+            name => name.StartsWith("Printf", StringComparison.Ordinal));
     }
 }

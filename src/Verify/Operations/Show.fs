@@ -18,6 +18,9 @@ module Show =
         else
             $" with set_tid [{joined setTid}]"
 
+    let private at offset =
+        if offset = 0 then "" else $" at offset {string offset}"
+
     let private late how =
         match how with
         | Late.Cgroup -> "CLONE_INTO_CGROUP and a closed descriptor"
@@ -52,6 +55,8 @@ module Show =
         else
             text
 
+    let private init (space: int) words = $"init of ns {string space}: " + words
+
     /// What is done, on one line; `ns` stands for PID namespace.
     let step (step: Step) : string =
         match step with
@@ -74,35 +79,35 @@ module Show =
                          "as a process, with ")
                     + late how
 
-            $"init of ns {string from}: clone{chosen setTid}{into}{without capable}; {ending}"
+            init from ("clone" + chosen setTid + into + without capable + "; " + ending)
         | Step.End id -> $"process {string id}: killed and reaped"
-        | Step.EndInit(space, _) -> $"init of ns {string space}: killed and reaped"
-        | Step.Forsake(from, b) -> $"init of ns {string from}: its child, leader {bond b} and dies"
+        | Step.EndInit(space, _) -> init space "killed and reaped"
+        | Step.Forsake(from, b) -> init from $"its child, leader {bond b} and dies"
         | Step.Thread(from, setTid, fate) ->
             let fate =
                 match fate with
                 | Fate.Stays -> "which stays"
                 | Fate.Execs -> "which executes a program that exits"
 
-            $"init of ns {string from}: its child makes a thread{chosen setTid}, {fate}"
+            init from $"its child makes a thread{chosen setTid}, {fate}"
         | Step.Race from ->
-            $"init of ns {string from}: it and a child of its fork at once; both stay, and that child is killed and reaped"
-        | Step.Unshare(from, capable) -> $"init of ns {string from}: unshare(CLONE_NEWPID){without capable}"
-        | Step.Enter(from, into, capable) -> $"init of ns {string from}: setns to ns {string into}{without capable}"
+            init from "it and a child of its fork at once; both stay, and that child is killed and reaped"
+        | Step.Unshare(from, capable) -> init from $"unshare(CLONE_NEWPID){without capable}"
+        | Step.Enter(from, into, capable) -> init from $"setns to ns {string into}{without capable}"
         | Step.WriteLastPid(space, text, offset, capable) ->
-            let at = if offset = 0 then "" else $" at offset {string offset}"
-            $"init of ns {string space}: write {shortened text} to ns_last_pid{at}{without capable}"
+            init space $"write {shortened text} to ns_last_pid{at offset}" + without capable
         | Step.Pass(space, route, text, offset, capable) ->
             let route =
                 match route with
-                | Route.OpenedBy by -> $"write {shortened text} to ns_last_pid as the init of ns {string by} opened it"
+                | Route.OpenedBy by ->
+                    $"write {shortened text} to ns_last_pid"
+                    + $" as the init of ns {string by} opened it"
                 | Route.Splice -> $"splice {shortened text} to ns_last_pid"
                 | Route.SendFile -> $"sendfile {shortened text} to ns_last_pid"
 
-            let at = if offset = 0 then "" else $" at offset {string offset}"
-            $"init of ns {string space}: {route}{at}{without capable}"
-        | Step.WritePidMax(space, value) -> $"init of ns {string space}: write {string value} to pid_max"
-        | Step.Malformed(from, f) -> $"init of ns {string from}: clone3 with {flaw f}"
+            init space $"{route}{at offset}{without capable}"
+        | Step.WritePidMax(space, value) -> init space $"write {string value} to pid_max"
+        | Step.Malformed(from, f) -> init from $"clone3 with {flaw f}"
         | Step.Nothing -> "nothing"
 
     /// What it came to, on one line; of PIDs the one in the innermost namespace first.
@@ -118,7 +123,8 @@ module Show =
 
     /// The sysctls of a namespace, on one line.
     let reading (r: Reading) : string =
-        $"ns {string r.Space}: last_pid {string r.LastPid}, pid_max {string r.PidMax}"
+        $"ns {string r.Space}: last_pid {string r.LastPid}"
+        + $", pid_max {string r.PidMax}"
 
     // Both sides' lines, those that tell nothing new left out.
     let private lines (before: Observation voption) (row: Row) =
@@ -155,7 +161,7 @@ module Show =
 
         let side (model: string, kernel: string) =
             let mark = if model = kernel then " " else "*"
-            $"   {mark} {model.PadRight width} {kernel}"
+            "   " + mark + " " + model.PadRight width + " " + kernel
 
         let numbered =
             rows

@@ -114,17 +114,22 @@ module OperationText =
     let format (operation: Operation) : string =
         match operation with
         | Operation.Clone(from, nesting, setTid, capable, ending) ->
-            $"clone from={string from} new={nameOf nestings nesting}{chosen setTid} capable={yesNo capable} child={nameOf endings ending}"
+            $"clone from={string from} new={nameOf nestings nesting}"
+            + chosen setTid
+            + $" capable={yesNo capable} child={nameOf endings ending}"
         | Operation.End child -> "end child=" + string child
         | Operation.EndInit index -> "end-init of=" + string index
-        | Operation.Thread(from, setTid, fate) -> $"thread from={string from}{chosen setTid} fate={nameOf fates fate}"
+        | Operation.Thread(from, setTid, fate) ->
+            $"thread from={string from}" + chosen setTid + " fate=" + nameOf fates fate
         | Operation.Forsake(from, bond) -> $"forsake from={string from} as={nameOf bonds bond}"
         | Operation.Race from -> "race from=" + string from
         | Operation.Unshare(from, capable) -> $"unshare from={string from} capable={yesNo capable}"
-        | Operation.Enter(from, into, capable) -> $"enter from={string from} into={string into} capable={yesNo capable}"
+        | Operation.Enter(from, into, capable) ->
+            $"enter from={string from} into={string into}" + " capable=" + yesNo capable
         | Operation.Leave from -> "leave from=" + string from
         | Operation.WriteLastPid(index, text, offset, capable) ->
-            $"write-last-pid in={string index} {written text} offset={string offset} capable={yesNo capable}"
+            $"write-last-pid in={string index} {written text}"
+            + $" offset={string offset} capable={yesNo capable}"
         | Operation.Pass(index, route, text, offset, capable) ->
             let route =
                 match route with
@@ -132,7 +137,10 @@ module OperationText =
                 | Route.Splice -> "splice"
                 | Route.SendFile -> "sendfile"
 
-            $"pass in={string index} route={route} {written text} offset={string offset} capable={yesNo capable}"
+            $"pass in={string index} route={route}"
+            + $" {written text} offset={string offset}"
+            + " capable="
+            + yesNo capable
         | Operation.WritePidMax(index, n) -> $"write-pid-max in={string index} number={number n}"
         | Operation.Malformed(from, flaw) -> $"malformed from={string from} flaw={nameOf flaws flaw}"
 
@@ -241,15 +249,20 @@ module OperationText =
                 let entries = text.Split ','
 
                 if entries.Length > Resolve.MostEntries then
-                    wrong
-                        $"set_tid has {string entries.Length} entries, and at most {string Resolve.MostEntries} are taken"
+                    wrong (
+                        $"set_tid has {string entries.Length} entries"
+                        + $", and at most {string Resolve.MostEntries} are taken"
+                    )
 
                 entries |> List.ofArray |> List.map parseNumber
 
         let text () =
             match pairs.TryFind "text" with
             | Some raw when raw.Length > Resolve.MostBytes ->
-                wrong $"text has {string raw.Length} bytes, and at most {string Resolve.MostBytes} are taken"
+                wrong (
+                    $"text has {string raw.Length} bytes"
+                    + $", and at most {string Resolve.MostBytes} are taken"
+                )
             | Some raw -> Text.Raw raw
             | None -> Text.Spelled(parseNumber (value "number"), oneOf spellings (value "spelling"))
 
