@@ -2,7 +2,6 @@ namespace SetNsLastPid
 
 open System
 open System.Numerics
-open System.Runtime.CompilerServices
 
 /// A node of a `PidSet`. The shape depends on the height alone, so equal sets are equal node by node.
 [<CustomEquality; NoComparison>]
@@ -70,25 +69,12 @@ module PidSet =
         | Leaf bits -> bits = UInt64.MaxValue
         | Branch(full, _, _) -> full = UInt64.MaxValue
 
-    // ReadyToRun leaves Array.copy, Array.create and Array.zeroCreate to the JIT, which costs more than all else here.
-    let private copyOf (children: PidNode[]) =
-        nonNull (Unsafe.As<PidNode[]>(children.Clone()))
-
-    let private same (child: PidNode) =
-        let children =
-            nonNull (Unsafe.As<PidNode[]>(Array.CreateInstance(typeof<PidNode>, 64)))
-
-        for i in 0 .. children.Length - 1 do
-            children[i] <- child
-
-        children
-
     let rec private uniform shift bits =
         if shift = 0 then
             Leaf bits
         else
             let child = uniform (shift - 6) bits
-            Branch(bits, 64 * countOf child, same child)
+            Branch(bits, 64 * countOf child, Array.create 64 child)
 
     let private emptyNode = uniform TopShift 0UL
 
@@ -96,7 +82,7 @@ module PidSet =
     let empty: PidSet = { Root = emptyNode }
 
     let private withChild full count (children: PidNode[]) i child =
-        let copy = copyOf children
+        let copy = Array.copy children
         copy[i] <- child
         let bit = 1UL <<< i
         let full = if isFull child then full ||| bit else full &&& ~~~bit
@@ -143,7 +129,7 @@ module PidSet =
         match node, taken with
         | Leaf bits, Leaf gone -> Leaf(bits &&& ~~~gone)
         | Branch(full, count, children), Branch(_, takenCount, takenChildren) when count > 0 && takenCount > 0 ->
-            let copy = copyOf children
+            let copy = Array.copy children
             let mutable full = full
             let mutable count = count
 
@@ -170,7 +156,7 @@ module PidSet =
         | Leaf bits -> Leaf(bits ||| ((UInt64.MaxValue >>> (63 - (last - first))) <<< first))
         | Branch(full, count, children) ->
             let mask = (1 <<< shift) - 1
-            let copy = copyOf children
+            let copy = Array.copy children
             let mutable full = full
             let mutable count = count
 
