@@ -184,6 +184,13 @@ internal sealed unsafe class PidSpace : IDisposable
         return Approach.whyNoFlavour(error);
     }
 
+    /// <summary>Ends what consumes: its threads' numbers are free then.</summary>
+    internal void EndThreads()
+    {
+        Cycler?.Dispose();
+        Cycler = null;
+    }
+
     /// <summary>Every number that is seen to be held, which takes milliseconds.</summary>
     internal PidSet ReadNumbersInUse()
     {

@@ -15,14 +15,8 @@ internal sealed class MapScreen : IDisposable
     /// <summary>Throws <see cref="RemoteException"/>. What is ignored stays so.</summary>
     internal MapScreen()
     {
-        foreach (int signal in (ReadOnlySpan<int>)[SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGTSTP, SIGCONT])
-        {
-            if (!CaughtSignals.IsIgnored(signal))
-            {
-                _signals.Catch(signal);
-            }
-        }
-
+        _signals.CatchEnd();
+        _signals.CatchUnlessIgnored(SIGTSTP, SIGCONT);
         Show(true);
     }
 

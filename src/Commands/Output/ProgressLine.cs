@@ -39,7 +39,7 @@ internal sealed class ProgressLine(string command, bool endsBySignal = false) : 
         {
             // Before the line: who sees it may send one.
             _caught = new CaughtSignals();
-            Array.ForEach(DefaultSignals.FindDefault(), _caught.Catch);
+            _caught.CatchEnd();
         }
 
         double seconds = Stopwatch.GetElapsedTime(_start).TotalSeconds;

@@ -9,13 +9,13 @@ internal static class Reserve
     private const int Named = 10;
 
     /// <returns>The exit status: that of the command, if there is one; else 0 after a signal, 1 where PIDs of the range may have
-    /// been given. <see cref="Spawn.Failed"/> when it could not be kept.</returns>
+    /// been given. <see cref="Words.failureStatus"/> when it could not be kept.</returns>
     internal static int Run(ReserveOptions options)
     {
         using CaughtSignals caught = new();
         if (options.Command.IsEmpty)
         {
-            Serve.Catch(caught);
+            caught.CatchEndOfServer();
         }
 
         using PidSpace space = Open(options);

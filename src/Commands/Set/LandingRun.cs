@@ -31,6 +31,10 @@ internal sealed class LandingRun(
     internal double Needed => _whole == 0 || State.Consumed == 0 ? 0
         : Stopwatch.GetElapsedTime(_start).TotalSeconds * Math.Max(_whole / State.Consumed, 1);
 
+    /// <summary>The time of <see cref="Stopwatch.GetTimestamp"/> so many seconds after another; never, for infinitely many.</summary>
+    internal static long After(double seconds, long start) =>
+        double.IsFinite(seconds) ? start + (long)(seconds * Stopwatch.Frequency) : long.MaxValue;
+
     /// <summary>Runs until an end.</summary>
     /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/>.</param>
     internal End Run(long deadline)

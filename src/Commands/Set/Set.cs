@@ -29,7 +29,6 @@ internal sealed class Set(SetOptions options, PidSpace space)
             return Output.Wrong(Name, $"flavour '{options.Flavour}' is not one of {Flavour.Names}");
         }
 
-        using DefaultSignals signals = new();
         try
         {
             using PidSpace space = PidSpace.Open(options.Target);
@@ -56,7 +55,6 @@ internal sealed class Set(SetOptions options, PidSpace space)
             Output.Say(Name, $"warning: {Goal.First} is taken by {holder}; the next process gets another PID");
         }
 
-        MakeWay();
         End end = End.Done;
         for (var methods = Approach.methods(options.Method, makesProcess: false, ListModule.OfArray([Goal])); !methods.IsEmpty; methods = methods.Tail)
         {
@@ -77,7 +75,7 @@ internal sealed class Set(SetOptions options, PidSpace space)
 
     private Goal Goal => options.Goal;
 
-    private long Deadline => double.IsFinite(options.Timeout) ? _start + (long)(options.Timeout * Stopwatch.Frequency) : long.MaxValue;
+    private long Deadline => LandingRun.After(options.Timeout, _start);
 
     private TimeSpan Patience => Stopwatch.GetElapsedTime(
         Stopwatch.GetTimestamp(), Math.Min(Deadline, Stopwatch.GetTimestamp() + (long)(s_patience.TotalSeconds * Stopwatch.Frequency)));
@@ -88,7 +86,6 @@ internal sealed class Set(SetOptions options, PidSpace space)
         TimeSpan patience = Patience;
         while (true)
         {
-            // The numbers of nslp's own count as held: MakeWay has seen to that.
             int next = Goal.OrNext ? Goal.First : new PickRun(space, Goal, _pidMax).FindFree();
             if (next == 0)
             {
@@ -123,16 +120,21 @@ internal sealed class Set(SetOptions options, PidSpace space)
         // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
         using CaughtSignals? caught = TryMake();
         error = space.PrepareToConsume(options.Flavour);
+        if (error == 0 && IsThreadInTheWay())
+        {
+            // Those made next have later numbers.
+            space.EndThreads();
+            error = space.PrepareToConsume(options.Flavour);
+        }
+
         if (error != 0)
         {
             return End.NewFailed(Stage.ConsumePids, error);
         }
 
-        // Now with the threads that consume.
-        MakeWay();
         CycleProgress progress = new(Name);
         _landing = new LandingRun(space, Goal, space.ReadOwnNumbers, IsInterrupted, progress);
-        Array.ForEach(caught is null ? [] : DefaultSignals.FindDefault(), number => caught!.Catch(number));
+        caught?.CatchEnd();
         End end = _landing.Run(Deadline);
         progress.Hide();
         caught?.Release();
@@ -173,45 +175,29 @@ internal sealed class Set(SetOptions options, PidSpace space)
         return 128 + _signal;
     }
 
-    private int Fail(End end)
-    {
-        if (end is End.Hopeless { Why: Obstacle.Ours { Pid: var ours } }
-            && !(space.IsHere && ours == Environment.ProcessId) && !OwnProgram.IsRestarted)
-        {
-            // A number that nslp itself holds cannot be consumed. That of one of its threads is free after a new start.
-            space.Dispose();
-            _ = OwnProgram.RestartOnce();
-        }
-
-        return Output.Fail(Name, Words.set(Attempted(_landing?.State.LastPid ?? -1), end));
-    }
+    private int Fail(End end) => Output.Fail(Name, Words.set(Attempted(_landing?.State.LastPid ?? -1), end));
 
     private Attempted Attempted(int lastPid) => new(
         ListModule.OfArray([Goal]), options.Timeout, lastPid, 0, options.Flavour,
         HolderText.DescribeLocker(space), "--method cycle works", _landing?.Needed ?? 0);
 
-    // A thread's number may still be taken when the next process is made, whoever waits for what (release_task,
-    // kernel/exit.c, frees it last since 6.15). So where that process should get the number of one of nslp's threads, nslp
-    // starts anew: its threads then have later numbers. Where it cannot, it goes on.
-    private void MakeWay()
+    // A thread's number cannot be consumed while it lives, and may still be taken when the next process is made, whoever waits
+    // for what (release_task, kernel/exit.c, frees it last since 6.15).
+    private bool IsThreadInTheWay()
     {
         PidSet own = space.ReadOwnNumbers();
-        int next = Goal.First;
-        while (!PidSetModule.contains(next, own) && space.IsHeld(next))
+        int first = Goal.First - 1, last = Goal.First;
+        for (; first > 0 && IsPassedOver(first); first--)
         {
-            next++;
         }
 
-        bool isOwn = false;
-        for (int number = next; number <= next + Goal.Room; number++)
+        for (; IsPassedOver(last); last++)
         {
-            isOwn |= number != Environment.ProcessId && PidSetModule.contains(number, own);
         }
 
-        if (space.IsHere && isOwn && !OwnProgram.IsRestarted)
-        {
-            _ = OwnProgram.RestartOnce();
-        }
+        return space.IsHere && Enumerable.Range(first, last + Goal.Room - first + 1)
+            .Any(number => number != Environment.ProcessId && PidSetModule.contains(number, own));
+        bool IsPassedOver(int number) => !PidSetModule.contains(number, own) && space.IsHeld(number);
     }
 
     private int Finish()
@@ -232,17 +218,6 @@ internal sealed class Set(SetOptions options, PidSpace space)
         int status = options.Json ? Output.PrintJson(Name, json => Write(json, last, flavour, seconds)) : Output.Done;
         // Not by the death of nslp: the number of its helper or threads must be free for the next process.
         space.Dispose();
-        return Leave(status, last, space.IsHere);
-    }
-
-    /// <summary>Ends nslp. The number of a thread of its that the next process may get is free by then.</summary>
-    internal static int Leave(int status, int lastPid, bool isHere = true)
-    {
-        if (isHere && status == Output.Done && OwnProgram.HasThreadFrom(lastPid))
-        {
-            OwnProgram.ExitAfterThreads();
-        }
-
         Kernel.exit_group(status);
         return status;
     }

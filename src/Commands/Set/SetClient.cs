@@ -15,7 +15,6 @@ internal static unsafe class SetClient
     /// <summary>Does not return once the number is set.</summary>
     internal static int Run(SetOptions options)
     {
-        using DefaultSignals signals = new();
         long start = Stopwatch.GetTimestamp();
         double seconds = double.IsFinite(options.Timeout) ? options.Timeout : DefaultSeconds;
         if (UnixSocket.IsMangled(options.Server))
@@ -142,6 +141,7 @@ internal static unsafe class SetClient
                 json.WriteNull("cycling");
             })
             : Output.Done;
-        return Set.Leave(status, options.LastPid);
+        Kernel.exit_group(status);
+        return status;
     }
 }

@@ -65,7 +65,7 @@ internal static class Verify
         NewFile? junit = null, NewFile? record = null)
     {
         using CaughtSignals caught = new();
-        Array.ForEach(DefaultSignals.FindDefault(), caught.Catch);
+        caught.CatchEnd();
         int signal = 0, runs = 0;
         bool isDrawn = options.Replay is null && replay is null;
         Recorder? recorder = record is null ? null : new Recorder(Linux.Kernel.Release(), sandboxes.Setting);

@@ -38,8 +38,11 @@ internal sealed unsafe class Cycler : ICycler
 
     private const int WorkerStackSize = 128 * 1024;
 
+    private static readonly TimeSpan s_end = TimeSpan.FromSeconds(1);
+
     private readonly CyclingTask[] _tasks;
     private readonly Thread[] _workers;
+    private readonly int[] _numbers;
     private readonly CyclerState* _state;
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
@@ -55,6 +58,7 @@ internal sealed unsafe class Cycler : ICycler
 
         int tasks = threads + (flavour.FillsFiles ? 1 : 0);
         _tasks = new CyclingTask[tasks];
+        _numbers = new int[tasks];
         for (int i = 0; i < tasks; i++)
         {
             _tasks[i] = new CyclingTask(flavour);
@@ -110,6 +114,7 @@ internal sealed unsafe class Cycler : ICycler
     /// <summary>Ends a burst from another thread within a few milliseconds.</summary>
     internal void Stop() => Volatile.Write(ref _state->Stop, 1);
 
+    /// <summary>Ends the threads. Their numbers are free then.</summary>
     public void Dispose()
     {
         _state->Exit = 1;
@@ -119,6 +124,9 @@ internal sealed unsafe class Cycler : ICycler
         {
             worker.Join();
         }
+
+        // A thread says that it ends before the kernel has its number back.
+        _ = SpinWait.SpinUntil(() => !Array.Exists(_numbers, OwnProgram.HasThread), s_end);
 
         foreach (CyclingTask task in _tasks)
         {
@@ -152,6 +160,7 @@ internal sealed unsafe class Cycler : ICycler
 
     private void Work(CyclingTask task, int cpu, int number)
     {
+        _numbers[number] = Raw.Call(Kernel.SYS_gettid).Value;
         Cpus.Move(cpu, number);
         if (Flavour.FillsFiles)
         {

@@ -61,13 +61,40 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
-    /// <summary>Lets the calling thread get a signal that whoever started nslp may have blocked, until
+    /// <summary>Catches those of some signals that are not ignored: nohup and a shell's background jobs ask for that.</summary>
+    internal void CatchUnlessIgnored(params ReadOnlySpan<int> signals)
+    {
+        foreach (int signal in signals)
+        {
+            if (!IsIgnored(signal))
+            {
+                Catch(signal);
+            }
+        }
+    }
+
+    /// <summary>Catches so what ends a command: by a terminal, or by kill(1).</summary>
+    internal void CatchEnd() => CatchUnlessIgnored(SIGHUP, SIGINT, SIGQUIT, SIGTERM);
+
+    /// <summary>Catches what ends a server, SIGTERM even where it was ignored.</summary>
+    internal void CatchEndOfServer()
+    {
+        Catch(SIGTERM);
+        CatchUnlessIgnored(SIGINT, SIGHUP);
+        Unblock(SIGTERM, SIGINT, SIGHUP);
+    }
+
+    /// <summary>Lets the calling thread get signals that whoever started nslp may have blocked, until
     /// <see cref="Release"/>.</summary>
-    internal void Unblock(int signal)
+    internal void Unblock(params ReadOnlySpan<int> signals)
     {
         sigset_t set, old;
         _ = sigemptyset(&set);
-        _ = sigaddset(&set, signal);
+        foreach (int signal in signals)
+        {
+            _ = sigaddset(&set, signal);
+        }
+
         _ = pthread_sigmask(SIG_UNBLOCK, &set, &old);
         _mask = old;
     }
@@ -178,43 +205,5 @@ internal unsafe ref struct BlockedSignals
     {
         sigset_t old = _old;
         _ = pthread_sigmask(SIG_SETMASK, &old, null);
-    }
-}
-
-/// <summary>Lets SIGHUP, SIGINT, SIGQUIT and SIGTERM end the process at once, where the JIT's runtime would start a thread
-/// and wait for managed code; in the native file they do so anyway. What is ignored stays so: nohup and a shell's
-/// background jobs ask for it.</summary>
-internal sealed unsafe class DefaultSignals : IDisposable
-{
-    private static readonly int[] s_signals = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
-
-    private readonly sigaction[] _old = Array.ConvertAll(s_signals, Look);
-
-    internal DefaultSignals()
-    {
-        for (int i = 0; i < _old.Length; i++)
-        {
-            sigaction byDefault = default; // SIG_DFL
-            _ = _old[i].sa_handler == SIG_IGN ? 0 : LibC.sigaction(s_signals[i], &byDefault, null);
-        }
-    }
-
-    /// <summary>Those of the signals that are to end the process.</summary>
-    internal static int[] FindDefault() => Array.FindAll(s_signals, signal => Look(signal).sa_handler == SIG_DFL);
-
-    public void Dispose()
-    {
-        for (int i = 0; i < _old.Length; i++)
-        {
-            sigaction old = _old[i];
-            _ = LibC.sigaction(s_signals[i], &old, null);
-        }
-    }
-
-    private static sigaction Look(int signal)
-    {
-        sigaction found;
-        _ = LibC.sigaction(signal, null, &found);
-        return found;
     }
 }

@@ -99,28 +99,6 @@ public sealed class CyclerTests
         Assert.NotEqual("0", words[2]);
     }
 
-    [Theory]
-    [InlineData("HUP", 129)]
-    [InlineData("INT", 130)]
-    [InlineData("QUIT", 131)]
-    [InlineData("TERM", 143)]
-    public void A_signal_ends_the_process_in_mid_cycle(string signal, int status)
-    {
-        // Job control, for without it the shell makes its background jobs ignore SIGINT. What started the tests may ignore more.
-        string[] words = PidNamespace.Run($$"""
-            set -m
-            ulimit -c 0
-            coproc { exec env --default-signal $SUPPORT forever pidfd-emfile-thread 2; }
-            pid=$!
-            read -r line <&${COPROC[0]}
-            sleep 0.1
-            kill -{{signal}} $pid
-            wait $pid 2>/dev/null
-            echo $line $?
-            """);
-        Assert.Equal(["cycling", status.ToString(CultureInfo.InvariantCulture)], words);
-    }
-
     private static void SkipWhenMissing(string name, string probe)
     {
         int error = int.Parse(probe, CultureInfo.InvariantCulture);

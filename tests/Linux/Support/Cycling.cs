@@ -166,20 +166,6 @@ internal static class Cycling
         return 0;
     }
 
-    // Prints a line and cycles until a signal ends it; the runtime's handlers would ignore the signal.
-    internal static int Forever(string name, int threads)
-    {
-        PosixSignal[] signals = [PosixSignal.SIGHUP, PosixSignal.SIGINT, PosixSignal.SIGQUIT, PosixSignal.SIGTERM];
-        PosixSignalRegistration[] ignored = Array.ConvertAll(
-            signals, signal => PosixSignalRegistration.Create(signal, context => context.Cancel = true));
-        using Cycler cycler = new(Flavour.Find(name)!, threads);
-        using DefaultSignals defaults = new();
-        Console.WriteLine("cycling");
-        int error = (int)cycler.Burst(long.MaxValue / 2, Stopwatch.GetTimestamp() + (5 * Stopwatch.Frequency)).Error;
-        GC.KeepAlive(ignored);
-        return error;
-    }
-
     // Without the one by which it looks, and without what the runtime loaded meanwhile.
     private static string[] Files() =>
         [.. Directory.GetFileSystemEntries("/proc/self/fd").Order(StringComparer.Ordinal)

@@ -7,7 +7,6 @@ return args switch
     ["flavour", var name] => Cycling.Try(name),
     ["burst", var name, var threads, var count] => Cycling.Burst(name, int.Parse(threads), long.Parse(count)),
     ["deadline", var name, var threads] => Cycling.Deadline(name, int.Parse(threads)),
-    ["forever", var name, var threads] => Cycling.Forever(name, int.Parse(threads)),
     ["during", var name, var threads, var full] => Cycling.During(name, int.Parse(threads), int.Parse(full)),
     ["unlock"] => Cycling.Unlock(),
     ["rate", var name, var threads, var count, var rounds] =>
