@@ -367,6 +367,13 @@ module Words =
         | "verify" -> 3
         | _ -> 1
 
+    /// The exit status after a wrong command line; where COMMAND has one of its own, as of a failure.
+    let misuseStatus (command: string) : int =
+        match command with
+        | "spawn"
+        | "reserve" -> failureStatus command
+        | _ -> 2
+
     /// What to do about a hindrance; empty where nothing is known.
     let cure (report: PreflightReport) (hindrance: Hindrance) : string =
         let elsewhere =

@@ -11,8 +11,6 @@ internal static unsafe class Output
     /// <summary>It failed, or the answer is no: see <see cref="Words.failureStatus"/>.</summary>
     internal const int Failed = 1;
 
-    internal const int Misused = 2;
-
     internal const int Stdout = 1;
 
     /// <summary>The version of what --json prints: nothing of it changes its meaning or type, or goes.</summary>
@@ -66,7 +64,7 @@ internal static unsafe class Output
 
     /// <summary>The value that was read. Throws <see cref="RemoteException"/> where there is none.</summary>
     internal static int Of(SysResult read, Stage stage) =>
-        read.IsError && Words.look(stage, read.Error) is { } look ? throw new RemoteException(look.Message, look.Errno, look.Help) : read.Value;
+        read.IsError && Words.look(stage, read.Error) is { } look ? throw new RemoteException(look) : read.Value;
 
     /// <summary>Says on stderr why a command failed: <c>nslp: command: message: strerror</c>, and what would help.</summary>
     /// <param name="command">The command's name, empty for nslp itself.</param>
@@ -105,8 +103,7 @@ internal static unsafe class Output
         Say(command, message);
         s_error ??= new Complaint(message, 0, null);
         SayAsIs($"Try 'nslp {(command == "" ? "" : command + " ")}--help' for more information.\n");
-        // Not with status 2 where that may be the status of another command.
-        return command is Spawn.Name or Reserve.Name ? Spawn.Failed : Misused;
+        return Words.misuseStatus(command);
     }
 
     /// <summary>Writes one line to stderr, whatever the user's own words in it are: '?' for each control.</summary>

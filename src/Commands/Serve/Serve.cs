@@ -8,9 +8,6 @@ internal static class Serve
     private const string Name = "serve";
     private const int DefaultMode = 0x180; // 0600
 
-    // How long to turn away who still waits: all of the end stays below 100 ms.
-    private static readonly long s_turnAway = Stopwatch.Frequency / 50;
-
     /// <summary>Serves, until a signal comes.</summary>
     internal static int Run(ServeOptions options)
     {
@@ -32,11 +29,11 @@ internal static class Serve
                 throw new RemoteException($"LISTEN_FDS passes {descriptors} sockets; serve takes one");
             }
 
-            long group = options.Group is null ? -1 : Found(Accounts.FindGroup(options.Group), "group", options.Group);
+            long group = options.Group is null ? -1 : Accounts.FindGroup(options.Group);
             long nobody = Accounts.FindOverflowUser();
-            uint[] users = Array.ConvertAll(options.AllowUsers, user => FindUser(user, nobody));
+            uint[] users = Array.ConvertAll(options.AllowUsers, user => Accounts.FindUser(user, nobody));
             using CaughtSignals signals = new();
-            Catch(signals);
+            signals.CatchEndOfServer();
             using ServeWay way = new(options.Method, options.Timeout);
             using ServerSocket socket = options.Socket is null
                 ? new ServerSocket(ServiceManager.FirstDescriptor)
@@ -50,23 +47,12 @@ internal static class Serve
         }
     }
 
-    private static uint FindUser(string name, long nobody)
-    {
-        long user = Found(Accounts.FindUser(name), "user", name);
-        return user != nobody ? (uint)user : throw new RemoteException(
-            $"cannot tell user '{name}' from others", 0, $"users who are not mapped into this user namespace all appear as {user}");
-    }
-
-    private static long Found(long number, string kind, string name) =>
-        number >= 0 ? number : throw new RemoteException($"there is no {kind} '{name}'");
-
     private static int Run(ServeLoop loop, ServerSocket socket, string description)
     {
         using ServiceManager manager = new();
         if (manager.Error != 0)
         {
-            Output.Say(
-                Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe(manager.Error)}");
+            Output.Say(Name, $"warning: cannot reach the service manager at NOTIFY_SOCKET: {Output.Describe(manager.Error)}");
         }
 
         Output.Say(Name, $"listening on '{socket.Path}', by {description}");
@@ -85,22 +71,8 @@ internal static class Serve
             }
         }
 
-        loop.TurnAway(Stopwatch.GetTimestamp() + s_turnAway, everyone: socket.IsOwn);
+        loop.TurnAway(everyone: socket.IsOwn);
         Output.Say(Name, $"stopping on signal {loop.Signal}");
         return Output.Done;
-    }
-
-    /// <summary>Catches what ends a server. SIGINT and SIGHUP that were ignored from the start stay so: nohup and a shell's
-    /// background jobs ask for it.</summary>
-    internal static void Catch(CaughtSignals signals)
-    {
-        foreach (int signal in (ReadOnlySpan<int>)[SIGTERM, SIGINT, SIGHUP])
-        {
-            if (signal == SIGTERM || !CaughtSignals.IsIgnored(signal))
-            {
-                signals.Catch(signal);
-                signals.Unblock(signal);
-            }
-        }
     }
 }

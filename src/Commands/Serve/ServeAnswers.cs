@@ -23,9 +23,7 @@ internal sealed class ServeAnswers(Mailbox mailbox, ServeLog log)
     private readonly long[] _waited = new long[Places];
     private long _second;
     private ulong _last;
-    private int _size = 1;
-    private int _unread;
-    private int _sent;
+    private int _size = 1, _unread, _sent;
     private bool _isTight;
 
     /// <summary>Whether the sender, or its user, does not read answers.</summary>

@@ -17,8 +17,7 @@ internal sealed class ServeLog(bool isVerbose)
 {
     private const int Stderr = 2;
 
-    private readonly long[] _lastTold = new long[3];
-    private readonly long[] _untold = new long[3];
+    private readonly (long LastTold, long Untold)[] _troubles = new (long, long)[3];
     private long _lost;
 
     /// <summary>Says with -v that a request was carried out.</summary>
@@ -35,15 +34,14 @@ internal sealed class ServeLog(bool isVerbose)
     /// <param name="error">The errno that says why instead, or 0.</param>
     internal void Tell(ServeTrouble trouble, in Datagram request, string why, Errno error = 0)
     {
-        ref long untold = ref _untold[(int)trouble], last = ref _lastTold[(int)trouble];
+        ref (long LastTold, long Untold) told = ref _troubles[(int)trouble];
         long now = Stopwatch.GetTimestamp();
-        if (last != 0 && now - last < Stopwatch.Frequency && (!isVerbose || trouble != ServeTrouble.Failed))
+        if (told.LastTold != 0 && now - told.LastTold < Stopwatch.Frequency && (!isVerbose || trouble != ServeTrouble.Failed))
         {
-            untold++;
+            told.Untold++;
             return;
         }
 
-        last = now;
         why = error == 0 ? why : Output.Describe(error);
         string what = trouble switch
         {
@@ -51,9 +49,9 @@ internal sealed class ServeLog(bool isVerbose)
             ServeTrouble.Failed => $"cannot make {request.Value} the last PID for",
             _ => "cannot answer",
         };
-        string more = untold == 0 ? "" : $" (and {untold} more)";
+        string more = told.Untold == 0 ? "" : $" (and {told.Untold} more)";
         Write($"{what} {Name(request)}: {why}{more}");
-        untold = 0;
+        told = (now, 0);
     }
 
     private static string Name(in Datagram request) => $"process {(int)request.Sender.pid} of user {(uint)request.Sender.uid}";

@@ -8,8 +8,7 @@ namespace SetNsLastPid.Commands;
 internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay way, uint[] users, ServeLog log)
 {
     private const int RequestLength = 4;
-    private const byte Done = 0;
-    private const byte NotDone = 1;
+    private const byte Done = 0, NotDone = 1;
 
     // Finding out whether more wait, or a signal, costs a tenth of a request. So while one client asks and waits in turn, it
     // is done only so often, and one at a time is received in between.
@@ -21,6 +20,9 @@ internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay
 
     // A third of the time that is cycled in between.
     private static readonly long s_flooded = Stopwatch.Frequency / 300;
+
+    // How long to turn away who still waits: all of the end stays below 100 ms.
+    private static readonly long s_turnAway = Stopwatch.Frequency / 50;
 
     private readonly ServeQueue _queue = new();
     private readonly ServeAnswers _answers = new(mailbox, log);
@@ -58,10 +60,10 @@ internal sealed class ServeLoop(Mailbox mailbox, CaughtSignals signals, ServeWay
     }
 
     /// <summary>Tells everyone who still waits that it will not be done.</summary>
-    /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to leave it.</param>
     /// <param name="everyone">Whether those in the kernel's queue are among them.</param>
-    internal void TurnAway(long deadline, bool everyone)
+    internal void TurnAway(bool everyone)
     {
+        long deadline = Stopwatch.GetTimestamp() + s_turnAway;
         // Once more than the deadline allows, which may pass before the first time.
         bool goesOn;
         do

@@ -10,17 +10,9 @@ internal sealed class ServeQueue
     internal const int Capacity = 1024;
 
     // Those that wait, in the order of their coming, are the first Count. One place more, for who comes when it is full.
-    private readonly Waiting[] _line = new Waiting[Capacity + 1];
+    private readonly Waiting[] _line = [.. Enumerable.Range(0, Capacity + 1).Select(place => new Waiting { Place = place })];
     private readonly Datagram[] _requests = new Datagram[Capacity + 1];
     private long _turn;
-
-    internal ServeQueue()
-    {
-        for (int i = 0; i < _line.Length; i++)
-        {
-            _line[i].Place = i;
-        }
-    }
 
     internal int Count { get; private set; }
 
@@ -139,12 +131,9 @@ internal sealed class ServeQueue
     private struct Waiting
     {
         // When its user, and its process, came or was served last; and how many requests of theirs wait.
-        internal long UserTurn;
-        internal long ProcessTurn;
+        internal long UserTurn, ProcessTurn;
         internal ulong Process;
-        internal int OfUser;
-        internal int OfProcess;
-        internal int Place;
+        internal int OfUser, OfProcess, Place;
 
         internal readonly uint User => (uint)(Process >> 32);
 

@@ -7,7 +7,7 @@ namespace SetNsLastPid.Commands;
 /// and the fork is the client's. A client that holds the lock while it asks would wait for itself.</remarks>
 internal sealed class ServeWay : IDisposable
 {
-    private readonly LastPid? _writer;
+    private readonly LastPid _writer = LastPid.OpenForWriting();
     private readonly PidSpace? _space;
     private readonly double _timeout;
     private int _pidMax;
@@ -17,17 +17,19 @@ internal sealed class ServeWay : IDisposable
     internal ServeWay(Method asked, double timeout)
     {
         _timeout = timeout;
-        Complaint? complaint = null;
+        (Stage Stage, Errno Error) failed = (Stage.WriteLastPid, 0);
         foreach (Method method in Approach.methods(asked, makesProcess: false, ListModule.OfArray([GoalModule.after(0)])))
         {
-            complaint = method.IsWrite ? TryToWrite(out _writer) : TryToCycle(out _space);
-            if (complaint is null)
+            _space = method.IsWrite ? null : new PidSpace();
+            failed = _space is null ? TryToWrite() : TryToCycle(_space);
+            if (failed.Error == 0)
             {
                 return;
             }
         }
 
-        throw new RemoteException(complaint!.Message, complaint.Errno, complaint.Help);
+        Dispose();
+        throw new RemoteException(Words.look(failed.Stage, failed.Error));
     }
 
     internal bool IsCycling => _space is not null;
@@ -46,39 +48,16 @@ internal sealed class ServeWay : IDisposable
 
     public void Dispose()
     {
-        _writer?.Dispose();
+        _writer.Dispose();
         _space?.Dispose();
     }
 
-    private static Complaint? TryToWrite(out LastPid? writer)
-    {
-        writer = LastPid.OpenForWriting();
-        Errno error = writer.Error != 0 ? writer.Error : writer.TryToWrite();
-        if (error == Errno.EINVAL)
-        {
-            return null;
-        }
+    private (Stage Stage, Errno Error) TryToWrite() =>
+        _writer.Error != 0 ? (Stage.OpenLastPid, _writer.Error)
+        : (Stage.WriteLastPid, _writer.TryToWrite() is var error && error == Errno.EINVAL ? 0 : error);
 
-        Stage stage = writer.Error != 0 ? Stage.OpenLastPid : Stage.WriteLastPid;
-        writer.Dispose();
-        writer = null;
-        return Words.look(stage, error);
-    }
-
-    private static Complaint? TryToCycle(out PidSpace? space)
-    {
-        space = new PidSpace();
-        SysResult last = space.ReadLastPid();
-        Errno error = last.IsError ? last.Error : space.PrepareToConsume();
-        if (error == 0)
-        {
-            return null;
-        }
-
-        space.Dispose();
-        space = null;
-        return Words.look(last.IsError ? Stage.ReadLastPid : Stage.ConsumePids, error);
-    }
+    private static (Stage Stage, Errno Error) TryToCycle(PidSpace space) =>
+        space.ReadLastPid() is { IsError: true } last ? (Stage.ReadLastPid, last.Error) : (Stage.ConsumePids, space.PrepareToConsume());
 
     private End Write(int pid)
     {
@@ -99,15 +78,13 @@ internal sealed class ServeWay : IDisposable
             }
         }
 
-        Errno error = _writer!.Write(pid);
+        Errno error = _writer.Write(pid);
         return error == 0 ? End.Done : End.NewFailed(Stage.WriteLastPid, error);
     }
 
     private End Cycle(PidSpace space, int pid, int client, Func<bool> interrupt)
     {
-        long deadline = double.IsFinite(_timeout)
-            ? Stopwatch.GetTimestamp() + (long)(_timeout * Stopwatch.Frequency)
-            : long.MaxValue;
+        long deadline = LandingRun.After(_timeout, Stopwatch.GetTimestamp());
         // Whether the client ends now, as nslp set does, or goes on to fork, cannot be known. So its numbers are taken
         // for free by then, unless that makes it impossible.
         Goal goal = GoalModule.after(pid);

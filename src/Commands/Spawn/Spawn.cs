@@ -5,9 +5,6 @@ namespace SetNsLastPid.Commands;
 /// <summary><c>nslp spawn</c>: runs a command with the PID asked for, or does not run it at all.</summary>
 internal static class Spawn
 {
-    /// <summary>The exit status when nslp failed, as that of env(1) and timeout(1).</summary>
-    internal const int Failed = 125;
-
     internal const string Name = "spawn";
 
     /// <summary>Returns only if the command did not come to run.</summary>
@@ -132,14 +129,14 @@ internal static class Spawn
         launcher.Dispose();
         bool isTold = SpawnReport.Write(report, attempts, isRunning: true, SpawnParent.StatusOf(status));
         // A failure of the command is worth more than one of the report.
-        return isTold || status != 0 ? SpawnParent.EndBySignal(status) : Failed;
+        return isTold || status != 0 ? SpawnParent.EndBySignal(status) : Words.failureStatus(Name);
     }
 
     private static int Detach(SpawnAttempts attempts, Nest? nest, Fd? report)
     {
         nest?.OutliveOwner(attempts.Pids[0]);
         bool isTold = SpawnReport.Write(report, attempts, isRunning: true, -1);
-        return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done && isTold ? Output.Done : Failed;
+        return Output.Print(Name, $"{attempts.Pid}\n") == Output.Done && isTold ? Output.Done : Words.failureStatus(Name);
     }
 
     private static string Describe(PidSpace space, SpawnAttempts attempts)

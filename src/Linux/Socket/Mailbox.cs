@@ -138,14 +138,15 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
                 return "";
             }
 
-            if (!IsOwnedBy(datagram.Sender.uid, found.Number))
+            uint user = datagram.Sender.uid;
+            if (user == nobody || UnixSocket.Look(found, out statx at) != 0 || !UnixSocket.IsSocket(at) || at.stx_uid != user)
             {
                 return "the socket at its address is not its user's";
             }
 
             // By the descriptor: what stands at the path now may be another.
             sockaddr_un link;
-            return Send(&link, UnixSocket.Fill(&link, Encoding.ASCII.GetBytes($"/proc/self/fd/{found.Number}")), answer, out error);
+            return Send(&link, UnixSocket.Fill(&link, found), answer, out error);
         }
     }
 
@@ -168,12 +169,6 @@ internal sealed unsafe class Mailbox(int fd, bool limits, long nobody)
             ? Raw.Call(Kernel.SYS_openat, AT_FDCWD, (nint)path, flags)
             : opened);
     }
-
-    private bool IsOwnedBy(uint user, int file) =>
-        user != nobody
-        && UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH | Kernel.AT_STATX_DONT_SYNC, out statx found) == 0
-        && UnixSocket.IsSocket(found)
-        && found.stx_uid == user;
 
     private string? Send(sockaddr_un* address, int length, byte answer, out Errno error)
     {

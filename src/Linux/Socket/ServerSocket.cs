@@ -59,7 +59,7 @@ internal sealed unsafe class ServerSocket : IDisposable
             : null;
         if (wrong is not null)
         {
-            throw new RemoteException($"cannot listen on '{path}': {wrong}");
+            throw Unusable(wrong);
         }
 
         byte[] parent = slash < 0 ? [(byte)'.', 0] : [.. bytes.AsSpan(0, Math.Max(slash, 1)), 0];
@@ -75,8 +75,7 @@ internal sealed unsafe class ServerSocket : IDisposable
             Bind(&address, length, mode & OwnerOnly);
             isBound = true;
             _pin = Fd.Open(_directory.Number, _name, O_PATH | O_NOFOLLOW);
-            RemoteException.ThrowIf(_pin.Error, $"cannot look at '{path}'");
-            Widen(_pin.Number, mode, group);
+            Widen(_pin, mode, group);
         }
         catch (RemoteException)
         {
@@ -104,19 +103,15 @@ internal sealed unsafe class ServerSocket : IDisposable
         }
 
         Errno error = Look(_name, out statx there);
-        statx ours = default;
-        bool isPinned = _pin is { IsOpen: true };
-        if (error == 0 && isPinned)
+        // For where it could not be looked at after binding.
+        bool isOurs = IsOwnSocket(there);
+        if (error == 0 && _pin is { IsOpen: true })
         {
-            error = UnixSocket.Look(_pin!.Number, "\0"u8, AT_EMPTY_PATH, out ours);
+            error = UnixSocket.Look(_pin, out statx ours);
+            isOurs = IsSame(there, ours);
         }
 
-        // Where it could not be looked at after binding, a socket of this user is it.
-        if (error == 0 && (isPinned ? IsSame(there, ours) : IsOwnSocket(there)))
-        {
-            error = Unlink(_name);
-        }
-
+        error = error == 0 && isOurs ? Unlink(_name) : error;
         return error == Errno.ENOENT ? 0 : error;
     }
 
@@ -125,16 +120,15 @@ internal sealed unsafe class ServerSocket : IDisposable
     {
         _pin?.Dispose();
         _directory?.Dispose();
-        if (IsOwn)
-        {
-            _socket.Dispose();
-        }
+        _socket.Dispose();
     }
+
+    private int Directory => _directory!.Number;
+
+    private RemoteException Unusable(string why) => new($"cannot listen on '{Path}': {why}");
 
     private void Bind(sockaddr_un* address, int length, int mode)
     {
-        // Both go into the permissions of the path (unix_bind_bsd, net/unix/af_unix.c): belt and braces.
-        _ = fchmod(Descriptor, (ushort)mode);
         for (int i = 0; i < Attempts; i++)
         {
             mode_t old = umask((ushort)(0x1ff & ~mode));
@@ -149,52 +143,43 @@ internal sealed unsafe class ServerSocket : IDisposable
             RemoveDead();
         }
 
-        throw new RemoteException($"cannot listen on '{Path}': somebody else is changing it");
+        throw Unusable("somebody else is changing it");
     }
 
     // Removes a socket on which nobody listens; throws if something else is there.
     private void RemoveDead()
     {
-        Errno error = Look(_name, out statx there);
-        if (error == Errno.ENOENT)
-        {
-            return;
-        }
-
-        RemoteException.ThrowIf(error, $"cannot look at '{Path}'");
-        if (!UnixSocket.IsSocket(there))
-        {
-            bool isLink = (there.stx_mode & (ushort)S_IFMT) == (ushort)S_IFLNK;
-            throw new RemoteException(
-                $"cannot listen on '{Path}': {(isLink ? "a symbolic link" : "something that is not a socket")} is there");
-        }
-
-        using Fd found = Fd.Open(_directory!.Number, _name, O_PATH | O_NOFOLLOW);
+        using Fd found = Fd.Open(Directory, _name, O_PATH | O_NOFOLLOW);
         if (found.Error == Errno.ENOENT)
         {
             return;
         }
 
-        RemoteException.ThrowIf(found.Error, $"cannot look at '{Path}'");
+        RemoteException.ThrowIf(UnixSocket.Look(found, out statx there), $"cannot look at '{Path}'");
+        if (!UnixSocket.IsSocket(there))
+        {
+            bool isLink = (there.stx_mode & (ushort)S_IFMT) == (ushort)S_IFLNK;
+            throw Unusable(isLink ? "a symbolic link is there" : "something that is not a socket is there");
+        }
+
         // connect(2) answers ECONNREFUSED if and only if no socket is bound to the inode (unix_find_bsd,
         // net/unix/af_unix.c); a listener of another type EPROTOTYPE, one that is connected elsewhere EPERM.
         using Fd probe = UnixSocket.Open();
         RemoteException.ThrowIf(probe.Error, "cannot make a socket");
         sockaddr_un address;
-        int length = UnixSocket.Fill(&address, Encoding.UTF8.GetBytes($"/proc/self/fd/{found.Number}"));
-        Errno probed = UnixSocket.Connect(probe.Number, &address, length);
+        Errno probed = UnixSocket.Connect(probe.Number, &address, UnixSocket.Fill(&address, found));
         if (probed is 0 or Errno.EPROTOTYPE or Errno.EPERM)
         {
-            throw new RemoteException($"cannot listen on '{Path}': another server uses it");
+            throw Unusable("another server uses it");
         }
 
         RemoteException.ThrowIf(
             probed == Errno.ECONNREFUSED ? 0 : probed, $"cannot find out whether somebody listens on '{Path}'");
-        MoveAside(found.Number);
+        MoveAside(there);
     }
 
     // Only what was found to be dead goes, not what came in its place: another server's socket is put back.
-    private void MoveAside(int dead)
+    private void MoveAside(in statx dead)
     {
         byte[] aside = Encoding.UTF8.GetBytes(
             string.Create(CultureInfo.InvariantCulture, $".nslp-{Environment.ProcessId}-{Stopwatch.GetTimestamp()}\0"));
@@ -214,17 +199,17 @@ internal sealed unsafe class ServerSocket : IDisposable
         RemoteException.ThrowIf(moved == Errno.ENOENT ? 0 : moved, $"cannot remove '{Path}', on which nobody listens");
     }
 
-    private void Widen(int pin, int mode, long group)
+    private void Widen(Fd pin, int mode, long group)
     {
-        RemoteException.ThrowIf(UnixSocket.Look(pin, "\0"u8, AT_EMPTY_PATH, out statx ours), $"cannot look at '{Path}'");
+        RemoteException.ThrowIf(UnixSocket.Look(pin, out statx ours), $"cannot look at '{Path}'");
         if (!IsOwnSocket(ours))
         {
-            throw new RemoteException($"cannot listen on '{Path}': somebody else is changing it");
+            throw Unusable("somebody else is changing it");
         }
 
-        fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{pin}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)
+        fixed (byte* itself = Encoding.UTF8.GetBytes($"/proc/self/fd/{pin.Number}\0"), empty = "\0"u8, acl = "system.posix_acl_access\0"u8)
         {
-            SysResult given = group < 0 ? 0 : SysResult.Of(fchownat(pin, empty, uint.MaxValue, (uint)group, AT_EMPTY_PATH));
+            SysResult given = group < 0 ? 0 : SysResult.Of(fchownat(pin.Number, empty, uint.MaxValue, (uint)group, AT_EMPTY_PATH));
             RemoteException.ThrowIf(given.Error, $"cannot give '{Path}' to group {group}");
             // A default ACL of the directory would grant others what the bits grant the group.
             _ = Raw.Call(SYS_removexattr, (nint)itself, (nint)acl);
@@ -241,14 +226,13 @@ internal sealed unsafe class ServerSocket : IDisposable
     }
 
     private Errno Look(byte[] name, out statx found) =>
-        UnixSocket.Look(_directory!.Number, name, AT_SYMLINK_NOFOLLOW, out found);
+        UnixSocket.Look(Directory, name, AT_SYMLINK_NOFOLLOW, out found);
 
     private Errno Move(byte[] from, byte[] to)
     {
         fixed (byte* old = from, other = to)
         {
-            int directory = _directory!.Number;
-            return Raw.Call(SYS_renameat2, directory, (nint)old, directory, (nint)other, RENAME_NOREPLACE).Error;
+            return Raw.Call(SYS_renameat2, Directory, (nint)old, Directory, (nint)other, RENAME_NOREPLACE).Error;
         }
     }
 
@@ -256,14 +240,11 @@ internal sealed unsafe class ServerSocket : IDisposable
     {
         fixed (byte* start = name)
         {
-            return SysResult.Of(unlinkat(_directory!.Number, start, 0)).Error;
+            return SysResult.Of(unlinkat(Directory, start, 0)).Error;
         }
     }
 
     private static bool IsOwnSocket(in statx found) => UnixSocket.IsSocket(found) && found.stx_uid == geteuid();
-
-    private static bool IsSame(in statx found, int file) =>
-        UnixSocket.Look(file, "\0"u8, AT_EMPTY_PATH, out statx other) == 0 && IsSame(found, other);
 
     private static bool IsSame(in statx one, in statx other) =>
         one.stx_ino == other.stx_ino && one.stx_dev_major == other.stx_dev_major && one.stx_dev_minor == other.stx_dev_minor;

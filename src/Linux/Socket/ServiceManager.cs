@@ -12,8 +12,7 @@ internal sealed unsafe class ServiceManager : IDisposable
     /// <summary>Connects to the socket of the NOTIFY_SOCKET variable, if there is one.</summary>
     internal ServiceManager()
     {
-        string? path = Environment.GetEnvironmentVariable("NOTIFY_SOCKET");
-        if (string.IsNullOrEmpty(path))
+        if (Environment.GetEnvironmentVariable("NOTIFY_SOCKET") is not { Length: > 0 } path)
         {
             return;
         }

@@ -14,7 +14,6 @@ internal static unsafe class UnixSocket
     /// <summary>Fills in the address of a path.</summary>
     /// <param name="path">Bytes without a NUL; with '@' for its first, after systemd's fashion, an abstract name if
     /// <paramref name="mayBeAbstract"/>.</param>
-    /// <param name="mayBeAbstract">Whether '@' is more than a character of a path.</param>
     /// <returns>The length of the address, or 0 when the path is empty or too long.</returns>
     internal static int Fill(sockaddr_un* address, ReadOnlySpan<byte> path, bool mayBeAbstract = false)
     {
@@ -42,9 +41,7 @@ internal static unsafe class UnixSocket
         }
 
         ReadOnlySpan<byte> path = new(address.sun_path, (int)length - sockaddr_un.sun_path_offset);
-        return path[0] == 0
-            ? "@" + Encoding.UTF8.GetString(path[1..])
-            : Encoding.UTF8.GetString(path.IndexOf((byte)0) is >= 0 and int end ? path[..end] : path);
+        return path[0] == 0 ? "@" + Encoding.UTF8.GetString(path[1..]) : Encoding.UTF8.GetString(path.TrimEnd((byte)0));
     }
 
     internal static Fd Open() => new(SysResult.Of(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)));
@@ -73,8 +70,17 @@ internal static unsafe class UnixSocket
         return setsockopt(fd, SOL_SOCKET, option, &limit, sizeof(timeval)) == 0;
     }
 
+    /// <summary>The address of a socket that is open by O_PATH.</summary>
+    internal static int Fill(sockaddr_un* address, Fd file) => Fill(address, Encoding.ASCII.GetBytes($"/proc/self/fd/{file.Number}"));
+
+    /// <summary>Looks at an open file, without waiting for a file system.</summary>
+    internal static Errno Look(Fd file, out statx found)
+    {
+        Errno error = Look(file.Number, "\0"u8, AT_EMPTY_PATH | Kernel.AT_STATX_DONT_SYNC, out found);
+        return file.IsOpen ? error : file.Error;
+    }
+
     /// <summary>Looks at a file: its type, owner and number.</summary>
-    /// <param name="directory">Where to begin; with an empty name and AT_EMPTY_PATH, the file itself.</param>
     internal static Errno Look(int directory, ReadOnlySpan<byte> name, int flags, out statx found)
     {
         statx got;

@@ -16,12 +16,19 @@ internal static unsafe class Accounts
     private static readonly Dictionary<uint, string> s_names = [];
     private static byte[]? s_users;
 
-    /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user.</summary>
-    /// <returns>The number, or -1 when there is no user of that name.</returns>
-    internal static long FindUser(string user) => Find("/etc/passwd\0"u8, "passwd"u8, user);
+    /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user. Throws
+    /// <see cref="RemoteException"/> where there is no user of that name, or it is <paramref name="nobody"/>, as
+    /// <see cref="FindOverflowUser"/> tells.</summary>
+    internal static uint FindUser(string user, long nobody)
+    {
+        uint number = Find("/etc/passwd\0"u8, "passwd"u8, user) ?? throw new RemoteException($"there is no user '{user}'");
+        return number != nobody ? number : throw new RemoteException(
+            $"cannot tell user '{user}' from others", 0, $"users who are not mapped into this user namespace all appear as {number}");
+    }
 
-    /// <summary>The same for a group.</summary>
-    internal static long FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group);
+    /// <summary>Finds a group's number so.</summary>
+    internal static uint FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group)
+        ?? throw new RemoteException($"there is no group '{group}'");
 
     /// <summary>The name of a user, safe to print; the number where it has none.</summary>
     internal static string NameOf(uint user)
@@ -53,7 +60,7 @@ internal static unsafe class Accounts
             : DefaultOverflowUid;
     }
 
-    private static long Find(ReadOnlySpan<byte> file, ReadOnlySpan<byte> database, string name)
+    private static uint? Find(ReadOnlySpan<byte> file, ReadOnlySpan<byte> database, string name)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(name);
         if (TryNumber(bytes, out uint number))
@@ -68,13 +75,13 @@ internal static unsafe class Accounts
             || name.AsSpan().ContainsAny(":\n\0")
             || !name.AsSpan().ContainsAnyExceptInRange('0', '9'))
         {
-            return -1;
+            return null;
         }
 
         ReadOnlySpan<byte> entry = Entry(Read(file), bytes, null);
         // A directory may answer with the name as it spells it.
         entry = entry.IsEmpty ? Entry(Ask(database, bytes), [], null) : entry;
-        return TryNumber(Field(entry, 2), out number) ? number : -1;
+        return TryNumber(Field(entry, 2), out number) ? number : null;
     }
 
     // The first line, name:password:number and more, with that name, if one is given, and that number, or else any.

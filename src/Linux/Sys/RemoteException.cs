@@ -17,6 +17,11 @@ internal sealed class RemoteException : Exception
         Help = help ?? (errno == Errno.EAGAIN ? NeedsTasks : null);
     }
 
+    internal RemoteException(Complaint complaint)
+        : this(complaint.Message, complaint.Errno, complaint.Help)
+    {
+    }
+
     /// <summary>Throws where there is an errno; the rest is as of the constructor.</summary>
     internal static void ThrowIf(Errno errno, string what, string? help = null)
     {

@@ -118,5 +118,15 @@ public sealed class AccountsTests
     [InlineData("", -1)]
     [InlineData("7 ", -1)]
     [InlineData("0x7", -1)]
-    public void A_number_stands_for_itself(string text, long number) => Assert.Equal(number, Accounts.FindUser(text));
+    public void A_number_stands_for_itself(string text, long number)
+    {
+        if (number >= 0)
+        {
+            Assert.Equal(number, Accounts.FindUser(text, nobody: -1));
+        }
+        else
+        {
+            Assert.Equal($"there is no user '{text}'", Assert.Throws<RemoteException>(() => Accounts.FindUser(text, nobody: -1)).Message);
+        }
+    }
 }
