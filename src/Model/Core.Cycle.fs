@@ -58,9 +58,9 @@ module Cycle =
         let wanted from =
             Goal.tryFirst from ns.PidMax later.InUse goal
 
-        // Where none of its own will do.
+        // Its own number, or the first that will do in its place.
         let follower =
-            if goal.OrNext && (wanted goal.First).IsNone then
+            if goal.OrNext then
                 PidNamespace.tryNext (PidNamespace.withLastPid (goal.First - 1) later)
             else
                 ValueNone
