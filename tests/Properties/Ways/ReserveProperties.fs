@@ -794,6 +794,18 @@ let ``numbers are read again after nine times as long as it took, and the time o
 
     Law.same "began, next" (100L, 107L + 63L + 2L) (r.Scanned, r.NextScan)
 
+[<Fact>]
+let ``half the way to the range is not near it`` () =
+    // A number a microsecond: 17 of them lead from 13 round to 11.
+    let r = Reserve.start (rulesOf 0L 0L 100L 1_000L 1) 11 12
+
+    let isNear lastPid =
+        match Reserve.look 0L lastPid 20 0 r with
+        | struct (ReserveStep.Sleep _, _) -> false
+        | _ -> true
+
+    Law.same "near with 8 to go, with 7" (false, true) (isNear 2, isNear 3)
+
 /// Keepers that are wrong on purpose.
 let wrongKeepers: (string * Keeper) list =
     let rules change =
