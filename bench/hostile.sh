@@ -26,7 +26,7 @@ measure() {
     timeout 60 taskset -c 1 "$D/ask" "$S" time "$REQUESTS" 1 >"$D/times" 2>"$D/errors" || true
     from=$((($(date +%s%N) - from) / 1000000 + 1)) lines=$(($(wc -l <"$D/log") - lines))
     awk -v what="$1" -v lines="$lines" -v ms="$from" \
-        '{ printf "%s\t%d\t%.1f\t%.1f\t%.0f\t%.1f\n", what, $1, $6, $7, $8, lines * 1000 / ms }' "$D/times" >>"$D/all"
+        '{ printf "%s\t%d\t%.1f\t%.1f\t%.0f\t%.1f\n", what, $1, $6, $7, $8, lines * 1000 / (ms < 1000 ? 1000 : ms) }' "$D/times" >>"$D/all"
 }
 
 # The medians of what was measured so far, which is forgotten.
@@ -56,6 +56,7 @@ as_other() { exec setsid taskset -c 0 setpriv --reuid 1234 --regid 1234 --clear-
 attack() {
     local name=$1
     shift
+    : >"$D/log"
     taskset -c 1 "$N" serve "$S" --mode 666 --method write 2>"$D/log" &
     local server=$!
     until grep -q listening "$D/log"; do kill -0 $server; sleep 0.01; done
