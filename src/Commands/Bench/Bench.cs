@@ -21,7 +21,7 @@ internal static class Bench
             {
                 // They go to the inner one too, which says how far it was and ends by them.
                 using CaughtSignals caught = new();
-                Array.ForEach((int[])[SIGINT, SIGQUIT], signal => caught.Catch(CaughtSignals.IsIgnored(signal) ? 0 : signal));
+                caught.CatchUnlessIgnored(SIGINT, SIGQUIT);
                 int status = InnerRun.Run();
                 int signal = caught.Next(wait: false).Number;
                 if (signal != 0)

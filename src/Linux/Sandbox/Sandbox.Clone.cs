@@ -268,8 +268,8 @@ internal sealed partial class Sandbox
 
         RemoteException.ThrowIf(_birth[birth.PidMax].Error, "cannot open pid_max of a new PID namespace");
         agent.PidMaxFd = _birth[birth.PidMax].Value;
-        // Negative where it cannot be opened, and then nobody enters.
-        _descriptors[agent.Space] = (int)_birth[birth.Namespace].Raw;
+        // Where it cannot be opened nobody enters.
+        _descriptors[agent.Space] = _birth[birth.Namespace];
         agent.Capabilities = MemoryMarshal.Read<Capabilities>(Order.Bytes(birth.Capabilities, Marshal.SizeOf<Capabilities>()));
         agent.Note(_birth, birth.Reads);
     }

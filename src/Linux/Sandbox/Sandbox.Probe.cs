@@ -84,8 +84,8 @@ internal sealed partial class Sandbox
         return RunOne(_agents[0], true, Kernel.SYS_pwrite64, _agents[0].PidMaxFd, default, 1, 0, "x"u8).Error;
     }
 
-    /// <summary>The descriptor of the outermost namespace, a negated errno if there is none.</summary>
-    internal int Descriptor => _descriptors[0];
+    /// <summary>The descriptor of the outermost namespace, or why there is none.</summary>
+    internal SysResult Descriptor => _descriptors[0];
 }
 
 /// <summary>Finds out in a sandbox what the kernel has and how it behaves. No number is taken but in there, and nothing is
@@ -180,10 +180,10 @@ internal sealed class SandboxProbe(Sandboxes home, Sandbox sandbox)
 
         if (_hasNamespaces)
         {
-            Errno setns = sandbox.Descriptor < 0
-                ? (Errno)(-sandbox.Descriptor)
+            Errno setns = sandbox.Descriptor.Error is not 0 and var unopened
+                ? unopened
                 : ErrnoOf(sandbox.Perform(Step.NewEnter(0, 0, true)));
-            _ = setns == 0 || Fails(setns, sandbox.Descriptor < 0 ? "/proc/self/ns/pid" : "setns", Facility.Setns);
+            _ = setns == 0 || Fails(setns, sandbox.Descriptor.IsError ? "/proc/self/ns/pid" : "setns", Facility.Setns);
             if (!sandbox.CanMakeUsers())
             {
                 home.Add(0, "no user namespace can be made in the sandbox", Facility.Users);

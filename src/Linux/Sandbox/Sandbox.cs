@@ -17,8 +17,8 @@ internal sealed partial class Sandbox : ISandbox
     // By namespace, of all there ever were: the one around it, -1 for the outermost.
     private readonly List<int> _parents = [];
 
-    // By namespace: a descriptor for it, of those that ever had an init that lived.
-    private readonly Dictionary<int, int> _descriptors = [];
+    // By namespace: a descriptor for it, or why there is none, of those that ever had an init that lived.
+    private readonly Dictionary<int, SysResult> _descriptors = [];
 
     // Namespaces that were made and have had no process yet.
     private readonly HashSet<int> _unborn = [];
@@ -130,7 +130,7 @@ internal sealed partial class Sandbox : ISandbox
     private Observation Enter(Step.Enter step)
     {
         SandboxAgent agent = _agents[step.From];
-        SysResult result = RunOne(agent, step.Capable, Kernel.SYS_setns, _descriptors[step.Into], Kernel.CLONE_NEWPID);
+        SysResult result = RunOne(agent, step.Capable, Kernel.SYS_setns, _descriptors[step.Into].Value, Kernel.CLONE_NEWPID);
         if (!result.IsError)
         {
             agent.ChildrenIn = step.Into;

@@ -155,7 +155,7 @@ internal sealed class Sandboxes : ISandboxes, IDisposable
         int file = order.Call(Kernel.SYS_memfd_create, order.Put(""), 0);
         order.Call(Kernel.SYS_write, order.Result(file), order.Put(program), program.Length);
         _zygote.Root.Run(order);
-        return ((Order.Int(pipe), Order.Int(pipe + sizeof(int))), (int)order[file].Raw);
+        return ((Order.Int(pipe), Order.Int(pipe + sizeof(int))), order[file].Value);
     }
 
     // Two descriptors for each namespace that there ever is in a sandbox add up.

@@ -66,7 +66,8 @@ internal sealed unsafe class CaughtSignals : IDisposable
     {
         foreach (int signal in signals)
         {
-            if (!IsIgnored(signal))
+            sigaction found;
+            if (sigaction(signal, null, &found) == 0 && found.sa_handler != SIG_IGN)
             {
                 Catch(signal);
             }
@@ -144,12 +145,6 @@ internal sealed unsafe class CaughtSignals : IDisposable
             (long Seconds, long Nanoseconds) time = (left / Stopwatch.Frequency, left % Stopwatch.Frequency * (1_000_000_000 / Stopwatch.Frequency));
             _ = Raw.Call(SYS_ppoll, (nint)(&poll), 1, end == long.MaxValue ? 0 : (nint)(&time), 0, sizeof(ulong));
         }
-    }
-
-    internal static bool IsIgnored(int signal)
-    {
-        sigaction found;
-        return sigaction(signal, null, &found) == 0 && found.sa_handler == SIG_IGN;
     }
 
     /// <summary>Does to nslp what a signal does by default, also where it is blocked or ignored. Returns after a stop, and
