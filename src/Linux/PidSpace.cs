@@ -7,6 +7,8 @@ namespace SetNsLastPid.Linux;
 /// nothing consumes a PID but <see cref="Cycler"/>.</summary>
 internal sealed unsafe class PidSpace : IDisposable
 {
+    private static readonly TimeSpan s_end = TimeSpan.FromSeconds(1);
+
     private readonly ICaller _caller;
     private readonly RemoteTask? _inside;
     private readonly int _process;
@@ -184,11 +186,21 @@ internal sealed unsafe class PidSpace : IDisposable
         return Approach.whyNoFlavour(error);
     }
 
-    /// <summary>Ends what consumes: its threads' numbers are free then.</summary>
+    /// <summary>Ends what consumes. The numbers of its threads are free then.</summary>
     internal void EndThreads()
     {
-        Cycler?.Dispose();
+        if (Cycler is not { } cycler)
+        {
+            return;
+        }
+
+        cycler.Dispose();
         Cycler = null;
+        // Since 6.15 the kernel frees the number of a thread when nobody sees it any more (release_task, kernel/exit.c).
+        bool isTold = KnowsHeld;
+        _ = SpinWait.SpinUntil(
+            () => Array.TrueForAll(cycler.Threads, number => !OwnProgram.HasThread(number) && (!isTold || HasTask(number) || IsFree(number))),
+            s_end);
     }
 
     /// <summary>Every number that is seen to be held, which takes milliseconds.</summary>
@@ -275,7 +287,7 @@ internal sealed unsafe class PidSpace : IDisposable
         }
 
         _isDisposed = true;
-        Cycler?.Dispose();
+        EndThreads();
         _reader?.Dispose();
         _writer?.Dispose();
         _lock?.Dispose();

@@ -12,6 +12,9 @@ internal sealed class Set(SetOptions options, PidSpace space)
 {
     private const string Name = "set";
 
+    // Threads made later have later numbers; where there are hardly any others, perhaps again some that are in the way.
+    private const int MostRenewals = 5;
+
     // How long to wait for another's lock, and how often to write again when others fork, without --timeout.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10);
 
@@ -120,9 +123,8 @@ internal sealed class Set(SetOptions options, PidSpace space)
         // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
         using CaughtSignals? caught = TryMake();
         error = space.PrepareToConsume(options.Flavour);
-        if (error == 0 && IsThreadInTheWay())
+        for (int i = 0; error == 0 && i < MostRenewals && IsThreadInTheWay(); i++)
         {
-            // Those made next have later numbers.
             space.EndThreads();
             error = space.PrepareToConsume(options.Flavour);
         }

@@ -12,6 +12,9 @@ internal interface ICycler : IDisposable
 {
     Flavour Flavour { get; }
 
+    /// <summary>The numbers of the threads that it made and that run.</summary>
+    int[] Threads { get; }
+
     /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
     /// <param name="count">0 or more.</param>
     /// <param name="deadline">A time of <see cref="Stopwatch.GetTimestamp"/> at which to stop.</param>
@@ -38,11 +41,8 @@ internal sealed unsafe class Cycler : ICycler
 
     private const int WorkerStackSize = 128 * 1024;
 
-    private static readonly TimeSpan s_end = TimeSpan.FromSeconds(1);
-
     private readonly CyclingTask[] _tasks;
     private readonly Thread[] _workers;
-    private readonly int[] _numbers;
     private readonly CyclerState* _state;
 
     /// <summary>Makes the threads. Throws <see cref="RemoteException"/>.</summary>
@@ -58,7 +58,7 @@ internal sealed unsafe class Cycler : ICycler
 
         int tasks = threads + (flavour.FillsFiles ? 1 : 0);
         _tasks = new CyclingTask[tasks];
-        _numbers = new int[tasks];
+        Threads = new int[tasks - 1];
         for (int i = 0; i < tasks; i++)
         {
             _tasks[i] = new CyclingTask(flavour);
@@ -88,6 +88,8 @@ internal sealed unsafe class Cycler : ICycler
 
     public Flavour Flavour { get; }
 
+    public int[] Threads { get; }
+
     public CycleResult Burst(long count, long deadline = long.MaxValue)
     {
         bool all = _workers.Length > 0 && count >= WorthWaking;
@@ -114,7 +116,6 @@ internal sealed unsafe class Cycler : ICycler
     /// <summary>Ends a burst from another thread within a few milliseconds.</summary>
     internal void Stop() => Volatile.Write(ref _state->Stop, 1);
 
-    /// <summary>Ends the threads. Their numbers are free then.</summary>
     public void Dispose()
     {
         _state->Exit = 1;
@@ -124,9 +125,6 @@ internal sealed unsafe class Cycler : ICycler
         {
             worker.Join();
         }
-
-        // A thread says that it ends before the kernel has its number back.
-        _ = SpinWait.SpinUntil(() => !Array.Exists(_numbers, OwnProgram.HasThread), s_end);
 
         foreach (CyclingTask task in _tasks)
         {
@@ -160,7 +158,7 @@ internal sealed unsafe class Cycler : ICycler
 
     private void Work(CyclingTask task, int cpu, int number)
     {
-        _numbers[number] = Raw.Call(Kernel.SYS_gettid).Value;
+        Threads[number - 1] = Raw.Call(Kernel.SYS_gettid).Value;
         Cpus.Move(cpu, number);
         if (Flavour.FillsFiles)
         {

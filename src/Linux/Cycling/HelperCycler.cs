@@ -20,6 +20,8 @@ internal sealed unsafe class HelperCycler : ICycler
 
     public Flavour Flavour { get; }
 
+    public int[] Threads => [];
+
     /// <summary>Tries a flavour, first in memory of its own, where a task born by mistake does no harm; after that never
     /// again.</summary>
     /// <param name="error">0, or why it does not work: as of <see cref="CyclingProbe.Probe"/>.</param>

@@ -166,6 +166,24 @@ internal static class Cycling
         return 0;
     }
 
+    // Prints: of how many threads, ended at once, and how many of their numbers were still nobody's and not free.
+    internal static int EndThreads(int times)
+    {
+        int ended = 0, held = 0;
+        for (int i = 0; i < times; i++)
+        {
+            using PidSpace space = new();
+            _ = space.PrepareToConsume();
+            int[] numbers = space.Cycler!.Threads;
+            space.EndThreads();
+            ended += numbers.Length;
+            held += numbers.Count(number => !space.IsFree(number) && !space.HasTask(number));
+        }
+
+        Console.WriteLine($"{ended} {held}");
+        return 0;
+    }
+
     // Without the one by which it looks, and without what the runtime loaded meanwhile.
     private static string[] Files() =>
         [.. Directory.GetFileSystemEntries("/proc/self/fd").Order(StringComparer.Ordinal)

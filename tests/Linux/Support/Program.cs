@@ -8,6 +8,7 @@ return args switch
     ["burst", var name, var threads, var count] => Cycling.Burst(name, int.Parse(threads), long.Parse(count)),
     ["deadline", var name, var threads] => Cycling.Deadline(name, int.Parse(threads)),
     ["during", var name, var threads, var full] => Cycling.During(name, int.Parse(threads), int.Parse(full)),
+    ["end-threads", var times] => Cycling.EndThreads(int.Parse(times)),
     ["unlock"] => Cycling.Unlock(),
     ["rate", var name, var threads, var count, var rounds] =>
         Cycling.Rate(name, int.Parse(threads), long.Parse(count), int.Parse(rounds)),
