@@ -123,7 +123,7 @@ internal sealed class Set(SetOptions options, PidSpace space)
         // Made before the threads: those with a table of open files of their own have a copy, and may be who gets a signal.
         using CaughtSignals? caught = TryMake();
         error = space.PrepareToConsume(options.Flavour);
-        for (int i = 0; error == 0 && i < MostRenewals && IsThreadInTheWay(); i++)
+        for (int i = 0; error == 0 && i < MostRenewals && space.IsHere && IsThreadInTheWay(); i++)
         {
             space.EndThreads();
             error = space.PrepareToConsume(options.Flavour);
@@ -197,7 +197,7 @@ internal sealed class Set(SetOptions options, PidSpace space)
         {
         }
 
-        return space.IsHere && Enumerable.Range(first, last + Goal.Room - first + 1)
+        return Enumerable.Range(first, last + Goal.Room - first + 1)
             .Any(number => number != Environment.ProcessId && PidSetModule.contains(number, own));
         bool IsPassedOver(int number) => !PidSetModule.contains(number, own) && space.IsHeld(number);
     }

@@ -12,7 +12,7 @@ internal interface ICycler : IDisposable
 {
     Flavour Flavour { get; }
 
-    /// <summary>The numbers of the threads that it made and that run.</summary>
+    /// <summary>The numbers of the threads that it made, once they are ended; 0 where one could not be made.</summary>
     int[] Threads { get; }
 
     /// <summary>Consumes so many PIDs; fewer only together with an error or a stop.</summary>
