@@ -1,7 +1,7 @@
 namespace SetNsLastPid.Linux;
 
 /// <summary>Who makes the system calls in a PID namespace: nslp itself, or a helper of it that lives there.</summary>
-internal interface ICaller
+internal interface ICaller : IDisposable
 {
     internal const int Size = 256;
 
@@ -35,10 +35,15 @@ internal sealed unsafe class OwnCaller : ICaller
 
         return first;
     }
+
+    /// <summary>It stays for others.</summary>
+    public void Dispose()
+    {
+    }
 }
 
 /// <summary>A helper; it stays whoever's it was.</summary>
-internal sealed class HelperCaller : ICaller, IDisposable
+internal sealed class HelperCaller : ICaller
 {
     private const int Batch = 128;
 

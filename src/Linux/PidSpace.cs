@@ -293,7 +293,7 @@ internal sealed unsafe class PidSpace : IDisposable
         _lock?.Dispose();
         _load?.Dispose();
         _proc?.Dispose();
-        (_caller as HelperCaller)?.Dispose();
+        _caller.Dispose();
         _zygote?.Dispose();
     }
 
