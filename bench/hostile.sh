@@ -1,7 +1,7 @@
 #!/bin/bash
 # What hostile clients of one user do to another user's requests: how many of these are answered, p50 and p99 in quiet and
-# with each attack running, by turns, and how many lines a second the log gets. The medians of ROUNDS=5 rounds, and how many
-# times the p99 in quiet each p99 is.
+# with each attack running, by turns, and how many lines a second the log gets. Prints the medians of ROUNDS=5 rounds, and in
+# brackets each p99 as a multiple of the quiet one. Floods are measured once, with a quiet run of their own.
 #
 #     bench/hostile.sh NSLP [REQUESTS]
 #

@@ -367,7 +367,8 @@ module Words =
         | "verify" -> 3
         | _ -> 1
 
-    /// The exit status after a wrong command line; where COMMAND has one of its own, as of a failure.
+    /// The exit status after a wrong command line. For a command that runs another it is that of a failure, as COMMAND itself
+    /// may end with 2.
     let misuseStatus (command: string) : int =
         match command with
         | "spawn"

@@ -36,7 +36,7 @@ internal sealed unsafe class OwnCaller : ICaller
         return first;
     }
 
-    /// <summary>It stays for others.</summary>
+    /// <summary>Does nothing: everybody shares the one instance.</summary>
     public void Dispose()
     {
     }

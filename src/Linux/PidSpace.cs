@@ -196,7 +196,7 @@ internal sealed unsafe class PidSpace : IDisposable
 
         cycler.Dispose();
         Cycler = null;
-        // Since 6.15 the kernel frees the number of a thread when nobody sees it any more (release_task, kernel/exit.c).
+        // Since 6.15 the kernel frees a thread's number only after the thread can no longer be seen (release_task, kernel/exit.c).
         bool isTold = KnowsHeld;
         _ = SpinWait.SpinUntil(
             () => Array.TrueForAll(cycler.Threads, number => !OwnProgram.HasThread(number) && (!isTold || HasTask(number) || IsFree(number))),

@@ -58,7 +58,7 @@ module Cycle =
         let wanted from =
             Goal.tryFirst from ns.PidMax later.InUse goal
 
-        // Its own number, or the first that will do in its place.
+        // The goal's own number, or the first one that will do in its place.
         let follower =
             if goal.OrNext then
                 PidNamespace.tryNext (PidNamespace.withLastPid (goal.First - 1) later)

@@ -42,7 +42,7 @@ internal static class Spawn
             }
 
             using PidSpace space = OpenSpace(launcher, options, nest);
-            long deadline = Stopwatch.GetTimestamp() + (long)(options.Timeout * Stopwatch.Frequency);
+            long deadline = LandingRun.After(options.Timeout, Stopwatch.GetTimestamp());
             SpawnAttempts attempts = new(
                 launcher, settings.IsInit ? null : space, SpawnLevels.Below(options), caught, given.IgnoredSignals, deadline);
             End end = attempts.Run([.. options.Goals], options.Method);

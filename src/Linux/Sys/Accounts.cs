@@ -17,8 +17,8 @@ internal static unsafe class Accounts
     private static byte[]? s_users;
 
     /// <summary>Finds a user's number. A number stands for itself, whether or not there is such a user. Throws
-    /// <see cref="RemoteException"/> where there is no user of that name, or it is <paramref name="nobody"/>, as
-    /// <see cref="FindOverflowUser"/> tells.</summary>
+    /// <see cref="RemoteException"/> if there is no user of that name, or if the number is that of all users without one.</summary>
+    /// <param name="nobody">That number: <see cref="FindOverflowUser"/>.</param>
     internal static uint FindUser(string user, long nobody)
     {
         uint number = Find("/etc/passwd\0"u8, "passwd"u8, user) ?? throw new RemoteException($"there is no user '{user}'");
@@ -26,7 +26,7 @@ internal static unsafe class Accounts
             $"cannot tell user '{user}' from others", 0, $"users who are not mapped into this user namespace all appear as {number}");
     }
 
-    /// <summary>Finds a group's number so.</summary>
+    /// <summary>Finds a group's number. Throws <see cref="RemoteException"/> if there is no group of that name.</summary>
     internal static uint FindGroup(string group) => Find("/etc/group\0"u8, "group"u8, group)
         ?? throw new RemoteException($"there is no group '{group}'");
 

@@ -74,10 +74,10 @@ internal sealed unsafe class CaughtSignals : IDisposable
         }
     }
 
-    /// <summary>Catches so what ends a command: by a terminal, or by kill(1).</summary>
+    /// <summary>Catches the signals that end a command, unless they are ignored.</summary>
     internal void CatchEnd() => CatchUnlessIgnored(SIGHUP, SIGINT, SIGQUIT, SIGTERM);
 
-    /// <summary>Catches what ends a server, SIGTERM even where it was ignored.</summary>
+    /// <summary>Catches the signals that end a server, SIGTERM even if it is ignored.</summary>
     internal void CatchEndOfServer()
     {
         Catch(SIGTERM);

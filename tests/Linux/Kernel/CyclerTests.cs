@@ -99,8 +99,8 @@ public sealed class CyclerTests
         Assert.NotEqual("0", words[2]);
     }
 
-    /// <summary>Or they are passed over by the next process, although nobody has them. Since Linux 6.15 a thread is gone before its
-    /// number is free.</summary>
+    /// <summary>The next process would skip a number that is not free, although nobody has it: since Linux 6.15 a thread is gone
+    /// before its number is free.</summary>
     [Fact]
     public void The_numbers_of_threads_that_were_ended_are_free()
     {

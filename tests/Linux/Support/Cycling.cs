@@ -166,7 +166,7 @@ internal static class Cycling
         return 0;
     }
 
-    // Prints: of how many threads, ended at once, and how many of their numbers were still nobody's and not free.
+    // Prints: how many threads were ended, and how many of their numbers were not free afterwards, although nobody had them.
     internal static int EndThreads(int times)
     {
         int ended = 0, held = 0;
